@@ -1,0 +1,38 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "orderstream",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "orderstream", targets: ["orderstream"])],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // C borders: no logic beyond what the name says.
+    .systemLibrary(
+      name: "SimdJSONLibrary", pkgConfig: "simdjson",
+      providers: [.apt(["libsimdjson-dev"]), .brew(["simdjson"])]),
+    .target(
+      name: "CSimdJSON", dependencies: ["SimdJSONLibrary"], linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "CCRC32C"),
+
+    // The domain, and one back end a target. Back ends never import each other.
+    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON"]),
+    .target(
+      name: "OrderStreamEmbedded",
+      dependencies: ["OrderStreamCore", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")]),
+    .executableTarget(
+      name: "orderstream",
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", .product(name: "Logging", package: "swift-log")]),
+
+    .target(name: "OrderStreamTestSupport", dependencies: ["OrderStreamCore", "OrderStreamEmbedded"]),
+    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),
+    .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
+    .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
+    .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,84 @@
+/// Looks at a broker and changes its topics and groups. Used by one thread.
+public protocol Admin: AnyObject {
+  /// The topic of that name, or all of them, sorted by name. An unknown name is an empty list.
+  func topics(named name: String?) throws(BrokerError) -> [TopicDescription]
+
+  /// The borders of every partition of a topic, by partition number.
+  /// - Throws: `unknownTopic`.
+  func watermarks(topic: String) throws(BrokerError) -> [Watermarks]
+
+  /// For every partition of a topic, the first offset whose record timestamp is at or after `timestampMs`
+  /// (milliseconds since 1970 UTC); the high watermark where there is none.
+  func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset]
+
+  /// The group of that name, or all of them, sorted by name, those of other programs too. An unknown name is an empty
+  /// list.
+  func groups(named name: String?) throws(BrokerError) -> [GroupDescription]
+
+  /// Changes topics or groups; when it returns, the change can be seen.
+  /// - Throws: `topicExists`, `unknownTopic`, `groupActive`, `unauthorized`, …
+  func apply(_ change: AdminChange) throws(BrokerError)
+
+  /// Frees everything. Idempotent.
+  func close()
+}
+
+extension Admin {
+  public func topic(_ name: String) throws(BrokerError) -> TopicDescription? { try topics(named: name).first }
+  public func group(_ name: String) throws(BrokerError) -> GroupDescription? { try groups(named: name).first }
+}
+
+public enum AdminChange: Hashable, Sendable {
+  /// `replicationFactor` `nil` means the broker's default; the embedded log takes none or 1.
+  case createTopic(name: String, partitions: Int32, replicationFactor: Int16?)
+  /// Raises the number of partitions to `total`.
+  case addPartitions(topic: String, total: Int32)
+  /// Removes the topic with its records. Groups keep their offsets in it only if the broker does so.
+  case deleteTopic(String)
+  /// Removes a group with its offsets and its state. An unknown group is no error.
+  case deleteGroup(String)
+  /// Removes records below `before`: the low watermark becomes it (what retention does).
+  case deleteRecords(TopicPartition, before: Offset)
+}
+
+public struct TopicDescription: Hashable, Sendable {
+  public var name: String
+  public var partitionCount: Int32
+  /// Bookkeeping of a broker or of this program (`__*`, state topics): hidden unless asked for.
+  public var isInternal: Bool
+
+  public init(name: String, partitionCount: Int32, isInternal: Bool) {
+    self.name = name
+    self.partitionCount = partitionCount
+    self.isInternal = isInternal
+  }
+}
+
+public struct GroupDescription: Hashable, Sendable {
+  public struct Member: Hashable, Sendable {
+    public var id: String
+    public var host: String
+    public var partitions: [TopicPartition]
+
+    public init(id: String, host: String, partitions: [TopicPartition]) {
+      self.id = id
+      self.host = host
+      self.partitions = partitions
+    }
+  }
+
+  public var group: String
+  /// As Kafka names them: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`.
+  public var state: String
+  /// Sorted by id.
+  public var members: [Member]
+  /// Next offset to read of every partition in which something was committed.
+  public var committed: [TopicPartition: Offset]
+
+  public init(group: String, state: String, members: [Member], committed: [TopicPartition: Offset]) {
+    self.group = group
+    self.state = state
+    self.members = members
+    self.committed = committed
+  }
+}

@@ -1,0 +1,74 @@
+/// Reads one topic in batches, on one thread that polls, commits and closes.
+///
+/// Isolation is always "read committed": records of open or aborted transactions are never seen, and `RecordBatch.ends`
+/// passes control records.
+///
+/// The journey of an assignment: `poll` returns `.assigned(partitions)`; the caller reads `committed` and `readState`
+/// and answers with `assign(positions)`. `poll` returns `.revoked`; the caller commits what it has in hand and answers
+/// with `unassign()`. `.lost` means that the partitions already belong to somebody else: the caller aborts, then answers
+/// with `unassign()`. Until it is answered, `poll` returns the same event again. Assignments are eager: each one names
+/// all partitions of this member (perhaps none) and follows an `unassign`.
+public protocol Consumer: AnyObject {
+  /// Empties `batch`, then waits up to `timeout` for records, ends of partitions or a change of assignment, and fills
+  /// the batch up to its limits. Records of one partition come in offset order. Returns early when there is something.
+  /// - Throws: `damaged` with coordinates when the log is altered; `offsetOutOfRange` when the position is gone.
+  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent
+
+  /// Reads on from exactly these positions, and from no other partition. Answers `.assigned`; also moves the positions
+  /// (seek) of the current assignment after an abort; without a group it is how a consumer starts.
+  func assign(_ positions: [PartitionOffset]) throws(BrokerError)
+
+  /// Gives all partitions back. Answers `.revoked` and `.lost`.
+  func unassign() throws(BrokerError)
+
+  /// The group's committed offsets, `nil` where it has committed nothing; any partitions, owned or not.
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?]
+
+  /// Every committed state record of the group for these source partitions of the topic, in no particular order; any
+  /// partitions, owned or not. Pointers are valid during the call of `body`.
+  func readState(
+    _ partitions: [Int32],
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(BrokerError)
+
+  /// Leaves the group so that its partitions are free at once. Idempotent, never blocks longer than 5 s.
+  func close()
+}
+
+/// What a poll brought.
+public enum ConsumerEvent: Hashable, Sendable {
+  /// The batch holds what came; nothing came when it has neither records nor ends.
+  case polled
+  case assigned([Int32])
+  /// Partitions go to another member; the current transaction can still be committed.
+  case revoked
+  /// Partitions are gone already; the current transaction must be aborted.
+  case lost
+}
+
+/// Who a consumer is.
+public struct ConsumerOptions: Hashable, Sendable {
+  public enum Membership: Hashable, Sendable {
+    /// No group: the caller assigns positions; `committed`, `readState` and transactions are programmer errors.
+    case none
+    /// A group that nobody else uses (`replay`, `lag-demo`): all partitions at once, no waiting for others.
+    case sole(group: String)
+    /// A member that shares the group's partitions with the other members.
+    case member(group: String)
+  }
+
+  public var topic: String
+  public var membership: Membership
+
+  public init(topic: String, membership: Membership) {
+    self.topic = topic
+    self.membership = membership
+  }
+
+  public var group: String? {
+    switch membership {
+    case .none: nil
+    case .sole(let group), .member(let group): group
+    }
+  }
+}

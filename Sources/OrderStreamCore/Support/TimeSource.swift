@@ -1,0 +1,21 @@
+/// The clocks of the machine, handed in by the executable: the domain reads no clock of its own.
+public protocol TimeSource: Sendable {
+  /// Nanoseconds that never jump, from an arbitrary zero. For deadlines and durations.
+  var monotonicNanoseconds: Int64 { get }
+  /// Milliseconds since 1970 UTC. For record timestamps and the event time of generated orders; never for metrics.
+  var wallMilliseconds: Int64 { get }
+  /// Blocks the calling thread. For a pace that was asked for, never to wait for a fact.
+  func sleep(_ duration: Duration)
+}
+
+extension Duration {
+  /// Whole nanoseconds, saturating at about 292 years.
+  public var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? (seconds < 0 ? .min : .max) : product &+ attoseconds / 1_000_000_000
+  }
+
+  /// Whole milliseconds, rounded down.
+  public var milliseconds: Int64 { nanoseconds / 1_000_000 }
+}
