@@ -64,4 +64,10 @@ public struct Headers: Sequence {
     append(
       name: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value: value, to: block)
   }
+
+  /// Appends one header with a constant name and a text value.
+  public static func append(name: StaticString, text: String, to block: ByteBuffer) {
+    var text = text
+    text.withUTF8 { append(name: name, value: UnsafeRawBufferPointer($0), to: block) }
+  }
 }

@@ -1,0 +1,156 @@
+/// How far a member is in its partitions: pure bookkeeping of positions, committed offsets and ends, no I/O.
+///
+/// Arrays are indexed by partition number and cover all partitions of the topic.
+struct AssignmentProgress {
+  private struct Partition {
+    var isOwned = false
+    /// Next offset to read.
+    var position: Offset = 0
+    var committed: Offset?
+    /// A record or the end of the partition was seen, so `position` is worth committing.
+    var isTouched = false
+    /// A record at or beyond the bound was left alone, so the position must not pass the bound.
+    var leftRecords = false
+    /// The end that was seen lies below the bound: an open transaction hides the rest.
+    var waitsAt: Offset?
+  }
+
+  private var partitions: [Partition]
+  /// Frozen ends of a bounded run.
+  private let ends: [Offset]?
+  private(set) var assigned: [Int32] = []
+  private var reportedWait: [Int32] = []
+
+  init(partitionCount: Int32, bound: RunBound) {
+    partitions = Array(repeating: Partition(), count: Int(partitionCount))
+    if case .ends(let ends) = bound {
+      precondition(ends.count == Int(partitionCount), "a bound names the end of every partition")
+      self.ends = ends
+    } else {
+      ends = nil
+    }
+  }
+
+  /// Starts anew at these positions; `committed` is parallel to them.
+  mutating func assign(_ positions: [PartitionOffset], committed: [Offset?]) {
+    clear()
+    for (start, committed) in zip(positions, committed) {
+      partitions[Int(start.partition)] = Partition(
+        isOwned: true, position: start.offset, committed: committed)
+      assigned.append(start.partition)
+    }
+  }
+
+  mutating func clear() {
+    for index in partitions.indices { partitions[index] = Partition() }
+    assigned.removeAll()
+    reportedWait.removeAll()
+  }
+
+  var ownsAll: Bool { assigned.count == partitions.count }
+
+  // MARK: - Records
+
+  /// Hands the records that count to `apply`, in contiguous ranges, at most `maximum` of them, and moves the positions.
+  /// Left out: partitions of others, records before the position (from before a seek), records beyond the bound.
+  /// - Returns: how many records were applied.
+  mutating func take(
+    _ batch: RecordBatch, maximum: Int, apply: (Range<Int>) throws(PipelineError) -> Void
+  ) throws(PipelineError) -> Int {
+    var taken = 0
+    var index = 0
+    let count = batch.entries.count
+    while index < count && taken < maximum {
+      guard accept(batch.entries[index]) else {
+        index += 1
+        continue
+      }
+      let start = index
+      repeat {
+        index += 1
+        taken += 1
+      } while index < count && taken < maximum && accept(batch.entries[index])
+      try apply(start..<index)
+    }
+    if index == count { batch.ends.forEach { reachEnd($0) } }
+    return taken
+  }
+
+  private mutating func accept(_ entry: RecordBatch.Entry) -> Bool {
+    let index = Int(entry.partition)
+    guard index < partitions.count, partitions[index].isOwned, entry.offset >= partitions[index].position else {
+      return false
+    }
+    partitions[index].isTouched = true
+    if let end = ends?[index], entry.offset >= end {
+      partitions[index].position = max(partitions[index].position, end)
+      partitions[index].leftRecords = true
+      return false
+    }
+    partitions[index].position = entry.offset.next
+    return true
+  }
+
+  private mutating func reachEnd(_ end: PartitionOffset) {
+    let index = Int(end.partition)
+    guard index < partitions.count, partitions[index].isOwned else { return }
+    partitions[index].isTouched = true
+    if !partitions[index].leftRecords {
+      partitions[index].position = max(partitions[index].position, end.offset)
+    }
+    let bound = ends?[index] ?? 0
+    partitions[index].waitsAt = end.offset < bound ? end.offset : nil
+  }
+
+  /// Partitions whose visible end lies below the bound; `nil` when there are none or they were returned before.
+  mutating func waitingForTransactions() -> PipelineWait? {
+    guard ends != nil else { return nil }
+    let waiting = assigned.filter { partitions[Int($0)].waitsAt != nil }
+    guard waiting != reportedWait else { return nil }
+    reportedWait = waiting
+    return waiting.isEmpty ? nil : .openTransactions(waiting)
+  }
+
+  // MARK: - Commits
+
+  private func isUncommitted(_ partition: Partition) -> Bool {
+    partition.isTouched && partition.position != partition.committed
+  }
+
+  var hasUncommitted: Bool { assigned.contains { isUncommitted(partitions[Int($0)]) } }
+
+  var uncommitted: [PartitionOffset] {
+    assigned.compactMap { number in
+      let partition = partitions[Int(number)]
+      return isUncommitted(partition) ? PartitionOffset(partition: number, offset: partition.position) : nil
+    }
+  }
+
+  mutating func markCommitted() {
+    for number in assigned where isUncommitted(partitions[Int(number)]) {
+      partitions[Int(number)].committed = partitions[Int(number)].position
+    }
+  }
+
+  // MARK: - Ends
+
+  /// Every partition of this member has been read up to its bound (committed or not).
+  var isReadyToFinish: Bool {
+    guard let ends else { return false }
+    return assigned.allSatisfy { partitions[Int($0)].isTouched && partitions[Int($0)].position >= ends[Int($0)] }
+  }
+
+  /// Every partition of this member is committed up to its bound. True for a member without partitions.
+  var ownHaveReachedEnds: Bool {
+    guard let ends else { return false }
+    return assigned.allSatisfy { number in
+      partitions[Int(number)].committed.map { $0 >= ends[Int(number)] } ?? false
+    }
+  }
+
+  /// The group has reached every bound; `committed` are its offsets by partition. An empty partition needs no commit.
+  func haveReachedEnds(committed: [Offset?]) -> Bool {
+    guard let ends else { return false }
+    return zip(ends, committed).allSatisfy { end, committed in (committed ?? 0) >= end }
+  }
+}

@@ -1,0 +1,124 @@
+/// Turns each valid order into one inventory event an item, in item order, keyed by the order; poison goes where
+/// `OnPoison` says. The state is the position alone.
+public final class InventoryProjection: Processor {
+  public enum OnPoison: Sendable {
+    /// Copies the record to the dead-letter output, byte for byte.
+    case deadLetter
+    case skip
+    case fail
+  }
+
+  /// What was done, by this process, in committed transactions.
+  public struct Counts: Sendable, Equatable {
+    public var orders: Int64 = 0
+    public var items: Int64 = 0
+    public var reserved: Int64 = 0
+    public var released: Int64 = 0
+    public var rejected: Int64 = 0
+  }
+
+  /// Indexes of the transaction's outputs.
+  public enum Output {
+    public static let inventory = 0
+    public static let deadLetters = 1
+  }
+
+  public struct Settings: Sendable {
+    public var topic: String
+    public var group: String
+    public var onPoison: OnPoison
+    /// Partitions of the inventory topic.
+    public var outputPartitions: Int32
+
+    public init(topic: String, group: String, onPoison: OnPoison, outputPartitions: Int32) {
+      self.topic = topic
+      self.group = group
+      self.onPoison = onPoison
+      self.outputPartitions = outputPartitions
+    }
+  }
+
+  public let stateKind = StateKind.inventory
+  public private(set) var committedCounts = Counts()
+  private var counts = Counts()
+  private let settings: Settings
+  private let time: any TimeSource
+  private let decoder = OrderDecoder()
+  private let encoder = InventoryEventEncoder()
+  private let value = ByteBuffer()
+  private let headers = ByteBuffer()
+
+  public init(_ settings: Settings, time: any TimeSource) {
+    self.settings = settings
+    self.time = time
+  }
+
+  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {}
+
+  public func apply(
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
+  ) throws(PipelineError) {
+    let now = time.wallMilliseconds
+    for index in range {
+      let record = batch[index]
+      guard let poison = decoder.decode(record.value) else {
+        try sendItems(of: decoder.order, from: record, at: now, to: transaction)
+        continue
+      }
+      switch settings.onPoison {
+      case .fail:
+        let partition = TopicPartition(topic: settings.topic, partition: record.partition)
+        throw .poison(Coordinates(partition, offset: record.offset), poison)
+      case .deadLetter: try sendDeadLetter(record, poison, at: now, to: transaction)
+      case .skip: break
+      }
+      counts.rejected += 1
+    }
+  }
+
+  private func sendItems(
+    of order: DecodedOrder, from record: RecordBatch.View, at now: Int64, to transaction: any Transaction
+  ) throws(PipelineError) {
+    let partition = Partitioner.partition(key: order.orderID, count: settings.outputPartitions)
+    var line = 0
+    for item in order.items {
+      value.removeAll()
+      encoder.encode(order: order, item: item, into: value)
+      headers.removeAll()
+      InventoryEventEncoder.sourceHeader(
+        topic: settings.topic, partition: record.partition, offset: record.offset, line: line, into: headers)
+      let event = OutgoingRecord(
+        partition: partition, timestampMs: now, key: order.orderID, value: value.bytes,
+        headers: Headers(block: headers.bytes))
+      try brokerCall { () throws(BrokerError) in try transaction.send(event, to: Output.inventory) }
+      line += 1
+    }
+    counts.orders += 1
+    counts.items += Int64(line)
+    if order.isFailed { counts.released += Int64(line) } else { counts.reserved += Int64(line) }
+  }
+
+  private func sendDeadLetter(
+    _ record: RecordBatch.View, _ poison: Poison, at now: Int64, to transaction: any Transaction
+  ) throws(PipelineError) {
+    let source = "\(settings.topic)/\(record.partition)/\(record.offset)"
+    headers.removeAll()
+    headers.append(record.headers.block)
+    Headers.append(name: "error-code", text: poison.code, to: headers)
+    Headers.append(name: "error-message", text: poison.message, to: headers)
+    Headers.append(name: "source", text: source, to: headers)
+    Headers.append(name: "source-group", text: settings.group, to: headers)
+    let letter = OutgoingRecord(
+      partition: record.partition, timestampMs: now, key: record.key, value: record.value,
+      headers: Headers(block: headers.bytes))
+    try brokerCall { () throws(BrokerError) in try transaction.send(letter, to: Output.deadLetters) }
+  }
+
+  public func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError) {
+    try writer.put(.position) { _ in }
+  }
+
+  public func committed() { committedCounts = counts }
+
+  public func forgetAll() { counts = committedCounts }
+}

@@ -1,0 +1,169 @@
+/// Counts orders per source partition and minute of event time: the state of `analytics` and `replay`.
+///
+/// State: `position` holds `i64 rejected`; `hour/<n>` holds `u8 entries`, then for each minute of that hour that has
+/// orders `u8 minute (0–59) | u32 orders | u32 failed`, little-endian. Partitions merge by adding, so any distribution
+/// over members gives the same totals.
+public final class OrderMetrics: Processor {
+  /// The most distinct minutes a group may count (PRODUCT.md, analytics).
+  public static let minuteLimit = 1_000_000
+
+  /// What to do with a poison record: `analytics` only reads, so there are two answers.
+  public enum OnPoison: Sendable { case skip, fail }
+
+  private struct Partition {
+    var minutes = MinuteTable()
+    var rejected: Int64 = 0
+    /// Hours that changed since the last commit.
+    var dirtyHours: Set<Int32> = []
+    var lastDirtyHour: Int32 = .min
+  }
+
+  public let stateKind = StateKind.metrics
+  private let topic: String
+  private let onPoison: OnPoison
+  private let decoder = OrderDecoder()
+  private var partitions: [Int32: Partition] = [:]
+  private var distinctMinutes = MinuteTable()
+
+  public init(topic: String, onPoison: OnPoison) {
+    self.topic = topic
+    self.onPoison = onPoison
+  }
+
+  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {
+    let payload = record.payload
+    switch record.key {
+    case .position:
+      guard payload.count == 8 else { throw Self.damagedState(partition) }
+      partitions[partition, default: Partition()].rejected = payload.littleEndian(at: 0, as: Int64.self)
+    case .hour(let hour):
+      guard let entries = payload.first, payload.count == 1 + Int(entries) * Self.entryLength else {
+        throw Self.damagedState(partition)
+      }
+      for entry in 0..<Int(entries) {
+        let at = 1 + entry * Self.entryLength
+        let minute = hour * 60 + Int32(payload[at])
+        add(
+          minute: minute, orders: payload.littleEndian(at: at + 1, as: UInt32.self),
+          failed: payload.littleEndian(at: at + 5, as: UInt32.self), to: partition)
+      }
+    }
+  }
+
+  private static let entryLength = 9
+
+  private static func damagedState(_ partition: Int32) -> PipelineError {
+    .broker(
+      BrokerError(
+        .damaged, "cannot read the state of partition \(partition)", why: "a record has the wrong length",
+        remedy: "recompute with analytics --reset-offsets"))
+  }
+
+  private func add(minute: Int32, orders: UInt32, failed: UInt32, to partition: Int32) {
+    if partitions[partition, default: Partition()].minutes.add(minute: minute, orders: orders, failed: failed) {
+      _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
+    }
+  }
+
+  public func apply(
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
+  ) throws(PipelineError) {
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let number = batch.entries[index].partition
+      var end = index + 1
+      while end < range.upperBound, batch.entries[end].partition == number { end += 1 }
+      // Taken out of the dictionary for the run, so that counting does not copy the table.
+      var partition = partitions.removeValue(forKey: number) ?? Partition()
+      defer { partitions[number] = partition }
+      try apply(batch, index..<end, to: &partition)
+      index = end
+    }
+  }
+
+  private func apply(
+    _ batch: RecordBatch, _ run: Range<Int>, to partition: inout Partition
+  ) throws(PipelineError) {
+    for index in run {
+      let record = batch[index]
+      if let poison = decoder.decode(record.value) {
+        if onPoison == .fail { throw .poison(coordinates(record), poison) }
+        partition.rejected += 1
+        continue
+      }
+      let minute = decoder.order.minute
+      if partition.minutes.add(minute: minute, failed: decoder.order.isFailed),
+        distinctMinutes.add(minute: minute, orders: 0, failed: 0), distinctMinutes.count > Self.minuteLimit
+      {
+        throw .tooManyMinutes(coordinates(record))
+      }
+      let hour = minute.hour
+      if hour != partition.lastDirtyHour {
+        partition.lastDirtyHour = hour
+        partition.dirtyHours.insert(hour)
+      }
+    }
+  }
+
+  private func coordinates(_ record: RecordBatch.View) -> Coordinates {
+    Coordinates(TopicPartition(topic: topic, partition: record.partition), offset: record.offset)
+  }
+
+  public func saveState(partition number: Int32, to writer: StateWriter) throws(PipelineError) {
+    let partition = partitions[number] ?? Partition()
+    try writer.put(.position) { $0.append(littleEndian: partition.rejected) }
+    for hour in partition.dirtyHours {
+      try writer.put(.hour(hour)) { value in
+        let countPosition = value.count
+        value.append(0)
+        var entries: UInt8 = 0
+        for minute in 0..<Int32(60) {
+          guard let counts = partition.minutes.counts(of: hour * 60 + minute) else { continue }
+          value.append(UInt8(minute))
+          value.append(littleEndian: counts.orders)
+          value.append(littleEndian: counts.failed)
+          entries += 1
+        }
+        value.overwrite(littleEndian: entries, at: countPosition)
+      }
+    }
+    partitions[number]?.dirtyHours.removeAll(keepingCapacity: true)
+    partitions[number]?.lastDirtyHour = .min
+  }
+
+  public func committed() {}
+
+  public func forgetAll() {
+    partitions.removeAll()
+    distinctMinutes = MinuteTable()
+  }
+
+  /// The totals of all partitions held here, and of those that `others` holds, merged; the same for any order of
+  /// arrival and any partitioning.
+  /// - Throws: `tooManyMinutes` when both together pass the limit.
+  public func summary(with others: OrderMetrics?) throws(PipelineError) -> MetricsSummary {
+    var merged = MinuteTable()
+    var rejected: Int64 = 0
+    for partitions in [partitions, others?.partitions ?? [:]] {
+      for partition in partitions.values {
+        rejected += partition.rejected
+        partition.minutes.forEach { minute, orders, failed in
+          _ = merged.add(minute: minute, orders: orders, failed: failed)
+        }
+      }
+    }
+    guard merged.count <= Self.minuteLimit else { throw .tooManyMinutes(nil) }
+    return MetricsSummary(minutes: merged, rejected: rejected)
+  }
+}
+
+extension Int32 {
+  /// The hour since 1970 of a minute since 1970, rounded down also before 1970.
+  var hour: Int32 { self >= 0 ? self / 60 : (self - 59) / 60 }
+}
+
+extension UnsafeRawBufferPointer {
+  func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(at position: Int, as type: T.Type) -> T {
+    T(littleEndian: loadUnaligned(fromByteOffset: position, as: T.self))
+  }
+}

@@ -1,0 +1,293 @@
+/// The only poll loop: poll → apply → (outputs + state + offsets in one transaction) → commit, on the calling thread,
+/// which it blocks until the run is over.
+///
+/// Rules that it keeps (the reasons are in README.md, "Non-obvious"):
+/// - state comes in only through `restore`, also after a reset or an abort, so what is reported is what is stored;
+/// - a position record covers every partition that a commit moves, so state and offsets can be compared;
+/// - after an abort the rest of the batch in hand is dropped, because it lies behind the committed offsets again.
+public final class PipelineLoop {
+  public struct Settings: Sendable {
+    public var consumer: ConsumerOptions
+    /// Partitions of the source topic.
+    public var partitionCount: Int32
+    public var outputs: [String] = []
+    public var bound: RunBound
+    /// Commits exactly this many records, if there are so many.
+    public var maximumRecords: Int64?
+    /// Clears the group's state and offsets before the first record; refused while another member is active.
+    public var resetsGroup = false
+    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
+    public var commitInterval: Duration = .milliseconds(100)
+    public var commitRecords = 10_000
+    public var commitBytes = 8 << 20
+    /// Time that a slow consumer spends on each record (`lag-demo`).
+    public var delayPerRecord: Duration = .zero
+
+    public init(consumer: ConsumerOptions, partitionCount: Int32, bound: RunBound) {
+      self.consumer = consumer
+      self.partitionCount = partitionCount
+      self.bound = bound
+    }
+  }
+
+  /// A poll waits at most this long, so that a request to stop is seen.
+  static let pollTimeout: Duration = .milliseconds(100)
+  /// How often a member without work asks how far the group is.
+  static let groupCheckInterval: Duration = .milliseconds(50)
+  /// Aborts in a row, without a commit between them, before the run gives up.
+  static let abortLimit = 20
+
+  let settings: Settings
+  let broker: any Broker
+  let processor: any Processor
+  let time: any TimeSource
+  let stop: StopFlag
+  let observer: any PipelineObserver
+
+  let admin: any Admin
+  let consumer: any Consumer
+  let transaction: any Transaction
+  let group: String
+
+  private let batch: RecordBatch
+  private let stateKey = ByteBuffer(capacity: 64)
+  private let stateValue = ByteBuffer(capacity: 1024)
+  var progress: AssignmentProgress
+  private var needsReset: Bool
+  private var isAssigned = false
+  private var pendingRecords: Int64 = 0
+  private var committedRecords: Int64 = 0
+  private var lastCommit: Int64
+  private var lastGroupCheck = Int64.min
+  private var groupHasReachedEnds = false
+  private var lastRecord: Int64
+  private var firstRecord: Int64?
+  private var lastRecordCommit: Int64?
+  private var abortsInARow = 0
+
+  /// Joins the group (or opens the private one); reads nothing yet.
+  public init(
+    _ settings: Settings, broker: any Broker, processor: any Processor, time: any TimeSource, stop: StopFlag,
+    observer: any PipelineObserver
+  ) throws(PipelineError) {
+    guard let group = settings.consumer.group else {
+      preconditionFailure("the pipeline commits offsets, so its consumer has a group")
+    }
+    self.settings = settings
+    self.broker = broker
+    self.processor = processor
+    self.time = time
+    self.stop = stop
+    self.observer = observer
+    self.group = group
+    needsReset = settings.resetsGroup
+    progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
+    batch = RecordBatch(recordLimit: settings.commitRecords)
+    admin = try brokerCall { () throws(BrokerError) in try broker.admin() }
+    let consumer = try brokerCall { () throws(BrokerError) in try broker.consumer(settings.consumer) }
+    self.consumer = consumer
+    transaction = try brokerCall { () throws(BrokerError) in
+      try broker.transaction(for: consumer, outputs: settings.outputs)
+    }
+    lastCommit = time.monotonicNanoseconds
+    lastRecord = lastCommit
+  }
+
+  /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
+  public func close() {
+    transaction.close()
+    consumer.close()
+    admin.close()
+  }
+
+  /// Runs until the bound, the maximum or a stop. What was committed is durable also when it throws.
+  public func run() throws(PipelineError) -> RunSummary {
+    while true {
+      if stop.isRequested { return try finish(.stopped) }
+      try commitIfDue()
+      if let end = try reachedEnd() { return try finish(end) }
+      let event = try poll()
+      switch event {
+      case .polled: try recovering { () throws(PipelineError) in try take() }
+      case .assigned(let partitions): try begin(partitions)
+      case .revoked: try release(committing: true)
+      case .lost: try release(committing: false)
+      }
+    }
+  }
+
+  // MARK: - Records
+
+  private func poll() throws(PipelineError) -> ConsumerEvent {
+    batch.recordLimit = recordsWanted()
+    let event = try brokerCall { () throws(BrokerError) in
+      try consumer.poll(into: batch, timeout: pollTimeout())
+    }
+    return event
+  }
+
+  private func recordsWanted() -> Int {
+    var wanted = settings.commitRecords
+    if settings.delayPerRecord > .zero {
+      let perInterval = settings.commitInterval.nanoseconds / max(1, settings.delayPerRecord.nanoseconds)
+      wanted = min(wanted, max(1, Int(perInterval)))
+    }
+    return wanted
+  }
+
+  private func pollTimeout() -> Duration {
+    guard progress.hasUncommitted else {
+      return progress.ownsAll ? Self.pollTimeout : min(Self.pollTimeout, Self.groupCheckInterval)
+    }
+    let due = lastCommit + settings.commitInterval.nanoseconds - time.monotonicNanoseconds
+    return .nanoseconds(max(0, min(due, Self.pollTimeout.nanoseconds)))
+  }
+
+  /// Applies what the poll brought, in runs that lie before the bound.
+  private func take() throws(PipelineError) {
+    guard isAssigned else { return }
+    let taken = try progress.take(batch, maximum: remainingRecords()) { range throws(PipelineError) in
+      try processor.apply(batch, range, to: transaction)
+    }
+    if taken > 0 {
+      lastRecord = time.monotonicNanoseconds
+      if firstRecord == nil { firstRecord = lastRecord }
+      pendingRecords += Int64(taken)
+      spendDelay(records: taken)
+    }
+    if let waiting = progress.waitingForTransactions() { observer.pipelineWaits(waiting) }
+  }
+
+  private func remainingRecords() -> Int {
+    guard let maximum = settings.maximumRecords else { return .max }
+    return Int(max(0, maximum - committedRecords - pendingRecords))
+  }
+
+  /// The pace of a slow consumer: sleeps in slices, and not at all once a stop is requested.
+  private func spendDelay(records: Int) {
+    guard settings.delayPerRecord > .zero else { return }
+    let until = time.monotonicNanoseconds + settings.delayPerRecord.nanoseconds * Int64(records)
+    while !stop.isRequested {
+      let rest = until - time.monotonicNanoseconds
+      guard rest > 0 else { return }
+      time.sleep(.nanoseconds(min(rest, 50_000_000)))
+    }
+  }
+
+  // MARK: - Ends
+
+  private func reachedEnd() throws(PipelineError) -> RunEnd? {
+    if let maximum = settings.maximumRecords, committedRecords >= maximum { return .reachedMaximum }
+    switch settings.bound {
+    case .ends(let ends):
+      return try hasGroupReached(ends) ? .reachedEnds : nil
+    case .follow(let idle):
+      guard let idle, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else { return nil }
+      return .idle
+    }
+  }
+
+  private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
+    guard !needsReset, progress.ownHaveReachedEnds else { return false }
+    if progress.ownsAll { return true }
+    let now = time.monotonicNanoseconds
+    guard now - lastGroupCheck >= Self.groupCheckInterval.nanoseconds else { return false }
+    lastGroupCheck = now
+    let all = Array(0..<settings.partitionCount)
+    let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(all) }
+    if progress.haveReachedEnds(committed: committed) { return true }
+    observer.pipelineWaits(.otherMembers)
+    return false
+  }
+
+  private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
+    try recovering { () throws(PipelineError) in try commit() }
+    let active = firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
+    return RunSummary(end: end, records: committedRecords, activeNanoseconds: active)
+  }
+
+  // MARK: - Commit and abort
+
+  private func commitIfDue() throws(PipelineError) {
+    guard progress.hasUncommitted else { return }
+    let isDue =
+      time.monotonicNanoseconds - lastCommit >= settings.commitInterval.nanoseconds
+      || pendingRecords >= Int64(settings.commitRecords)
+      || transaction.pendingBytes >= settings.commitBytes
+      || remainingRecords() == 0
+      || progress.isReadyToFinish
+    if isDue { try recovering { () throws(PipelineError) in try commit() } }
+  }
+
+  private func commit() throws(PipelineError) {
+    let positions = progress.uncommitted
+    guard !positions.isEmpty else { return }
+    for position in positions {
+      try processor.saveState(partition: position.partition, to: stateWriter(for: position))
+    }
+    try brokerCall { () throws(BrokerError) in try transaction.commit(positions) }
+    processor.committed()
+    progress.markCommitted()
+    abortsInARow = 0
+    lastCommit = time.monotonicNanoseconds
+    if pendingRecords > 0 { lastRecordCommit = lastCommit }
+    committedRecords += pendingRecords
+    pendingRecords = 0
+    observer.pipelineCommitted(records: committedRecords, loop: self)
+  }
+
+  /// Runs a step; an error that requires an abort is answered with one, and with reading again from the committed
+  /// offsets of the partitions that are still ours.
+  private func recovering(_ step: () throws(PipelineError) -> Void) throws(PipelineError) {
+    do throws(PipelineError) {
+      try step()
+    } catch .broker(let error) where error.requiresAbort {
+      abortsInARow += 1
+      guard abortsInARow <= Self.abortLimit else { throw .broker(error) }
+      observer.pipelineAborted(error)
+      try abort()
+      if isAssigned { try restore(progress.assigned) }
+    }
+  }
+
+  /// Writes the state that covers everything below `position`.
+  func stateWriter(for position: PartitionOffset) -> StateWriter {
+    StateWriter(
+      transaction: transaction, partition: position.partition, nextOffset: position.offset,
+      kind: processor.stateKind, key: stateKey, value: stateValue)
+  }
+
+  private func abort() throws(PipelineError) {
+    try brokerCall { () throws(BrokerError) in try transaction.abort() }
+    batch.removeAll()
+    pendingRecords = 0
+    processor.forgetAll()
+  }
+
+  // MARK: - Assignment
+
+  private func begin(_ partitions: [Int32]) throws(PipelineError) {
+    isAssigned = true
+    lastRecord = time.monotonicNanoseconds
+    if needsReset {
+      try reset(partitions)
+      needsReset = false
+    }
+    try restore(partitions)
+    observer.pipelineAssigned(partitions)
+  }
+
+  private func release(committing: Bool) throws(PipelineError) {
+    if committing && isAssigned {
+      do throws(PipelineError) {
+        try commit()
+      } catch .broker(let error) where error.requiresAbort {
+        observer.pipelineAborted(error)
+      }
+    }
+    try abort()
+    isAssigned = false
+    progress.clear()
+    try brokerCall { () throws(BrokerError) in try consumer.unassign() }
+  }
+}

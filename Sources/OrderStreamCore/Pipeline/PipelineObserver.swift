@@ -1,0 +1,39 @@
+/// Hears what a `PipelineLoop` does, on the loop's thread, between batches. For progress, live reports and notes.
+public protocol PipelineObserver: AnyObject {
+  func pipelineAssigned(_ partitions: [Int32])
+  /// - Parameter records: records committed by this run so far.
+  func pipelineCommitted(records: Int64, loop: PipelineLoop)
+  func pipelineWaits(_ wait: PipelineWait)
+  /// A transaction was aborted; its records are read again.
+  func pipelineAborted(_ error: BrokerError)
+}
+
+extension PipelineObserver {
+  public func pipelineAssigned(_ partitions: [Int32]) {}
+  public func pipelineCommitted(records: Int64, loop: PipelineLoop) {}
+  public func pipelineWaits(_ wait: PipelineWait) {}
+  public func pipelineAborted(_ error: BrokerError) {}
+}
+
+/// Hears nothing.
+public final class SilentObserver: PipelineObserver {
+  public init() {}
+}
+
+/// What a bounded run is waiting for.
+public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
+  /// Records below the frozen ends of these partitions belong to open transactions.
+  case openTransactions([Int32])
+  /// This member is done; others have not committed up to the frozen ends yet.
+  case otherMembers
+
+  public var description: String {
+    switch self {
+    case .openTransactions(let partitions):
+      let list = partitions.map(String.init).joined(separator: ", ")
+      return "waiting for an open transaction in partition \(list) to end"
+    case .otherMembers:
+      return "waiting for the other members of the group to commit their partitions"
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/// What a command does with records. `PipelineLoop` owns polling, transactions, offsets and the order of calls; a
+/// processor is pure: bytes in, outputs and state out, tested without a broker.
+///
+/// Everything applied since the last `committed` is undone by `forgetAll`, which the loop follows with `restore` calls.
+public protocol Processor: AnyObject {
+  /// Marks the state records of this job, so that another job never continues from them.
+  var stateKind: StateKind { get }
+
+  /// Takes one state record of a partition back in. Called only after `forgetAll`.
+  func restore(partition: Int32, _ record: StateRecord) throws(PipelineError)
+
+  /// Applies the records `range` of `batch`, in order, all valid positions of the current assignment.
+  func apply(_ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction) throws(PipelineError)
+
+  /// Writes what changed in this partition since the last commit.
+  func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError)
+
+  /// Everything applied so far is durable.
+  func committed()
+
+  /// Forgets everything that is not committed, and all partitions: they are restored, or belong to others.
+  func forgetAll()
+}
+
+/// Which job wrote a state record.
+public enum StateKind: UInt8, Sendable {
+  case inventory = 1
+  case metrics = 2
+  case lag = 3
+}

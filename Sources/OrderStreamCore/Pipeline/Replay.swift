@@ -1,0 +1,68 @@
+/// Computes the metrics of a group twice, from the earliest record to the same frozen ends, with a reset between, and
+/// compares the two reports to the byte.
+public struct Replay {
+  public struct Pass: Sendable {
+    public let summary: MetricsSummary
+    public let run: RunSummary
+  }
+
+  public let broker: any Broker
+  public let consumer: ConsumerOptions
+  public let partitionCount: Int32
+  /// Frozen high watermarks, the bound of both passes.
+  public let ends: [Offset]
+  public let time: any TimeSource
+  public let stop: StopFlag
+
+  public init(
+    broker: any Broker, consumer: ConsumerOptions, partitionCount: Int32, ends: [Offset], time: any TimeSource,
+    stop: StopFlag
+  ) {
+    self.broker = broker
+    self.consumer = consumer
+    self.partitionCount = partitionCount
+    self.ends = ends
+    self.time = time
+    self.stop = stop
+  }
+
+  /// One pass: resets the group's offsets and state, then computes from the earliest record.
+  public func compute(observer: any PipelineObserver) throws(PipelineError) -> Pass {
+    var settings = PipelineLoop.Settings(
+      consumer: consumer, partitionCount: partitionCount, bound: .ends(ends))
+    settings.resetsGroup = true
+    let metrics = OrderMetrics(topic: consumer.topic, onPoison: .skip)
+    let loop = try PipelineLoop(
+      settings, broker: broker, processor: metrics, time: time, stop: stop, observer: observer)
+    defer { loop.close() }
+    let run = try loop.run()
+    return Pass(summary: try loop.groupSummary(of: metrics), run: run)
+  }
+}
+
+/// The first line in which two reports differ.
+public struct LineDifference: Hashable, Sendable, CustomStringConvertible {
+  /// 1-based.
+  public let line: Int
+  /// `nil` where the report has no such line.
+  public let initial: String?
+  public let replay: String?
+
+  public init?(_ initial: String, _ replay: String) {
+    guard initial != replay else { return nil }
+    let left = initial.split(separator: "\n", omittingEmptySubsequences: false)
+    let right = replay.split(separator: "\n", omittingEmptySubsequences: false)
+    let index = (0..<max(left.count, right.count)).first { index in
+      index >= left.count || index >= right.count || left[index] != right[index]
+    }
+    guard let index else { return nil }
+    line = index + 1
+    self.initial = index < left.count ? String(left[index]) : nil
+    self.replay = index < right.count ? String(right[index]) : nil
+  }
+
+  public var description: String {
+    "line \(line): first \(initial.map { "\"\($0)\"" } ?? "nothing"), "
+      + "after the replay \(replay.map { "\"\($0)\"" } ?? "nothing")"
+  }
+}
