@@ -44,7 +44,6 @@ public final class InventoryProjection: Processor {
   private let settings: Settings
   private let time: any TimeSource
   private let decoder = OrderDecoder()
-  private let encoder = InventoryEventEncoder()
   private let value = ByteBuffer()
   private let headers = ByteBuffer()
 
@@ -83,7 +82,7 @@ public final class InventoryProjection: Processor {
     var line = 0
     for item in order.items {
       value.removeAll()
-      encoder.encode(order: order, item: item, into: value)
+      InventoryEventEncoder.encode(order: order, item: item, into: value)
       headers.removeAll()
       InventoryEventEncoder.sourceHeader(
         topic: settings.topic, partition: record.partition, offset: record.offset, line: line, into: headers)

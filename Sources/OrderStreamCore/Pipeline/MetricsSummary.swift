@@ -2,7 +2,7 @@
 public struct MetricsSummary: Sendable, Equatable {
   public struct Minute: Sendable, Equatable {
     /// Minutes since 1970 UTC.
-    public var minute: Int32
+    public var minute: Int64
     public var orders: Int64
     public var failed: Int64
   }

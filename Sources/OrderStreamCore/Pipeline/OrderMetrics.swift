@@ -14,8 +14,8 @@ public final class OrderMetrics: Processor {
     var minutes = MinuteTable()
     var rejected: Int64 = 0
     /// Hours that changed since the last commit.
-    var dirtyHours: Set<Int32> = []
-    var lastDirtyHour: Int32 = .min
+    var dirtyHours: Set<Int64> = []
+    var lastDirtyHour: Int64 = .min
   }
 
   public let stateKind = StateKind.metrics
@@ -42,7 +42,7 @@ public final class OrderMetrics: Processor {
       }
       for entry in 0..<Int(entries) {
         let at = 1 + entry * Self.entryLength
-        let minute = hour * 60 + Int32(payload[at])
+        let minute = hour * 60 + Int64(payload[at])
         add(
           minute: minute, orders: payload.littleEndian(at: at + 1, as: UInt32.self),
           failed: payload.littleEndian(at: at + 5, as: UInt32.self), to: partition)
@@ -59,7 +59,7 @@ public final class OrderMetrics: Processor {
         remedy: "recompute with analytics --reset-offsets"))
   }
 
-  private func add(minute: Int32, orders: UInt32, failed: UInt32, to partition: Int32) {
+  private func add(minute: Int64, orders: UInt32, failed: UInt32, to partition: Int32) {
     if partitions[partition, default: Partition()].minutes.add(minute: minute, orders: orders, failed: failed) {
       _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
     }
@@ -117,7 +117,7 @@ public final class OrderMetrics: Processor {
         let countPosition = value.count
         value.append(0)
         var entries: UInt8 = 0
-        for minute in 0..<Int32(60) {
+        for minute in 0..<Int64(60) {
           guard let counts = partition.minutes.counts(of: hour * 60 + minute) else { continue }
           value.append(UInt8(minute))
           value.append(littleEndian: counts.orders)
@@ -157,9 +157,9 @@ public final class OrderMetrics: Processor {
   }
 }
 
-extension Int32 {
+extension Int64 {
   /// The hour since 1970 of a minute since 1970, rounded down also before 1970.
-  var hour: Int32 { self >= 0 ? self / 60 : (self - 59) / 60 }
+  var hour: Int64 { self >= 0 ? self / 60 : (self - 59) / 60 }
 }
 
 extension UnsafeRawBufferPointer {

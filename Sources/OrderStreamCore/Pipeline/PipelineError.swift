@@ -17,31 +17,48 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   /// Another member is active in a group that is to be reset.
   case groupActive(group: String)
 
-  public var description: String {
+  /// What failed, why, and what the user can do.
+  public var parts: (what: String, why: String, remedy: String) {
     switch self {
     case .broker(let error):
-      return error.description
+      return (error.what, error.why, error.remedy)
     case .poison(let place, let poison):
-      return "cannot read the record at \(place): \(poison.message) (\(poison.code)); "
-        + "repair its producer, or go on past such records with --on-error skip"
+      return (
+        "cannot read the record at \(place)", "\(poison.message) (\(poison.code))",
+        "repair its producer, or go on past such records with --on-error skip"
+      )
     case .tooManyMinutes(let place):
-      let where_ = place.map { "the order at \($0) would add another" } ?? "the members of the group together have more"
-      return "cannot count orders by minute: the limit is \(OrderMetrics.minuteLimit) distinct minutes a group "
-        + "and \(where_); check the timestamps, or read the topic in parts with several groups"
+      let limit = "the limit is \(OrderMetrics.minuteLimit) distinct minutes a group"
+      let culprit = place.map { "the order at \($0) would add another" } ?? "its members together have more"
+      return (
+        "cannot count orders by minute", "\(limit) and \(culprit)",
+        "check the timestamps, or read the topic in parts with several groups"
+      )
     case .offsetsMoved(let partition, let group, let committed, let covered):
       let state = covered.map { "its state covers the records below \($0)" } ?? "it has no state for them"
-      return "cannot go on with group \(group) on \(partition): its committed offset is \(committed), but \(state), "
-        + "so someone moved the offsets; recompute with analytics --reset-offsets, or use another --group"
+      return (
+        "cannot go on with group \(group) on \(partition)",
+        "its committed offset is \(committed), but \(state), so someone moved the offsets",
+        "recompute with analytics --reset-offsets, or use another --group"
+      )
     case .foreignState(let group, let why):
-      return "cannot read the state of group \(group): \(why); use another --group"
+      return ("cannot read the state of group \(group)", why, "use another --group")
     case .rangeGone(let partition, let from, let to):
-      return "cannot go on with \(partition): the records \(from) to \(to - 1) were removed before this group "
-        + "read them; start over with analytics --reset-offsets, or use another --group"
+      return (
+        "cannot go on with \(partition)",
+        "the records \(from) to \(to - 1) were removed before this group read them",
+        "start over with analytics --reset-offsets, or use another --group"
+      )
     case .topicRecreated(let partition, let position, let end):
-      return "cannot go on with \(partition): the group is at offset \(position), but the partition ends at \(end), "
-        + "so the topic was made anew; start over with analytics --reset-offsets, or use another --group"
+      return (
+        "cannot go on with \(partition)",
+        "the group is at offset \(position), but the partition ends at \(end), so the topic was made anew",
+        "start over with analytics --reset-offsets, or use another --group"
+      )
     case .groupActive(let group):
-      return "cannot reset group \(group): another member is active; stop it and try again"
+      return ("cannot reset group \(group)", "another member is active", "stop it and try again")
     }
   }
+
+  public var description: String { "\(parts.what): \(parts.why); \(parts.remedy)" }
 }

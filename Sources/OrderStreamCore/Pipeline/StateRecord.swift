@@ -8,7 +8,7 @@ public struct StateRecord {
   public enum Key: Hashable, Sendable {
     case position
     /// Hours since 1970-01-01T00:00 UTC, may be negative.
-    case hour(Int32)
+    case hour(Int64)
   }
 
   static let format: UInt8 = 1
@@ -43,7 +43,7 @@ public struct StateRecord {
     if key.elementsEqual("position".utf8) { return .position }
     let prefix = "hour/".utf8
     guard key.starts(with: prefix) else { return nil }
-    return Int32(String(decoding: key.dropFirst(prefix.count), as: UTF8.self)).map(Key.hour)
+    return Int64(String(decoding: key.dropFirst(prefix.count), as: UTF8.self)).map(Key.hour)
   }
 
   static func append(_ key: Key, to buffer: ByteBuffer) {

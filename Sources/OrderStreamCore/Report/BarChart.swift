@@ -13,35 +13,25 @@ public struct BarChart: Sendable {
     }
   }
 
-  /// The most lines a chart takes; longer series are thinned (`sampled`) or cut to the newest (`newest`).
+  /// The most lines a chart should take.
   public static let lineLimit = 40
 
-  public enum Thinning: Sendable {
-    /// Keeps the last bars.
-    case newest
-    /// Keeps bars at even distances, and always the first, the highest and the last.
-    case sampled
+  private let bars: [Bar]
+  /// Bars that the caller left out before the first one.
+  private let hidden: Int
+
+  public init(_ bars: [Bar], hidden: Int = 0) {
+    self.bars = bars
+    self.hidden = hidden
   }
 
-  private let bars: [Bar]
-  private let left: Int
-
-  public init(_ bars: [Bar], thinning: Thinning, lines: Int = BarChart.lineLimit) {
-    precondition(lines >= 4, "a chart needs four lines to show a beginning, a peak and an end")
-    left = max(0, bars.count - lines)
-    guard left > 0 else {
-      self.bars = bars
-      return
-    }
-    switch thinning {
-    case .newest:
-      self.bars = Array(bars.suffix(lines))
-    case .sampled:
-      let peak = bars.indices.max { bars[$0].value < bars[$1].value } ?? 0
-      var kept = Set((0..<(lines - 1)).map { $0 * (bars.count - 1) / (lines - 2) })
-      kept.insert(peak)
-      self.bars = kept.filter { $0 < bars.count }.sorted().map { bars[$0] }
-    }
+  /// Bars at even distances, at most `lineLimit`, always with the first, the highest and the last.
+  public static func sampled(_ bars: [Bar]) -> BarChart {
+    guard bars.count > lineLimit else { return BarChart(bars) }
+    let peak = bars.indices.max { bars[$0].value < bars[$1].value } ?? 0
+    let steps = lineLimit - 2
+    let kept = Set((0...steps).map { $0 * (bars.count - 1) / steps } + [peak])
+    return BarChart(kept.sorted().map { bars[$0] })
   }
 
   /// The lines of the chart, at most `width` columns each.
@@ -50,7 +40,8 @@ public struct BarChart: Sendable {
     let largest = bars.map(\.value).max() ?? 0
     let valueWidth = String(largest).count
     let room = max(10, width - labelWidth - valueWidth - 5)
-    var lines = bars.map { bar in
+    var lines = hidden > 0 ? ["  (\(hidden) earlier ones not drawn)"] : []
+    lines += bars.map { bar in
       let length = Self.length(bar.value, largest: largest, room: room)
       let marked = min(length, Self.length(bar.marked, largest: largest, room: room))
       let drawn = String(repeating: "░", count: marked) + String(repeating: "█", count: length - marked)
@@ -58,7 +49,6 @@ public struct BarChart: Sendable {
       let value = String(bar.value)
       return "  \(label) \(String(repeating: " ", count: valueWidth - value.count))\(value) \(drawn)"
     }
-    if left > 0 { lines.append("  (\(left) more not drawn)") }
     return lines
   }
 

@@ -1,20 +1,28 @@
-/// The order metrics as text: the report of `analytics` and `replay`, and the bytes of their files. A function of the
-/// summary alone.
-public enum MetricsReport {
-  /// Label column, as wide as the longest label and two spaces.
-  private static let labelWidth = 27
+/// The order metrics: the report of `analytics` and `replay`, and the bytes of their files. A function of the summary
+/// alone.
+public struct MetricsReport: Report {
+  public let command: StaticString = "analytics"
+  public let summary: MetricsSummary
+  /// Records committed by this process in this run; only in the document.
+  public let processed: Int64
+
+  public init(_ summary: MetricsSummary, processed: Int64) {
+    self.summary = summary
+    self.processed = processed
+  }
+
   /// Least widths of the two count columns; both grow with the largest count.
   private static let ordersWidth = 8
   private static let failedWidth = 6
 
-  /// Appends the report, with a line feed at the end.
-  public static func append(_ summary: MetricsSummary, to text: ByteBuffer) {
-    text.append("Order metrics\n" as StaticString)
-    row("Total orders", String(summary.totalOrders), to: text)
-    row("Failed orders", String(summary.failedOrders), to: text)
-    row("Failure rate", hundredths(summary.failureRateHundredths) + " %", to: text)
-    row("Average orders per minute", hundredths(summary.averageOrdersPerMinuteHundredths), to: text)
-    text.append(label("Current orders per minute"))
+  public func appendText(to text: ByteBuffer) {
+    TextRows.append(title: "Order metrics", to: text)
+    TextRows.append("Total orders", summary.totalOrders, to: text)
+    TextRows.append("Failed orders", summary.failedOrders, to: text)
+    TextRows.append("Failure rate", TextRows.hundredths(summary.failureRateHundredths) + " %", to: text)
+    TextRows.append(
+      "Average orders per minute", TextRows.hundredths(summary.averageOrdersPerMinuteHundredths), to: text)
+    TextRows.appendLabel("Current orders per minute", to: text)
     if let current = summary.currentMinute {
       text.append("\(current.orders) (")
       CivilTime.appendMinute(current.minute, separator: UInt8(ascii: " "), to: text)
@@ -22,42 +30,77 @@ public enum MetricsReport {
     } else {
       text.append("0\n" as StaticString)
     }
-    row("Rejected records", String(summary.rejected), to: text)
+    TextRows.append("Rejected records", summary.rejected, to: text)
     text.append("\nOrders by minute (UTC)\n" as StaticString)
-    appendMinutes(summary.minutes, to: text)
+    appendMinutes(to: text)
   }
 
-  private static func appendMinutes(_ minutes: [MetricsSummary.Minute], to text: ByteBuffer) {
-    let orders = max(ordersWidth, digits(minutes.map(\.orders).max() ?? 0) + 4)
-    let failed = max(failedWidth, digits(minutes.map(\.failed).max() ?? 0) + 4)
-    for minute in minutes {
+  private func appendMinutes(to text: ByteBuffer) {
+    let orders = max(Self.ordersWidth, Self.digits(summary.minutes.map(\.orders).max() ?? 0) + 4)
+    let failed = max(Self.failedWidth, Self.digits(summary.minutes.map(\.failed).max() ?? 0) + 4)
+    for minute in summary.minutes {
       text.append("  " as StaticString)
       CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text)
-      appendRight(minute.orders, width: orders, to: text)
-      appendRight(minute.failed, width: failed, to: text)
+      TextRows.appendRight(minute.orders, width: orders, to: text)
+      TextRows.appendRight(minute.failed, width: failed, to: text)
       text.append(" failed\n" as StaticString)
     }
   }
 
-  private static func row(_ name: String, _ value: String, to text: ByteBuffer) {
-    text.append(label(name) + value + "\n")
-  }
-
-  private static func label(_ name: String) -> String {
-    "  " + name + String(repeating: " ", count: labelWidth - name.utf8.count)
-  }
-
   private static func digits(_ value: Int64) -> Int { String(value).utf8.count }
 
-  private static func appendRight(_ value: Int64, width: Int, to text: ByteBuffer) {
-    let digits = String(value)
-    for _ in 0..<max(0, width - digits.utf8.count) { text.append(UInt8(ascii: " ")) }
-    text.append(digits)
+  public func appendMembers(to json: inout JSONWriter) {
+    Self.appendMembers(of: summary, to: &json)
+    json.member("processed", processed)
   }
 
-  /// Hundredths as a number with exactly two decimals: 512 → `5.12`.
-  static func hundredths(_ value: Int64) -> String {
-    let cents = value % 100
-    return "\(value / 100).\(cents < 10 ? "0" : "")\(cents)"
+  /// The group totals, as `replay` holds them twice.
+  static func appendMembers(of summary: MetricsSummary, to json: inout JSONWriter) {
+    json.member("total_orders", summary.totalOrders)
+    json.member("failed_orders", summary.failedOrders)
+    json.key("failure_rate_percent")
+    json.hundredths(summary.failureRateHundredths)
+    json.key("average_orders_per_minute")
+    json.hundredths(summary.averageOrdersPerMinuteHundredths)
+    json.member("current_orders_per_minute", summary.currentMinute?.orders ?? 0)
+    json.key("current_minute")
+    let text = ByteBuffer(capacity: 64)
+    if let current = summary.currentMinute {
+      CivilTime.appendMinute(current.minute, separator: UInt8(ascii: "T"), to: text)
+      json.string(text.bytes)
+    } else {
+      json.null()
+    }
+    appendByMinute("orders_by_minute", summary.minutes, \.orders, scratch: text, to: &json)
+    appendByMinute("failed_by_minute", summary.minutes, \.failed, scratch: text, to: &json)
+    json.member("rejected", summary.rejected)
+  }
+
+  /// An object minute → count, oldest first; minutes without failed orders stand with 0.
+  private static func appendByMinute(
+    _ name: String, _ minutes: [MetricsSummary.Minute], _ count: KeyPath<MetricsSummary.Minute, Int64>,
+    scratch text: ByteBuffer, to json: inout JSONWriter
+  ) {
+    json.key(name)
+    json.beginObject()
+    for minute in minutes {
+      text.removeAll()
+      CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: "T"), to: text)
+      json.key(text.bytes)
+      json.integer(minute[keyPath: count])
+    }
+    json.endObject()
+  }
+
+  /// The orders of each minute as a chart for a terminal, failed ones in another shade, newest minutes if there are many.
+  public func chart(width: Int) -> [String] {
+    let text = ByteBuffer(capacity: 64)
+    let bars = summary.minutes.suffix(BarChart.lineLimit).map { minute in
+      text.removeAll()
+      CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text)
+      return BarChart.Bar(
+        label: String(decoding: text.bytes, as: UTF8.self), value: minute.orders, marked: minute.failed)
+    }
+    return BarChart(bars, hidden: summary.minutes.count - bars.count).lines(width: width)
   }
 }

@@ -1,0 +1,29 @@
+/// What `inventory` did: what this process committed in this run.
+public struct InventoryReport: Report {
+  public let command: StaticString = "inventory"
+  public var outputTopic: String
+  public var counts: InventoryProjection.Counts
+
+  public init(outputTopic: String, counts: InventoryProjection.Counts) {
+    self.outputTopic = outputTopic
+    self.counts = counts
+  }
+
+  public func appendText(to text: ByteBuffer) {
+    TextRows.append(title: "Inventory events on \(outputTopic)", to: text)
+    TextRows.append("Orders", counts.orders, to: text)
+    TextRows.append("Items", counts.items, to: text)
+    TextRows.append("Reserved", counts.reserved, to: text)
+    TextRows.append("Released", counts.released, to: text)
+    TextRows.append("Rejected records", counts.rejected, to: text)
+  }
+
+  public func appendMembers(to json: inout JSONWriter) {
+    json.member("output_topic", outputTopic)
+    json.member("orders", counts.orders)
+    json.member("items", counts.items)
+    json.member("reserved", counts.reserved)
+    json.member("released", counts.released)
+    json.member("rejected", counts.rejected)
+  }
+}

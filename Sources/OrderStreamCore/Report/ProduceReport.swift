@@ -1,0 +1,64 @@
+/// What `produce` did. `requested = acknowledged + failedDeliveries + rejected`.
+public struct ProduceReport: Report {
+  public let command: StaticString = "produce"
+  public var topic: String
+  /// Events taken up: all that were asked for, unless a signal cut the run short.
+  public var requested: Int64 = 0
+  public var deliveries: DeliveryCounts
+  /// Events sent whose `status` is `failed`.
+  public var failedOrders: Int64 = 0
+  /// Lines of `--input` that are no valid event.
+  public var rejected: Int64 = 0
+  /// `nil` with `--input`.
+  public var seed: UInt64?
+  public var firstOrder: Int64?
+  /// First record sent to last acknowledgement.
+  public var activeMilliseconds: Int64 = 0
+
+  public init(topic: String, deliveries: DeliveryCounts) {
+    self.topic = topic
+    self.deliveries = deliveries
+  }
+
+  /// Acknowledged events a second over the active time; 0 when nothing was acknowledged.
+  public var eventsPerSecond: Int64 { deliveries.acknowledged * 1000 / max(1, activeMilliseconds) }
+
+  public func appendText(to text: ByteBuffer) {
+    TextRows.append(title: "Produced to \(topic)", to: text)
+    TextRows.append("Requested", requested, to: text)
+    TextRows.append("Acknowledged", deliveries.acknowledged, to: text)
+    TextRows.append("Failed deliveries", deliveries.failed, to: text)
+    TextRows.append("Possibly duplicated", deliveries.possiblyDuplicated, to: text)
+    TextRows.append("Failed orders", failedOrders, to: text)
+    TextRows.append("Rejected", rejected, to: text)
+    TextRows.append("Events per second", eventsPerSecond, to: text)
+    TextRows.append("Partitions", partitions, to: text)
+    if let seed { TextRows.append("Seed", String(seed), to: text) }
+    if let firstOrder { TextRows.append("First order", firstOrder, to: text) }
+  }
+
+  private var partitions: String {
+    deliveries.acknowledgedByPartition.enumerated().map { "\($0):\($1)" }.joined(separator: " ")
+  }
+
+  public func appendMembers(to json: inout JSONWriter) {
+    json.member("topic", topic)
+    json.member("requested", requested)
+    json.member("acknowledged", deliveries.acknowledged)
+    json.member("failed_deliveries", deliveries.failed)
+    json.member("possibly_duplicated", deliveries.possiblyDuplicated)
+    json.member("failed_orders", failedOrders)
+    json.member("rejected", rejected)
+    json.member("events_per_second", eventsPerSecond)
+    json.key("partitions")
+    json.beginObject()
+    for (partition, count) in deliveries.acknowledgedByPartition.enumerated() {
+      json.key(String(partition))
+      json.integer(count)
+    }
+    json.endObject()
+    json.key("seed")
+    if let seed { json.integer(seed) } else { json.null() }
+    json.member("first_order", firstOrder)
+  }
+}

@@ -1,0 +1,68 @@
+/// Whether a replay gave the same report.
+public struct ReplayReport: Report {
+  public let command: StaticString = "replay"
+  public var topic: String
+  public var initial: MetricsSummary
+  public var replay: MetricsSummary
+  public var initialFile: String
+  public var replayFile: String
+  /// Records that disappeared from the log and explain a difference; empty when none did.
+  public var goneRanges: [String]
+  public let difference: LineDifference?
+
+  public init(
+    topic: String, initial: MetricsSummary, replay: MetricsSummary, initialFile: String, replayFile: String,
+    goneRanges: [String]
+  ) {
+    self.topic = topic
+    self.initial = initial
+    self.replay = replay
+    self.initialFile = initialFile
+    self.replayFile = replayFile
+    self.goneRanges = goneRanges
+    difference = LineDifference(Self.text(initial), Self.text(replay))
+  }
+
+  public var isMatch: Bool { difference == nil }
+
+  private static func text(_ summary: MetricsSummary) -> String {
+    let buffer = ByteBuffer()
+    MetricsReport(summary, processed: 0).appendText(to: buffer)
+    return String(decoding: buffer.bytes, as: UTF8.self)
+  }
+
+  public func appendText(to text: ByteBuffer) {
+    TextRows.append(title: "Replay of \(topic)", to: text)
+    TextRows.append("Orders, first pass", initial.totalOrders, to: text)
+    TextRows.append("Orders, replay", replay.totalOrders, to: text)
+    TextRows.append("Reports", "\(initialFile) \(replayFile)", to: text)
+    TextRows.append("Result", isMatch ? "match: the two reports are the same bytes" : "MISMATCH", to: text)
+    if let difference { TextRows.append("First difference", difference.description, to: text) }
+    for range in goneRanges { TextRows.append("Records gone", range, to: text) }
+  }
+
+  public func appendMembers(to json: inout JSONWriter) {
+    json.member("topic", topic)
+    json.member("match", isMatch)
+    for (key, summary) in [("initial", initial), ("replay", replay)] {
+      json.key(key)
+      json.beginObject()
+      MetricsReport.appendMembers(of: summary, to: &json)
+      json.endObject()
+    }
+    json.key("first_difference")
+    if let difference {
+      json.beginObject()
+      json.member("line", Int64(difference.line))
+      json.member("initial", difference.initial)
+      json.member("replay", difference.replay)
+      json.endObject()
+    } else {
+      json.null()
+    }
+    json.key("records_gone")
+    json.beginArray()
+    for range in goneRanges { json.string(range) }
+    json.endArray()
+  }
+}
