@@ -134,6 +134,12 @@ struct AssignmentProgress {
 
   // MARK: - Ends
 
+  /// Offsets between the positions and the bounds of this member's partitions; `nil` without bounds.
+  var remaining: Int64? {
+    guard let ends else { return nil }
+    return assigned.reduce(0) { $0 + max(0, ends[Int($1)] - partitions[Int($1)].position) }
+  }
+
   /// Every partition of this member has been read up to its bound (committed or not).
   var isReadyToFinish: Bool {
     guard let ends else { return false }

@@ -4,11 +4,19 @@ extension PipelineLoop {
   public func groupSummary(of metrics: OrderMetrics) throws(PipelineError) -> MetricsSummary {
     let own = Set(progress.assigned)
     let others = (0..<settings.partitionCount).filter { !own.contains($0) }
-    guard !others.isEmpty else { return try metrics.summary(with: nil) }
+    return try metrics.summary(with: others.isEmpty ? nil : stored(others))
+  }
+
+  /// The metrics of the whole group as they are stored: what holds after a run that failed in the middle of a batch.
+  public func storedGroupSummary() throws(PipelineError) -> MetricsSummary {
+    try stored(Array(0..<settings.partitionCount)).summary(with: nil)
+  }
+
+  private func stored(_ partitions: [Int32]) throws(PipelineError) -> OrderMetrics {
     let stored = OrderMetrics(topic: settings.consumer.topic, onPoison: .skip)
-    _ = try readState(of: others) { partition, record throws(PipelineError) in
+    _ = try readState(of: partitions) { partition, record throws(PipelineError) in
       try stored.restore(partition: partition, record)
     }
-    return try metrics.summary(with: stored)
+    return stored
   }
 }

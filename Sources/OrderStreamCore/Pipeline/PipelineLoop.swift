@@ -105,6 +105,7 @@ public final class PipelineLoop {
     while true {
       if stop.isRequested { return try finish(.stopped) }
       try commitIfDue()
+      observer.pipelineTurned(loop: self)
       if let end = try reachedEnd() { return try finish(end) }
       let event = try poll()
       switch event {
@@ -115,6 +116,12 @@ public final class PipelineLoop {
       }
     }
   }
+
+  /// Records below the frozen ends that this member has still to read; `nil` without ends.
+  public var remainingBelowEnds: Int64? { progress.remaining }
+
+  /// Records committed by this run so far.
+  public var committedCount: Int64 { committedRecords }
 
   // MARK: - Records
 

@@ -3,6 +3,8 @@ public protocol PipelineObserver: AnyObject {
   func pipelineAssigned(_ partitions: [Int32])
   /// - Parameter records: records committed by this run so far.
   func pipelineCommitted(records: Int64, loop: PipelineLoop)
+  /// Once a turn of the loop, also when nothing came: a few times a second at least.
+  func pipelineTurned(loop: PipelineLoop)
   func pipelineWaits(_ wait: PipelineWait)
   /// A transaction was aborted; its records are read again.
   func pipelineAborted(_ error: BrokerError)
@@ -11,6 +13,7 @@ public protocol PipelineObserver: AnyObject {
 extension PipelineObserver {
   public func pipelineAssigned(_ partitions: [Int32]) {}
   public func pipelineCommitted(records: Int64, loop: PipelineLoop) {}
+  public func pipelineTurned(loop: PipelineLoop) {}
   public func pipelineWaits(_ wait: PipelineWait) {}
   public func pipelineAborted(_ error: BrokerError) {}
 }

@@ -1,5 +1,5 @@
-/// Computes the metrics of a group twice, from the earliest record to the same frozen ends, with a reset between, and
-/// compares the two reports to the byte.
+/// Computes the metrics of a group twice up to the same frozen ends: as the group has them, and again from the earliest
+/// record after a reset. The two reports must be the same bytes.
 public struct Replay {
   public struct Pass: Sendable {
     public let summary: MetricsSummary
@@ -26,11 +26,11 @@ public struct Replay {
     self.stop = stop
   }
 
-  /// One pass: resets the group's offsets and state, then computes from the earliest record.
-  public func compute(observer: any PipelineObserver) throws(PipelineError) -> Pass {
+  /// One pass, from where the group is, or from the earliest record after a reset of its offsets and state.
+  public func compute(resetsGroup: Bool, observer: any PipelineObserver) throws(PipelineError) -> Pass {
     var settings = PipelineLoop.Settings(
       consumer: consumer, partitionCount: partitionCount, bound: .ends(ends))
-    settings.resetsGroup = true
+    settings.resetsGroup = resetsGroup
     let metrics = OrderMetrics(topic: consumer.topic, onPoison: .skip)
     let loop = try PipelineLoop(
       settings, broker: broker, processor: metrics, time: time, stop: stop, observer: observer)

@@ -16,6 +16,13 @@ public struct MetricsReport: Report {
   private static let failedWidth = 6
 
   public func appendText(to text: ByteBuffer) {
+    appendSummary(to: text)
+    text.append("\nOrders by minute (UTC)\n" as StaticString)
+    appendMinutes(to: text)
+  }
+
+  /// The totals without the minutes, for a live view.
+  public func appendSummary(to text: ByteBuffer) {
     TextRows.append(title: "Order metrics", to: text)
     TextRows.append("Total orders", summary.totalOrders, to: text)
     TextRows.append("Failed orders", summary.failedOrders, to: text)
@@ -31,8 +38,13 @@ public struct MetricsReport: Report {
       text.append("0\n" as StaticString)
     }
     TextRows.append("Rejected records", summary.rejected, to: text)
-    text.append("\nOrders by minute (UTC)\n" as StaticString)
-    appendMinutes(to: text)
+  }
+
+  /// The totals on one line, for a run that is followed.
+  public func appendLine(to text: ByteBuffer) {
+    text.append("total \(summary.totalOrders), failed \(summary.failedOrders) (")
+    text.append(TextRows.hundredths(summary.failureRateHundredths))
+    text.append(" %), current \(summary.currentMinute?.orders ?? 0)/min, rejected \(summary.rejected)\n")
   }
 
   private func appendMinutes(to text: ByteBuffer) {

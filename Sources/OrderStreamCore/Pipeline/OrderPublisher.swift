@@ -1,0 +1,90 @@
+/// Generates orders and sends them at a pace, until all are sent or a stop is requested.
+public struct OrderPublisher {
+  /// Orders between two looks at the clock and the stop flag, at full speed.
+  static let stride: Int64 = 256
+  /// A paced publisher sleeps once it is at least this far ahead.
+  static let leastSleepNanoseconds: Int64 = 500_000
+  /// How long the last acknowledgements may take after the last record.
+  public static let flushTimeout: Duration = .seconds(60)
+
+  /// Nanoseconds after the start at which the order of an index (0-based) is due.
+  public typealias Schedule = @Sendable (_ index: Int64) -> Int64
+
+  private var generator: OrderGenerator
+  private let producer: any Producer
+  private let schedule: Schedule?
+  private let time: any TimeSource
+  private let stop: StopFlag
+  private let value = ByteBuffer()
+
+  /// Orders sent so far whose status is `failed`.
+  public private(set) var failedOrders: Int64 = 0
+  /// Orders handed to the producer so far.
+  public private(set) var sent: Int64 = 0
+  /// Monotonic clock at the first record sent; `nil` before.
+  public private(set) var startNanoseconds: Int64?
+
+  /// - Parameter schedule: the pace; `nil` for as fast as possible.
+  public init(
+    _ options: OrderGenerator.Options, producer: any Producer, schedule: Schedule?, time: any TimeSource,
+    stop: StopFlag
+  ) {
+    generator = OrderGenerator(options)
+    self.producer = producer
+    self.schedule = schedule
+    self.time = time
+    self.stop = stop
+  }
+
+  /// Sends all orders and waits for their acknowledgements.
+  /// - Parameter progress: called a few times a second with the publisher's state.
+  /// - Throws: why records could not be sent or were not acknowledged; `producer.deliveries` tells how many.
+  public mutating func run(progress: (OrderPublisher) -> Void) throws(BrokerError) {
+    let count = generator.options.count
+    let start = time.monotonicNanoseconds
+    startNanoseconds = start
+    var wall = time.wallMilliseconds
+    while sent < count && !stop.isRequested {
+      if let schedule {
+        pace(until: start.saturatingAdd(schedule(sent)), progress)
+        if stop.isRequested { break }
+        wall = time.wallMilliseconds
+      } else if sent % Self.stride == 0 {
+        wall = time.wallMilliseconds
+        progress(self)
+      }
+      try sendNext(wall)
+    }
+    try producer.flush(timeout: Self.flushTimeout)
+  }
+
+  /// Sleeps until an order is due, in slices, so that a stop is seen.
+  private func pace(until due: Int64, _ progress: (OrderPublisher) -> Void) {
+    progress(self)
+    while !stop.isRequested {
+      let rest = due - time.monotonicNanoseconds
+      guard rest >= Self.leastSleepNanoseconds else { return }
+      time.sleep(.nanoseconds(min(rest, 100_000_000)))
+      progress(self)
+    }
+  }
+
+  private mutating func sendNext(_ wallMilliseconds: Int64) throws(BrokerError) {
+    let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
+    let key = order.key(in: value)
+    try producer.send(
+      OutgoingRecord(
+        partition: Partitioner.partition(key: key, count: producer.partitionCount), timestampMs: wallMilliseconds,
+        key: key, value: value.bytes))
+    sent += 1
+    if order.isFailed { failedOrders += 1 }
+  }
+}
+
+extension Int64 {
+  /// The sum, or the largest number when it does not fit.
+  func saturatingAdd(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+}

@@ -1,0 +1,45 @@
+import OrderStreamCore
+
+/// `analytics`: metrics of everything that the group has ever processed on a topic.
+struct AnalyticsCommand {
+  let options: AnalyticsOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    let file = try AtomicFile.prepare(options.output)
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+
+    var settings = PipelineLoop.Settings(
+      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group)),
+      partitionCount: source.partitionCount,
+      bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
+    settings.maximumRecords = options.bounds.maxEvents
+    settings.resetsGroup = options.resetOffsets
+    let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
+    let output = MetricsOutput(context: context, broker: broker.name, file: file)
+    let observer = RunObserver(
+      "analytics", context: context,
+      live: options.bounds.follow
+        ? { loop throws(CommandError) in
+          let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
+            try loop.groupSummary(of: metrics)
+          }
+          try output.live(MetricsReport(summary, processed: loop.committedCount))
+        } : nil)
+    let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
+      try PipelineLoop(
+        settings, broker: broker, processor: metrics, time: context.time, stop: context.stop, observer: observer)
+    }
+    defer { loop.close() }
+    let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
+    let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
+      try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
+    }
+    try output.final(
+      MetricsReport(summary, processed: loop.committedCount), activeMilliseconds: run.activeMilliseconds)
+    return run.finish(context.console)
+  }
+}

@@ -1,0 +1,78 @@
+import OrderStreamCore
+
+/// `inventory`: one inventory event for each item of each order, exactly once.
+struct InventoryCommand {
+  let options: InventoryOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+    let bound = try PipelineRun.bound(options.bounds, source: source, admin: admin)
+
+    var outputs = [options.outputTopic]
+    if options.onError == .dlq { outputs.append(options.deadLetterTopic) }
+    let partitions = try createOutputs(outputs, source: source, admin: admin)
+
+    var settings = PipelineLoop.Settings(
+      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group)),
+      partitionCount: source.partitionCount, bound: bound)
+    settings.outputs = outputs
+    settings.maximumRecords = options.bounds.maxEvents
+    let projection = InventoryProjection(
+      InventoryProjection.Settings(
+        topic: options.topic, group: options.group, onPoison: onPoison,
+        outputPartitions: partitions[InventoryProjection.Output.inventory]),
+      time: context.time)
+    let observer = RunObserver(
+      "inventory", context: context,
+      live: options.bounds.follow && context.options.json
+        ? { _ throws(CommandError) in
+          try context.emit(report(projection), broker: broker.name, activeMilliseconds: nil)
+        } : nil)
+    let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
+      try PipelineLoop(
+        settings, broker: broker, processor: projection, time: context.time, stop: context.stop, observer: observer)
+    }
+    defer { loop.close() }
+    let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
+    try context.emit(report(projection), broker: broker.name, activeMilliseconds: run.activeMilliseconds)
+    return run.finish(context.console)
+  }
+
+  private var onPoison: InventoryProjection.OnPoison {
+    switch options.onError {
+    case .dlq: .deadLetter
+    case .skip: .skip
+    case .fail: .fail
+    }
+  }
+
+  private func report(_ projection: InventoryProjection) -> InventoryReport {
+    InventoryReport(outputTopic: options.outputTopic, counts: projection.committedCounts)
+  }
+
+  /// Makes the missing ones with the source's partition count, and returns the partition count of each.
+  private func createOutputs(
+    _ outputs: [String], source: SourceTopic, admin: any Admin
+  ) throws(CommandError) -> [Int32] {
+    var counts: [Int32] = []
+    for output in outputs {
+      counts.append(
+        try CommandError.wrap { () throws(BrokerError) in
+          try TopicSetup.ensureDerived(
+            output, sourcePartitions: source.partitionCount, replicationFactor: context.options.replicationFactor,
+            admin: admin)
+        })
+    }
+    if options.onError == .dlq, let letters = counts.last, letters < source.partitionCount {
+      throw CommandError(
+        .configuration, "cannot use \(options.deadLetterTopic) for dead letters",
+        why: "it has \(letters) partitions and \(source.name) has \(source.partitionCount)",
+        remedy: "add partitions to it, or use --on-error skip")
+    }
+    return counts
+  }
+}

@@ -1,0 +1,120 @@
+import OrderStreamCore
+
+/// `replay`: computes the metrics, resets the group, computes them again, and compares the reports to the byte.
+struct ReplayCommand {
+  static let initialFile = "metrics_initial.txt"
+  static let replayFile = "metrics_after_replay.txt"
+
+  let options: ReplayOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    if let group = options.group, !options.execute {
+      try explain(group)
+      return .success
+    }
+    let files = (initial: try AtomicFile(Self.initialFile), replay: try AtomicFile(Self.replayFile))
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    if let events = options.events { try produce(events, broker: broker, admin: admin) }
+    let source = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
+    try refuseActiveGroup(admin)
+
+    let privateGroup = "orderstream-replay-\(PrivateName.random())"
+    defer {
+      if options.group == nil { deleteGroup(privateGroup, admin) }
+    }
+    let replay = Replay(
+      broker: broker,
+      consumer: ConsumerOptions(
+        topic: options.topic,
+        membership: options.group.map { .member(group: $0) } ?? .sole(group: privateGroup)),
+      partitionCount: source.partitionCount, ends: try source.frozenEnds(admin), time: context.time,
+      stop: context.stop)
+    let lowBefore = try lowWatermarks(admin)
+    let initial = try pass(replay, resetsGroup: false, into: files.initial)
+    guard let initial else { return Signals.exitCode ?? .success }
+    let second = try pass(replay, resetsGroup: true, into: files.replay)
+    guard let second else { return Signals.exitCode ?? .success }
+    let report = ReplayReport(
+      topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
+      replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
+    try context.emit(
+      report, broker: broker.name,
+      activeMilliseconds: (initial.run.activeNanoseconds + second.run.activeNanoseconds) / 1_000_000)
+    return report.isMatch ? .success : .refuted
+  }
+
+  /// One pass and its file; `nil` when a signal cut it short.
+  private func pass(
+    _ replay: Replay, resetsGroup: Bool, into file: AtomicFile
+  ) throws(CommandError) -> Replay.Pass? {
+    let observer = RunObserver(resetsGroup ? "replay, second pass" : "replay, first pass", context: context)
+    defer { observer.finish() }
+    let pass = try CommandError.wrapPipeline { () throws(PipelineError) in
+      try replay.compute(resetsGroup: resetsGroup, observer: observer)
+    }
+    guard pass.run.end == .reachedEnds else { return nil }
+    let text = ByteBuffer()
+    MetricsReport(pass.summary, processed: pass.run.records).appendText(to: text)
+    try file.write(text.bytes)
+    return pass
+  }
+
+  private func produce(_ events: Int64, broker: any Broker, admin: any Admin) throws(CommandError) {
+    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
+    let report = try publishing.run(count: events)
+    guard report.deliveries.acknowledged == events else {
+      throw CommandError(
+        .unavailable, "cannot produce \(events) orders to \(options.topic)",
+        why: "only \(report.deliveries.acknowledged) were acknowledged", remedy: "look at the broker and run again")
+    }
+  }
+
+  /// Without `--execute` a named group is left alone.
+  private func explain(_ group: String) throws(CommandError) {
+    let text =
+      "would compute the metrics of group \(group) on \(options.topic), reset its offsets and state, "
+      + "and compute them again; add --execute to do it"
+    if context.options.json {
+      let buffer = ByteBuffer()
+      buffer.append(#"{"schema":"orderstream.replay/1","executed":false,"plan":"# as StaticString)
+      var json = JSONWriter(buffer)
+      json.string(text)
+      buffer.append("}\n" as StaticString)
+      try context.console.write(buffer)
+    } else {
+      try context.console.write(text + "\n")
+    }
+  }
+
+  private func refuseActiveGroup(_ admin: any Admin) throws(CommandError) {
+    guard let group = options.group else { return }
+    let found = try CommandError.wrap { () throws(BrokerError) in try admin.group(group) }
+    guard let found, !found.members.isEmpty else { return }
+    throw CommandError(PipelineError.groupActive(group: group))
+  }
+
+  private func deleteGroup(_ group: String, _ admin: any Admin) {
+    do throws(BrokerError) {
+      try admin.apply(.deleteGroup(group))
+    } catch {
+      context.console.warning("the private group \(group) is left over: \(error)")
+    }
+  }
+
+  private func lowWatermarks(_ admin: any Admin) throws(CommandError) -> [Offset] {
+    try CommandError.wrap { () throws(BrokerError) in try admin.watermarks(topic: options.topic).map(\.low) }
+  }
+
+  /// Records that the replay could not read any more. A named group may have counted them before this run.
+  private func goneRanges(before: [Offset], after: [Offset]) -> [String] {
+    zip(before, after).enumerated().compactMap { number, lows in
+      let start = options.group == nil ? lows.0 : 0
+      guard lows.1 > start else { return nil }
+      let partition = TopicPartition(topic: options.topic, partition: Int32(number))
+      return "\(partition)@\(start) to \(lows.1 - 1)"
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import OrderStreamCore
+
+/// Shows the progress of a pipeline on stderr, and gives a live report its turn at most once a second.
+final class RunObserver: PipelineObserver {
+  /// Live reports and files are written at most this often (PRODUCT.md, analytics and Output).
+  static let liveInterval = Duration.seconds(1)
+
+  /// The first error of the live report; the run was asked to stop because of it.
+  private(set) var failure: CommandError?
+  /// Whether `--follow` stopped because of `failure`.
+  private let context: CommandContext
+  private let title: String
+  private let progress: Progress
+  private let startNanoseconds: Int64
+  private let live: ((PipelineLoop) throws(CommandError) -> Void)?
+  private var hasNews = false
+  private var nextLive: Int64
+  private var lastWait: PipelineWait?
+
+  /// - Parameter live: called after commits, at most once a second.
+  init(_ title: String, context: CommandContext, live: ((PipelineLoop) throws(CommandError) -> Void)? = nil) {
+    self.title = title
+    self.context = context
+    self.live = live
+    progress = Progress(context.options.progress, console: context.console, time: context.time)
+    startNanoseconds = context.time.monotonicNanoseconds
+    nextLive = startNanoseconds
+  }
+
+  func pipelineCommitted(records: Int64, loop: PipelineLoop) { hasNews = true }
+
+  func pipelineTurned(loop: PipelineLoop) {
+    progress.update { line(loop) }
+    guard hasNews, let live, failure == nil else { return }
+    let now = context.time.monotonicNanoseconds
+    guard now >= nextLive else { return }
+    nextLive = now + Self.liveInterval.nanoseconds
+    hasNews = false
+    do throws(CommandError) {
+      try live(loop)
+    } catch {
+      failure = error
+      context.stop.request()
+    }
+  }
+
+  func pipelineWaits(_ wait: PipelineWait) {
+    guard wait != lastWait else { return }
+    lastWait = wait
+    context.console.note(wait.description)
+  }
+
+  func pipelineAborted(_ error: BrokerError) {
+    context.log.log(.warning, "a transaction was aborted and its records are read again: \(error)")
+  }
+
+  func finish() { progress.finish() }
+
+  private func line(_ loop: PipelineLoop) -> String {
+    let nanoseconds = max(1, context.time.monotonicNanoseconds - startNanoseconds)
+    let records = loop.committedCount
+    let rate = Int64(Double(records) * 1e9 / Double(nanoseconds))
+    let rest = loop.remainingBelowEnds.map { ", \($0) to go" } ?? ""
+    return "\(title): \(records) records, \(rate)/s\(rest)"
+  }
+}

@@ -1,0 +1,28 @@
+import OrderStreamCore
+
+/// The topic that a consuming command reads: found, or created where that is right.
+struct SourceTopic {
+  let name: String
+  let partitionCount: Int32
+
+  /// A bounded run needs an existing topic; `--follow` creates a missing one.
+  init(_ name: String, follow: Bool, context: CommandContext, admin: any Admin) throws(CommandError) {
+    self.name = name
+    let wishes = context.topicWishes
+    let found = try CommandError.wrap { () throws(BrokerError) in
+      if follow { return try TopicSetup.ensure(name, wishes: wishes, admin: admin) as Int32? }
+      return try TopicSetup.partitionCount(of: name, wishes: wishes, admin: admin)
+    }
+    guard let found else {
+      throw CommandError(
+        .input, "cannot read topic \(name)", why: "there is no such topic",
+        remedy: "produce to it first, or use --follow to wait for it")
+    }
+    partitionCount = found
+  }
+
+  /// The ends of all partitions now: the bound of a bounded run.
+  func frozenEnds(_ admin: any Admin) throws(CommandError) -> [Offset] {
+    try CommandError.wrap { () throws(BrokerError) in try admin.watermarks(topic: name).map(\.high) }
+  }
+}
