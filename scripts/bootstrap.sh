@@ -66,16 +66,16 @@ package_name() { # manager, thing
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@" >&2
-  elif have sudo; then
-    sudo "$@" >&2
   else
-    fail "cannot install packages: not root and no sudo here; run as root: $*"
+    sudo "$@" >&2
   fi
 }
 
 install_packages() { # manager, packages
   local manager=$1
   shift
+  [ "$manager" = brew ] || [ "$(id -u)" -eq 0 ] || have sudo ||
+    fail "cannot install $*: not root, and no sudo here; run scripts/bootstrap.sh as root"
   printf 'Installing %s\n' "$*" >&2
   case "$manager" in
     apt)
@@ -96,7 +96,7 @@ esac
 
 check_swift
 
-things=$(missing | tr '\n' ' ')
+things=$(missing | paste -s -d ' ' -)
 if [ -n "$things" ]; then
   if have apt-get; then
     manager=apt
@@ -114,7 +114,7 @@ if [ -n "$things" ]; then
   done
   install_packages "$manager" "${packages[@]}" </dev/null ||
     fail "$manager could not install ${packages[*]}; see its message above"
-  things=$(missing | tr '\n' ' ')
+  things=$(missing | paste -s -d ' ' -)
   [ -z "$things" ] || fail "still missing after the installation: $things"
 fi
 
