@@ -9,7 +9,7 @@ trap say_failed ERR
 scripts/bootstrap.sh
 
 if [ -n "${ORDERSTREAM_TEST_BROKERS:-}" ]; then
-  printf 'Broker suites run on the embedded log and on %s.\n' "$ORDERSTREAM_TEST_BROKERS"
+  printf 'ORDERSTREAM_TEST_BROKERS is %s\n' "$ORDERSTREAM_TEST_BROKERS"
 else
   printf 'NOTE: ORDERSTREAM_TEST_BROKERS is not set: no test runs on a Kafka cluster, all run on the embedded log.\n'
 fi
