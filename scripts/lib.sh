@@ -1,0 +1,182 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced, never run. Afterwards:
+#   ROOT      the repository
+#   WORK      a temporary directory, removed at the end
+#   RUN       a word that no other run has, for names of topics and groups
+#   BROKER    ORDERSTREAM_BROKERS if set, else an embedded log in WORK (exported as ORDERSTREAM_BROKERS)
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/orderstream.XXXXXX")
+RUN="$(date +%Y%m%d%H%M%S)-$$"
+FAILED_CLAIMS=0
+CLAIMS=0
+
+remove_work() { rm -rf "$WORK"; }
+trap remove_work EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The tool is run from WORK, so a relative path of the caller's is made absolute here.
+absolute() {
+  case "$1" in
+    /* | '~'*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$PWD/$1" ;;
+  esac
+}
+
+if [ -n "${ORDERSTREAM_BROKERS:-}" ]; then
+  OWN_LOG=no
+  case "$ORDERSTREAM_BROKERS" in
+    embedded:?*) ORDERSTREAM_BROKERS="embedded:$(absolute "${ORDERSTREAM_BROKERS#embedded:}")" ;;
+  esac
+else
+  OWN_LOG=yes
+  ORDERSTREAM_BROKERS="embedded:$WORK/log"
+fi
+export ORDERSTREAM_BROKERS
+BROKER=$ORDERSTREAM_BROKERS
+if [ -n "${ORDERSTREAM_CONFIG:-}" ]; then
+  ORDERSTREAM_CONFIG=$(absolute "$ORDERSTREAM_CONFIG")
+  export ORDERSTREAM_CONFIG
+fi
+# Every script names its topics and groups itself.
+unset ORDERSTREAM_TOPIC ORDERSTREAM_GROUP
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+heading() { printf '\n== %s\n' "$*"; }
+
+# Sets and exports ORDERSTREAM_BIN: the binary given, or a release build of this repository. Scripts that
+# this one starts find it set and build nothing.
+need_binary() {
+  if [ -z "${ORDERSTREAM_BIN:-}" ]; then
+    "$ROOT/scripts/bootstrap.sh"
+    printf 'Building orderstream (release)\n' >&2
+    swift build --package-path "$ROOT" -c release --product orderstream >&2
+    ORDERSTREAM_BIN="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream"
+  fi
+  [ -x "$ORDERSTREAM_BIN" ] || die "no binary at $ORDERSTREAM_BIN; unset ORDERSTREAM_BIN to have it built"
+  ORDERSTREAM_BIN=$(absolute "$ORDERSTREAM_BIN")
+  export ORDERSTREAM_BIN
+}
+
+# The tool under its own name, so that what a script shows is what it runs.
+orderstream() { "$ORDERSTREAM_BIN" "$@"; }
+
+# A command as one could type it: words with white space in quotes.
+show() {
+  local word line='$'
+  for word in "$@"; do
+    case "$word" in
+      *[[:space:]]*) line="$line '$word'" ;;
+      *) line="$line $word" ;;
+    esac
+  done
+  printf '%s\n' "$line"
+}
+
+# run <file> <command …>: in WORK, stdout to the file. An exit code other than 0 ends the script, with the beginning
+# of what the command said.
+run() {
+  local output=$1 code=0
+  shift
+  show "$@"
+  (cd "$WORK" && "$@") >"$output" 2>"$WORK/stderr.txt" </dev/null || code=$?
+  [ "$code" -eq 0 ] && return
+  printf '  FAILED  exit code 0 (was %s)\n' "$code"
+  head -n 20 "$output" "$WORK/stderr.txt" | sed 's/^/          /'
+  exit 1
+}
+
+in_words() {
+  case "$1" in
+    -gt) echo 'more than ' ;;
+    -ge) echo 'at least ' ;;
+    -le) echo 'at most ' ;;
+  esac
+}
+
+# claim <sentence> <actual> <operator of test> <expected>
+claim() {
+  CLAIMS=$((CLAIMS + 1))
+  if test "$2" "$3" "$4" 2>/dev/null; then
+    printf '  ok      %s\n' "$1"
+  else
+    FAILED_CLAIMS=$((FAILED_CLAIMS + 1))
+    printf '  FAILED  %s\n          found %s, expected %s%s\n' "$1" "${2:-nothing}" "$(in_words "$3")" "$4"
+  fi
+}
+
+# claim_same <sentence> <file> <file>: equal to the byte.
+claim_same() {
+  CLAIMS=$((CLAIMS + 1))
+  local difference
+  if difference=$(cmp "$2" "$3" 2>&1); then
+    printf '  ok      %s\n' "$1"
+  else
+    FAILED_CLAIMS=$((FAILED_CLAIMS + 1))
+    printf '  FAILED  %s\n          %s\n' "$1" "$difference"
+  fi
+}
+
+# The last line of a test, and its exit code.
+verdict() {
+  if [ "$FAILED_CLAIMS" -gt 0 ]; then
+    printf '\n%s: FAILED (%s of %s claims are false)\n' "$1" "$FAILED_CLAIMS" "$CLAIMS"
+    exit 1
+  fi
+  printf '\n%s: ok (%s claims)\n' "$1" "$CLAIMS"
+}
+
+# What stays on a broker that is not ours: the tool has no command that deletes.
+say_what_remains() {
+  [ "$OWN_LOG" = no ] || return 0
+  printf 'On %s remain the topics and groups whose names contain %s.\n' "$BROKER" "$RUN"
+}
+
+# json_flat <file>: a JSON document as lines "path<TAB>value", one a scalar, so that a script needs no JSON tool on
+# a fresh machine. Array elements are numbered from 0: samples.3.lag. Strings keep their escapes.
+json_flat() {
+  awk '
+    { text = text $0 " " }
+    END {
+      depth = 0; want = "value"
+      while (match(text, /^[ \t\r]*("([^"\\]|\\.)*"|[][{}:,]|[^][{}:, \t\r"]+)/)) {
+        token = substr(text, 1, RLENGTH); text = substr(text, RLENGTH + 1); sub(/^[ \t\r]+/, "", token)
+        if (token == "{") { depth++; kind[depth] = "object"; want = "key" }
+        else if (token == "[") { depth++; kind[depth] = "array"; name[depth] = 0; want = "value" }
+        else if (token == "}" || token == "]") depth--
+        else if (token == ":") want = "value"
+        else if (token == ",") {
+          if (kind[depth] == "array") name[depth]++; else want = "key"
+        } else {
+          if (token ~ /^"/) token = substr(token, 2, length(token) - 2)
+          if (want == "key") name[depth] = token
+          else {
+            path = ""
+            for (level = 1; level <= depth; level++) path = path (level > 1 ? "." : "") name[level]
+            print path "\t" token
+          }
+        }
+      }
+    }' "$1"
+}
+
+# json <file> <path>: one scalar of a document; nothing if it is not there.
+json() { json_flat "$1" | awk -F '\t' -v path="$2" '$1 == path { print $2; exit }'; }
+
+# json_sum <file> <path of an object>: the sum of its numbers.
+json_sum() {
+  json_flat "$1" | awk -F '\t' -v prefix="$2." 'index($1, prefix) == 1 { sum += $2 } END { print sum + 0 }'
+}
+
+# distinct <field> <file of JSON lines>: how many values a text field has.
+distinct() {
+  sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' "$2" | sort -u | wc -l | tr -d ' '
+}
+
+lines() { wc -l <"$1" | tr -d ' '; }
