@@ -17,7 +17,7 @@ struct ReplayCommand {
     let broker = try context.openBroker()
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
-    if let events = options.events { try produce(events, broker: broker, admin: admin) }
+    if options.events > 0 { try produce(options.events, broker: broker, admin: admin) }
     let source = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
     try refuseActiveGroup(admin)
 

@@ -1,0 +1,109 @@
+import OrderStreamCore
+
+/// `produce`: publishes generated orders, or JSON lines of somebody else, and waits for every acknowledgement.
+struct ProduceCommand {
+  let options: ProduceOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    switch options.source {
+    case .generator(let generator):
+      return options.dryRun ? try printOrders(generator) : try publish(generator)
+    case .lines(let path):
+      let lines = try LineReader(path)
+      return try InputPublishing(options: options, context: context, path: path).run(lines)
+    }
+  }
+
+  private func publish(_ generator: ProduceOptions.Generator) throws(CommandError) -> ExitCode {
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
+    try publishing.prepare()
+    let first = try generator.firstOrder ?? publishing.nextOrderNumber()
+    var failure: CommandError?
+    let report = try publishing.run(try orders(generator, first: first), schedule: options.rate.schedule) { error in
+      failure = CommandError(error)
+    }
+    try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
+    if let failure { context.console.report(failure) }
+    return exitCode(report, failure: failure)
+  }
+
+  private func exitCode(_ report: ProduceReport, failure: CommandError?) -> ExitCode {
+    var findings: [ExitCode] = []
+    if let failure { findings.append(failure.code == .io ? .io : .unavailable) }
+    if report.deliveries.failed > 0 { findings.append(.unavailable) }
+    if let signal = Signals.exitCode, context.stop.isRequested, isCutShort(report) { findings.append(signal) }
+    return ExitCode.combined(findings)
+  }
+
+  private func isCutShort(_ report: ProduceReport) -> Bool {
+    if case .generator(let generator) = options.source { report.requested < generator.events } else { false }
+  }
+
+  /// `--dry-run`: the values, one a line, with no broker.
+  private func printOrders(_ generator: ProduceOptions.Generator) throws(CommandError) -> ExitCode {
+    var orders = OrderGenerator(try self.orders(generator, first: generator.firstOrder ?? 1))
+    let output = BufferedOutput(context.console)
+    let value = ByteBuffer()
+    for _ in 0..<generator.events {
+      if context.stop.isRequested { break }
+      _ = orders.next(wallMilliseconds: context.time.wallMilliseconds, into: value)
+      output.buffer.append(value.bytes)
+      output.buffer.append(UInt8(ascii: "\n"))
+      try output.lineDone()
+    }
+    try output.flush()
+    return Signals.exitCode ?? .success
+  }
+
+  private func orders(
+    _ generator: ProduceOptions.Generator, first: Int64
+  ) throws(CommandError) -> OrderGenerator.Options {
+    let options = OrderGenerator.Options(
+      seed: generator.seed ?? OrderPublishing.randomSeed(), failureRate: generator.failureRate,
+      users: Int(generator.users), firstOrder: first, count: generator.events, eventTime: eventTime(generator))
+    if let problem = options.problem {
+      throw CommandError.usage(
+        "cannot generate these orders", why: problem, remedy: "change the generator options", command: .produce)
+    }
+    return options
+  }
+
+  private func eventTime(_ generator: ProduceOptions.Generator) -> EventTime {
+    switch generator.eventTime {
+    case .wallClock:
+      return .wallClock
+    case .advancing(let start, let pace):
+      return .stepped(
+        startSeconds: start.seconds, startNanoseconds: start.nanoseconds, perSecond: pace.perSecond)
+    case .spread(let start?, let span):
+      return .span(
+        startSeconds: start.seconds, startNanoseconds: start.nanoseconds, spanNanoseconds: span.nanoseconds)
+    case .spread(nil, let span):
+      // The span ends now.
+      let start = context.time.wallMilliseconds * 1_000_000 - span.nanoseconds
+      let second = start >= 0 ? start / 1_000_000_000 : (start - 999_999_999) / 1_000_000_000
+      return .span(
+        startSeconds: second, startNanoseconds: Int32(start - second * 1_000_000_000), spanNanoseconds: span.nanoseconds)
+    }
+  }
+}
+
+extension Rate {
+  /// When each event is due; `nil` for as fast as possible.
+  var schedule: OrderPublisher.Schedule? {
+    if self == .max { return nil }
+    return { index in nanoseconds(ofEvent: index) }
+  }
+
+  /// Events a second; infinite without a limit.
+  var perSecond: Double {
+    switch self {
+    case .max: .infinity
+    case .limited(let events, let seconds): Double(events) / Double(seconds)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import OrderStreamCore
+
+/// `tail`: prints a topic's records, one JSON document a line, or their bare values.
+struct TailCommand {
+  let options: TailOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+    let watermarks = try CommandError.wrap { () throws(BrokerError) in
+      try admin.watermarks(topic: options.topic)
+    }
+    let starts = try self.starts(watermarks, admin)
+    let consumer = try CommandError.wrap { () throws(BrokerError) in
+      try broker.consumer(ConsumerOptions(topic: options.topic, membership: .none))
+    }
+    defer { consumer.close() }
+    var printer = RecordPrinter(
+      console: context.console, topic: options.topic, isRaw: options.raw, limit: options.bounds.maxEvents)
+    if options.bounds.follow {
+      try follow(starts, consumer, &printer)
+      return .success
+    }
+    for partition in 0..<Int(source.partitionCount) {
+      let start = PartitionOffset(partition: Int32(partition), offset: starts[partition])
+      try print(start, to: watermarks[partition].high, consumer, &printer)
+      if printer.isDone { break }
+    }
+    return context.stop.isRequested ? Signals.exitCode ?? .success : .success
+  }
+
+  /// One partition up to its end as it was at the start.
+  private func print(
+    _ start: PartitionOffset, to end: Offset, _ consumer: any Consumer, _ printer: inout RecordPrinter
+  ) throws(CommandError) {
+    guard start.offset < end else { return }
+    try CommandError.wrap { () throws(BrokerError) in try consumer.assign([start]) }
+    let batch = RecordBatch()
+    var position = start.offset
+    while position < end && !printer.isDone && !context.stop.isRequested {
+      try poll(consumer, batch)
+      for index in 0..<batch.count {
+        let record = batch[index]
+        position = record.offset.next
+        if record.offset >= end || printer.isDone { break }
+        try printer.print(record)
+      }
+      for reached in batch.ends where reached.partition == start.partition { position = max(position, reached.offset) }
+    }
+    try printer.flush()
+  }
+
+  private func follow(
+    _ starts: [Offset], _ consumer: any Consumer, _ printer: inout RecordPrinter
+  ) throws(CommandError) {
+    let positions = starts.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }
+    try CommandError.wrap { () throws(BrokerError) in try consumer.assign(positions) }
+    let batch = RecordBatch()
+    while !printer.isDone && !context.stop.isRequested {
+      try poll(consumer, batch)
+      for index in 0..<batch.count where !printer.isDone { try printer.print(batch[index]) }
+      try printer.flush()
+    }
+  }
+
+  private func poll(_ consumer: any Consumer, _ batch: RecordBatch) throws(CommandError) {
+    _ = try CommandError.wrap { () throws(BrokerError) in
+      try consumer.poll(into: batch, timeout: .milliseconds(100))
+    }
+  }
+
+  /// The first offset of each partition; an offset outside a partition becomes its nearest border.
+  private func starts(_ watermarks: [Watermarks], _ admin: any Admin) throws(CommandError) -> [Offset] {
+    switch options.from {
+    case .earliest: return watermarks.map(\.low)
+    case .latest: return watermarks.map(\.high)
+    case .offset(let offset): return watermarks.map { min(max(offset, $0.low), $0.high) }
+    case .time(let milliseconds):
+      return try CommandError.wrap { () throws(BrokerError) in
+        try admin.offsets(topic: options.topic, at: milliseconds)
+      }
+    }
+  }
+}
