@@ -1,5 +1,3 @@
-internal import CSimdJSON
-
 /// Finds the exact reason why a value is not one JSON text. Runs only after the fast parser has refused it: the parser's
 /// own error codes mix several reasons and differ between its versions.
 struct JSONDiagnosis {
@@ -11,7 +9,7 @@ struct JSONDiagnosis {
   /// The first fault in the order that `Poison` documents; `nil` when this is one valid JSON text.
   static func firstFault(in bytes: UnsafeRawBufferPointer) -> Poison? {
     if isForeignEncoding(bytes) { return .encoding }
-    guard csimdjson_is_utf8(bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count) else {
+    guard UTF8Text.isValid(bytes) else {
       return .invalidUTF8
     }
     var diagnosis = JSONDiagnosis(bytes)

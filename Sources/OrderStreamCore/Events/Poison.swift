@@ -106,3 +106,15 @@ public enum Poison: Error, Hashable, Sendable {
     }
   }
 }
+
+extension Poison {
+  /// Whether the value is one JSON document all the same, just not an order.
+  var isWellFormedJSON: Bool {
+    switch self {
+    case .tombstone, .emptyValue, .tooLong, .encoding, .invalidUTF8, .notJSON, .loneSurrogate, .numberRange, .nesting,
+      .trailingBytes:
+      false
+    default: true
+    }
+  }
+}

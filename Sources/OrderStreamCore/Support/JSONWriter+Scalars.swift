@@ -1,5 +1,3 @@
-internal import CSimdJSON
-
 /// Single JSON values for encoders that know the rest of their document by heart.
 extension JSONWriter {
   /// Appends a quoted string. Escapes what JSON demands and nothing else; invalid UTF-8 becomes U+FFFD.
@@ -52,7 +50,7 @@ extension JSONWriter {
 
   @inline(never)
   private static func appendEscaped(_ bytes: UnsafeRawBufferPointer, to buffer: ByteBuffer) {
-    guard csimdjson_is_utf8(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count) else {
+    guard UTF8Text.isValid(bytes) else {
       var repaired = String(decoding: bytes, as: UTF8.self)
       return repaired.withUTF8 { appendEscaped(UnsafeRawBufferPointer($0), to: buffer) }
     }

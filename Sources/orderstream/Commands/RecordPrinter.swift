@@ -21,17 +21,23 @@ struct RecordPrinter {
   var isDone: Bool { limit.map { printed >= $0 } ?? false }
 
   mutating func print(_ record: RecordBatch.View) throws(CommandError) {
+    let start = output.buffer.count
     if isRaw {
-      if let value = record.value {
-        // A terminal would obey control characters in a value.
-        if escapes { output.buffer.append(TerminalText.escaped(value)) } else { output.buffer.append(value) }
-      }
+      if let value = record.value { output.buffer.append(value) }
     } else {
-      line.append(record, escapingForTerminal: escapes, to: output.buffer)
+      line.append(record, to: output.buffer)
     }
+    if escapes { escape(from: start) }
     output.buffer.append(UInt8(ascii: "\n"))
     printed += 1
     try output.lineDone()
+  }
+
+  /// A terminal would obey control characters: makes what was appended since `start` safe to show.
+  private func escape(from start: Int) {
+    let text = TerminalText.escaped(UnsafeRawBufferPointer(rebasing: output.buffer.bytes[start...]))
+    output.buffer.truncate(to: start)
+    output.buffer.append(text)
   }
 
   func flush() throws(CommandError) { try output.flush() }

@@ -1,0 +1,80 @@
+/// Prints one record as one JSON document on one line: what `tail` shows.
+public struct RecordLine {
+  private let topic: String
+  private let decoder = OrderDecoder()
+  private let padded = ByteBuffer()
+
+  public init(topic: String) { self.topic = topic }
+
+  /// Appends the document without a line feed.
+  public func append(_ record: RecordBatch.View, to buffer: ByteBuffer) {
+    var json = JSONWriter(buffer)
+    json.beginObject()
+    json.member("topic", topic)
+    json.member("partition", Int64(record.partition))
+    json.member("offset", record.offset)
+    json.member("timestamp_ms", record.timestampMs)
+    json.key("key")
+    if let key = record.key { json.string(key) } else { json.null() }
+    json.key("headers")
+    json.beginArray()
+    for header in record.headers {
+      json.beginArray()
+      json.string(header.name)
+      if let value = header.value { json.string(value) } else { json.null() }
+      json.endArray()
+    }
+    json.endArray()
+    json.key("value")
+    appendValue(record.value, to: &json)
+    json.endObject()
+  }
+
+  /// The value in the plainest form that keeps it whole, and how it is encoded.
+  private func appendValue(_ value: UnsafeRawBufferPointer?, to json: inout JSONWriter) {
+    guard let value else {
+      json.null()
+      json.member("encoding", "tombstone")
+      return
+    }
+    if decoder.decode(value).map(\.isWellFormedJSON) ?? true {
+      json.raw(oneLine(value))
+      json.member("encoding", "json")
+    } else if UTF8Text.isValid(value) {
+      json.string(value)
+      json.member("encoding", "text")
+    } else {
+      json.string(Base64.encode(value))
+      json.member("encoding", "base64")
+    }
+  }
+
+  /// JSON allows line feeds between its tokens only, where a blank means the same.
+  private func oneLine(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+    guard value.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return value }
+    padded.removeAll()
+    for byte in value { padded.append(byte == 0x0A || byte == 0x0D ? 0x20 : byte) }
+    return padded.bytes
+  }
+}
+
+/// Base64 of RFC 4648, section 4, with padding.
+enum Base64 {
+  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+  static func encode(_ bytes: UnsafeRawBufferPointer) -> String {
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    var position = 0
+    while position < bytes.count {
+      let length = min(3, bytes.count - position)
+      var group: UInt32 = 0
+      for index in 0..<3 { group = group << 8 | (index < length ? UInt32(bytes[position + index]) : 0) }
+      for index in 0..<4 {
+        text.append(index <= length ? alphabet[Int(group >> (18 - 6 * UInt32(index)) & 63)] : UInt8(ascii: "="))
+      }
+      position += 3
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

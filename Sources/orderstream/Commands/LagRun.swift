@@ -1,0 +1,174 @@
+import OrderStreamCore
+import Synchronization
+
+/// One experiment of `lag-demo`: a producer thread, consumer threads, and the sampling on the calling thread.
+struct LagRun {
+  struct Result {
+    var report: LagReport
+    var activeMilliseconds: Int64
+    /// A signal ended it before it had drained.
+    var wasCutShort: Bool
+    /// Why a producer or a consumer failed.
+    var failure: CommandError?
+  }
+
+  /// What the producer's thread tells the others.
+  private final class Production: Sendable {
+    struct State {
+      var acknowledged: Int64 = 0
+      var failed: Int64 = 0
+      /// Monotonic clock at the last acknowledgement; `nil` while it produces.
+      var endNanoseconds: Int64?
+      var failure: BrokerError?
+    }
+    let state = Mutex(State())
+    var snapshot: State { state.withLock { $0 } }
+  }
+
+  let options: LagDemoOptions
+  let context: CommandContext
+  let broker: any Broker
+  /// Of the topic and of the group.
+  let name: String
+  let partitionCount: Int32
+
+  func run(_ admin: any Admin) throws(CommandError) -> Result {
+    let recorder = LagRecorder(firstOrder: 1, count: Int(options.events))
+    let production = Production()
+    // Consumers outlive the request to stop just long enough to commit; they have a flag of their own.
+    let consumersStop = StopFlag()
+    let start = context.time.monotonicNanoseconds
+    let consumers = (0..<options.consumers).map { _ in startConsumer(recorder, stop: consumersStop) }
+    let producer = startProducer(production)
+
+    var report = LagReport(topic: name, group: name)
+    let sampling = Swift.Result { () throws(CommandError) in
+      try sample(admin, production, recorder, consumersStop, since: start, into: &report)
+    }
+    if case .failure = sampling { context.stop.request() }
+    producer.join()
+    consumersStop.request()
+    let failures = consumers.compactMap { $0.join() }
+
+    let end = production.snapshot
+    report.produced = end.acknowledged
+    report.failedDeliveries = end.failed
+    report.consumed = recorder.consumed
+    (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged)
+    try sampling.get()
+    let failure = failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
+    return Result(
+      report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
+      wasCutShort: report.drainMilliseconds == nil && context.stop.isRequested, failure: failure)
+  }
+
+  // MARK: - Threads
+
+  private func startProducer(_ production: Production) -> WorkerThread<Void> {
+    WorkerThread { [self] in
+      do throws(BrokerError) {
+        let producer = try broker.producer(topic: name, pace: .interactive)
+        defer { producer.close() }
+        var publisher = OrderPublisher(
+          OrderGenerator.Options(seed: OrderPublishing.randomSeed(), count: options.events), producer: producer,
+          schedule: options.rate.schedule, time: context.time, stop: context.stop)
+        defer {
+          producer.close()
+          let counts = producer.deliveries
+          production.state.withLock { state in
+            state.acknowledged = counts.acknowledged
+            state.failed = counts.failed
+          }
+        }
+        try publisher.run { _ in
+          let counts = producer.deliveries
+          production.state.withLock { state in
+            state.acknowledged = counts.acknowledged
+            state.failed = counts.failed
+          }
+        }
+      } catch {
+        production.state.withLock { $0.failure = error }
+      }
+      production.state.withLock { $0.endNanoseconds = context.time.monotonicNanoseconds }
+    }
+  }
+
+  private func startConsumer(_ recorder: LagRecorder, stop: StopFlag) -> WorkerThread<PipelineError?> {
+    let membership: ConsumerOptions.Membership =
+      options.consumers == 1 ? .sole(group: name) : .member(group: name)
+    var settings = PipelineLoop.Settings(
+      consumer: ConsumerOptions(topic: name, membership: membership), partitionCount: partitionCount,
+      bound: .follow(idle: nil))
+    settings.delayPerRecord = options.consumerDelay
+    settings.commitInterval = min(options.sampleInterval, settings.commitInterval)
+    return WorkerThread { [settings, broker] in
+      do throws(PipelineError) {
+        let loop = try PipelineLoop(
+          settings, broker: broker, processor: LagProcessor(recorder: recorder), time: SystemTime(stop: stop),
+          stop: stop, observer: SilentObserver())
+        defer { loop.close() }
+        _ = try loop.run()
+        return nil
+      } catch {
+        // Nobody can drain what this consumer leaves; the sampling must not wait for it.
+        context.stop.request()
+        return error
+      }
+    }
+  }
+
+  // MARK: - Sampling
+
+  /// Takes a sample every interval until the lag has drained, the time is over, or a stop is requested. The last sample
+  /// is taken after the drain.
+  private func sample(
+    _ admin: any Admin, _ production: Production, _ recorder: LagRecorder, _ consumersStop: StopFlag,
+    since start: Int64, into report: inout LagReport
+  ) throws(CommandError) {
+    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    defer { progress.finish() }
+    var next = start
+    while true {
+      // Read in this order: what was acknowledged before the lag is read is in the lag or consumed.
+      let produced = production.snapshot
+      let lag = try currentLag(admin)
+      let now = context.time.monotonicNanoseconds
+      let sample = LagReport.Sample(
+        milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed, lag: lag)
+      report.samples.append(sample)
+      progress.update {
+        "lag-demo: \(sample.produced) produced, \(sample.consumed) consumed, lag \(sample.lag)"
+      }
+      if let end = produced.endNanoseconds {
+        if lag == 0 && sample.consumed >= produced.acknowledged {
+          report.drainMilliseconds = max(0, now - end) / 1_000_000
+          return
+        }
+        if now - end > drainTimeout.nanoseconds { return }
+      }
+      if context.stop.isRequested { return }
+      next += options.sampleInterval.nanoseconds
+      if next > now { context.time.sleep(.nanoseconds(next - now)) } else { next = now }
+    }
+  }
+
+  private var drainTimeout: Duration {
+    if let given = options.drainTimeout { return given }
+    return options.consumerDelay * Int(options.events) * 2 + LagDemoCommand.drainAllowance
+  }
+
+  /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the
+  /// group is new and starts at the earliest record.
+  private func currentLag(_ admin: any Admin) throws(CommandError) -> Int64 {
+    try CommandError.wrap { () throws(BrokerError) in
+      let committed = try admin.group(name)?.committed ?? [:]
+      var sum: Int64 = 0
+      for (number, marks) in try admin.watermarks(topic: name).enumerated() {
+        let offset = committed[TopicPartition(topic: name, partition: Int32(number))] ?? marks.low
+        sum += Lag(stable: marks.stable, committed: offset).records ?? 0
+      }
+      return sum
+    }
+  }
+}
