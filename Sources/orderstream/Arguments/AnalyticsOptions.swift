@@ -1,0 +1,22 @@
+/// `orderstream analytics`, checked.
+struct AnalyticsOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  var group: String
+  var resetOffsets: Bool
+  /// The file for the report; `-` for none, as `AtomicFile.prepare` takes it.
+  var output: String
+  /// Never `dlq`.
+  var onError: OnError
+  var bounds: RunBounds
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    group = try reader.group()
+    resetOffsets = reader.flag(.resetOffsets)
+    output = try reader.value(.output, PathArgument.parse)
+    onError = try reader.choice(.onError)
+    bounds = try reader.bounds()
+  }
+}

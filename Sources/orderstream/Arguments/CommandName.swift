@@ -1,0 +1,9 @@
+/// The commands, in the order of the help page.
+enum CommandName: String, CaseIterable, Sendable {
+  case produce, inventory, analytics, replay
+  case lagDemo = "lag-demo"
+  case status, tail, audit, help, completions
+
+  /// What `"schema"` says in a `--json` document: `orderstream.<command>/1`.
+  var schema: String { "orderstream.\(rawValue)/1" }
+}

@@ -1,0 +1,103 @@
+import OrderStreamCore
+
+/// Finds the text of each option (command line, environment, `-F` file, default) and has it converted.
+struct OptionReader {
+  let command: CommandSpec
+  private let raw: RawArguments
+  private let environment: Environment
+  private var file: PropertyFile?
+
+  /// - Throws: what `PropertyFile` throws.
+  init(_ command: CommandSpec, _ raw: RawArguments, environment: @escaping Environment) throws(CommandError) {
+    self.command = command
+    self.raw = raw
+    self.environment = environment
+    file = nil
+    if let path = text(.config) {
+      if path.text.isEmpty {
+        throw path.error(ValueError(why: "it is empty", remedy: "name a file of properties"), command: command.name)
+      }
+      file = try PropertyFile(path: path.text)
+    }
+  }
+
+  /// Whether the flag is on the command line.
+  func flag(_ name: OptionName) -> Bool { raw.options[name] != nil }
+
+  /// Whether the option is on the command line.
+  func isGiven(_ name: OptionName) -> Bool { raw.options[name] != nil }
+
+  /// The text that counts, without the default; `nil` where there is none or the command has no such option. An empty
+  /// environment variable counts as unset.
+  func text(_ name: OptionName) -> RawValue? {
+    guard let spec = command.option(name) else { return nil }
+    if let given = raw.options[name]?.last { return given }
+    if let variable = spec.environment, let value = environment(variable), !value.isEmpty {
+      return RawValue(text: value, source: .environment(variable))
+    }
+    return spec.fileKeys.isEmpty ? nil : file?.value(spec.fileKeys)
+  }
+
+  /// Every time that a repeatable option is given.
+  func flags(_ name: OptionName) -> [RawValue] { raw.options[name] ?? [] }
+
+  /// An environment variable that stands in for no option; empty counts as unset.
+  func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+
+  /// A key of the file that stands in for no option.
+  func file(_ keys: [String]) -> RawValue? { file?.value(keys) }
+
+  var fileLines: [PropertyFile.Line] { file?.lines ?? [] }
+
+  /// The converted value, `nil` where nothing is given.
+  func optional<Value>(
+    _ name: OptionName, _ convert: (String) throws(ValueError) -> Value
+  ) throws(CommandError) -> Value? {
+    guard let raw = text(name) else { return nil }
+    do { return try convert(raw.text) } catch { throw raw.error(error, command: command.name) }
+  }
+
+  /// The converted value or the converted default of the table.
+  func value<Value>(
+    _ name: OptionName, _ convert: (String) throws(ValueError) -> Value
+  ) throws(CommandError) -> Value {
+    if let value = try optional(name, convert) { return value }
+    guard let spec = command.option(name), let text = spec.defaultValue else {
+      preconditionFailure("an option that is always read has a default in the table: \(name.rawValue)")
+    }
+    let standard = RawValue(text: text, source: .defaultValue(spec.spelling))
+    do { return try convert(text) } catch { throw standard.error(error, command: command.name) }
+  }
+
+  /// One of the values that the table allows.
+  func choice<Value: RawRepresentable<String>>(
+    _ name: OptionName, _ type: Value.Type = Value.self
+  ) throws(CommandError) -> Value {
+    let choices = command.option(name)?.choices ?? []
+    return try value(name) { (text) throws(ValueError) in
+      guard choices.contains(text), let value = Value(rawValue: text) else {
+        throw ValueError(
+          why: "'\(text)' is not one of \(choices.joined(separator: ", "))",
+          remedy: Suggestion.nearest(to: text, among: choices).map { "did you mean '\($0)'?" } ?? "give one of them")
+      }
+      return value
+    }
+  }
+
+  func integer<Number: FixedWidthInteger>(
+    _ name: OptionName, in range: ClosedRange<Number>
+  ) throws(CommandError) -> Number {
+    try value(name) { (text) throws(ValueError) in try IntegerArgument.parse(text, in: range) }
+  }
+
+  func optionalInteger<Number: FixedWidthInteger>(
+    _ name: OptionName, in range: ClosedRange<Number>
+  ) throws(CommandError) -> Number? {
+    try optional(name) { (text) throws(ValueError) in try IntegerArgument.parse(text, in: range) }
+  }
+
+  /// A usage error about options that do not go together.
+  func conflict(_ what: String, _ why: String, _ remedy: String) -> CommandError {
+    .usage(what, why: why, remedy: remedy, command: command.name)
+  }
+}

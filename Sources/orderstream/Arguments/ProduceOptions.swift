@@ -1,0 +1,102 @@
+import OrderStreamCore
+
+/// `orderstream produce`, checked.
+struct ProduceOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  var source: Source
+  /// How fast records are sent, generated or read.
+  var rate: Rate
+  /// Prints the values and opens no broker.
+  var dryRun: Bool
+
+  enum Source: Hashable, Sendable {
+    case generator(Generator)
+    /// JSON lines of a file, `-` for stdin.
+    case lines(path: String)
+  }
+
+  struct Generator: Hashable, Sendable {
+    var events: Int64
+    /// `nil` unless given.
+    var seed: UInt64?
+    /// 0…1.
+    var failureRate: Double
+    var users: Int64
+    var eventTime: EventTime
+    /// `nil`: one after those in the topic; 1 in a dry run.
+    var firstOrder: Int64?
+  }
+
+  enum EventTime: Hashable, Sendable {
+    case wallClock
+    /// Event i of n at start + ⌊i · span / n⌋; without a start the span ends now.
+    case spread(start: TimeArgument?, over: Duration)
+    /// Event i at start + i / pace; the pace is never `max`.
+    case advancing(start: TimeArgument, pace: Rate)
+  }
+
+  static let maxEvents: Int64 = 1_000_000_000_000
+  static let maxUsers: Int64 = 1_000_000_000
+  /// How event time advances when no rate is given.
+  static let defaultPace = Rate.limited(events: 1000, seconds: 1)
+  /// What `--input` leaves nothing to do for.
+  static let generatorOptions: [OptionName] = [
+    .events, .seed, .failureRate, .users, .startTime, .span, .firstOrder,
+  ]
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    rate = try reader.value(.rate, Rate.parse)
+    dryRun = reader.flag(.dryRun)
+    guard let path = try reader.optional(.input, PathArgument.parse) else {
+      source = .generator(try Generator(reader, rate: rate))
+      return
+    }
+    if let extra = Self.generatorOptions.first(where: reader.isGiven) {
+      throw reader.conflict(
+        "option --input", "--\(extra.rawValue) is for generated orders", "leave one of the two out")
+    }
+    source = .lines(path: path)
+  }
+}
+
+extension ProduceOptions.Generator {
+  init(_ reader: OptionReader, rate: Rate) throws(CommandError) {
+    events = try reader.integer(.events, in: 0...ProduceOptions.maxEvents)
+    seed = try reader.optionalInteger(.seed, in: UInt64.min...UInt64.max)
+    failureRate = try reader.value(.failureRate, FractionArgument.parse)
+    users = try reader.integer(.users, in: 1...ProduceOptions.maxUsers)
+    firstOrder = try reader.optionalInteger(.firstOrder, in: 1...Int64.max)
+    let start = try reader.optional(.startTime) { (text) throws(ValueError) in try TimeArgument(text) }
+    let span = try reader.optional(.span, DurationArgument.parse)
+    eventTime =
+      switch (start, span) {
+      case (nil, nil): .wallClock
+      case (_, let span?): .spread(start: start, over: span)
+      case (let start?, nil): .advancing(start: start, pace: rate == .max ? ProduceOptions.defaultPace : rate)
+      }
+    try check(reader)
+  }
+
+  private func check(_ reader: OptionReader) throws(CommandError) {
+    if let firstOrder, firstOrder.addingReportingOverflow(max(events - 1, 0)).overflow {
+      throw reader.conflict(
+        "option --first-order", "\(events) orders from \(firstOrder) on do not fit into 64 bits",
+        "give a smaller number")
+    }
+    let length: Int64
+    let start: TimeArgument
+    switch eventTime {
+    case .wallClock, .spread(nil, _): return
+    case .spread(let given?, let span): (start, length) = (given, span.nanoseconds)
+    case .advancing(let given, let pace): (start, length) = (given, pace.nanoseconds(ofEvent: events))
+    }
+    let end = start.seconds + length / 1_000_000_000
+    guard start.seconds >= TimeArgument.earliestSeconds, end < TimeArgument.latestSeconds else {
+      throw reader.conflict(
+        "option --start-time", "event times would leave the years 0001 to 9999", "choose another start, span or rate")
+    }
+  }
+}

@@ -1,0 +1,4 @@
+/// Shells that completions are written for.
+enum Shell: String, CaseIterable, Sendable {
+  case bash, zsh, fish
+}

@@ -1,0 +1,153 @@
+import OrderStreamCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// A file that is replaced as a whole: readers see the old bytes or the new ones, also after a crash at any instant.
+///
+/// Making one checks that the path can be written, before any work. A device or a pipe (`/dev/null`, `/dev/stderr`) has
+/// no old and new state and is written in place. A symbolic link stays, and the file that it names is replaced.
+struct AtomicFile: Sendable {
+  /// As the user named it.
+  let path: String
+  /// With symbolic links followed.
+  private let target: String
+  private let isReplaced: Bool
+
+  /// - Returns: `nil` for `-`, which means no file.
+  static func prepare(_ path: String) throws(CommandError) -> AtomicFile? {
+    path == "-" ? nil : try AtomicFile(path)
+  }
+
+  /// - Throws: `creation` when the path cannot be written, `io` when the disk refuses.
+  init(_ path: String) throws(CommandError) {
+    self.path = path
+    target = try Self.followLinks(path)
+    var status = stat()
+    guard stat(target, &status) == 0 else {
+      if errno != ENOENT { throw Self.refusal(path, errno) }
+      isReplaced = true
+      try tryOut()
+      return
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFDIR: throw Self.refusal(path, EISDIR)
+    case S_IFREG: isReplaced = !Self.isDescriptor(target)
+    default: isReplaced = false
+    }
+    if access(target, W_OK) != 0 { throw Self.refusal(path, errno) }
+    if isReplaced { try tryOut() }
+  }
+
+  func write(_ text: String) throws(CommandError) {
+    var text = text
+    let result = text.withUTF8 { bytes in
+      Result { () throws(CommandError) in try write(UnsafeRawBufferPointer(bytes)) }
+    }
+    try result.get()
+  }
+
+  /// Replaces the content. When it returns, the bytes and the name are on the disk; when it throws, the old file is
+  /// whole.
+  /// - Throws: `creation` or `io`.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+    guard isReplaced else { return try writeInPlace(bytes) }
+    let temporary = try createTemporary()
+    var code = Self.fill(temporary.descriptor, bytes, like: target)
+    if close(temporary.descriptor) != 0, code == 0 { code = errno }
+    if code == 0, rename(temporary.name, target) != 0 { code = errno }
+    guard code == 0 else {
+      unlink(temporary.name)
+      throw failure(code)
+    }
+    try syncDirectory()
+  }
+
+  private func writeInPlace(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+    let descriptor = open(target, O_WRONLY | O_APPEND | O_CLOEXEC)
+    if descriptor < 0 { throw Self.refusal(path, errno) }
+    let code = Descriptor.writeAll(descriptor, bytes)
+    close(descriptor)
+    if code != 0 { throw failure(code) }
+  }
+
+  /// The bytes, the owner and the mode of the file that is replaced, all on the disk.
+  private static func fill(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, like target: String) -> Int32 {
+    let code = Descriptor.writeAll(descriptor, bytes)
+    if code != 0 { return code }
+    var old = stat()
+    if stat(target, &old) == 0 {
+      // Only root may give files away; everybody else keeps the file that they could write.
+      _ = fchown(descriptor, old.st_uid, old.st_gid)
+      if fchmod(descriptor, old.st_mode & 0o777) != 0 { return errno }
+    }
+    return fsync(descriptor) == 0 ? 0 : errno
+  }
+
+  private func syncDirectory() throws(CommandError) {
+    let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
+    // A directory that may be written but not read cannot be opened; the rename itself has worked.
+    if descriptor < 0 { return }
+    defer { close(descriptor) }
+    // EINVAL: a file system that has nothing to sync for a directory.
+    if fsync(descriptor) != 0, errno != EINVAL { throw failure(errno) }
+  }
+
+  /// Creates and removes a temporary file: the only check that read-only, full and immutable directories all fail.
+  private func tryOut() throws(CommandError) {
+    let temporary = try createTemporary()
+    close(temporary.descriptor)
+    unlink(temporary.name)
+  }
+
+  private func createTemporary() throws(CommandError) -> (name: String, descriptor: Int32) {
+    let random = String(UInt64.random(in: .min ... .max), radix: 36)
+    let name = "\(directory)/.orderstream-\(getpid())-\(random).tmp"
+    let descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    if descriptor < 0 { throw Self.refusal(path, errno) }
+    return (name, descriptor)
+  }
+
+  private var directory: String {
+    guard let slash = target.lastIndex(of: "/") else { return "." }
+    return slash == target.startIndex ? "/." : String(target[..<slash])
+  }
+
+  private static func followLinks(_ path: String) throws(CommandError) -> String {
+    if path.isEmpty { throw refusal(path, ENOENT) }
+    if path.hasSuffix("/") { throw refusal(path, EISDIR) }
+    var current = path
+    for _ in 0..<40 {
+      var link = [CChar](repeating: 0, count: Int(PATH_MAX))
+      let length = readlink(current, &link, link.count)
+      if length < 0 || isDescriptor(current) { return current }
+      let named = String(decoding: link[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let slash = current.lastIndex(of: "/")
+      current = named.hasPrefix("/") ? named : (slash.map { String(current[...$0]) } ?? "") + named
+    }
+    throw refusal(path, ELOOP)
+  }
+
+  /// Names of open descriptors: links whose text is no path.
+  private static func isDescriptor(_ path: String) -> Bool {
+    ["/dev/stdout", "/dev/stderr", "/dev/stdin"].contains(path) || path.hasPrefix("/dev/fd/")
+      || path.hasPrefix("/proc/")
+  }
+
+  private func failure(_ code: Int32) -> CommandError {
+    CommandError(
+      .io, "cannot write \(path)", why: Descriptor.message(code), remedy: "make room or choose another path")
+  }
+
+  private static func refusal(_ path: String, _ code: Int32) -> CommandError {
+    let isDisk = [ENOSPC, EDQUOT, EIO].contains(code)
+    return CommandError(
+      isDisk ? .io : .creation, "cannot create \(path.isEmpty ? "a file without a name" : path)",
+      why: Descriptor.message(code), remedy: "choose a path that can be written")
+  }
+}

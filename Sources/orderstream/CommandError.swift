@@ -1,0 +1,45 @@
+import OrderStreamCore
+
+/// Why a command cannot go on: an exit code and the one line that says what failed, why, and what to do.
+struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
+  var code: ExitCode
+  /// What failed, with coordinates where there are any: `option --rate`, `order-events[2]@1047`.
+  var what: String
+  var why: String
+  /// What the user can do; empty when there is nothing.
+  var remedy: String
+  /// One more line for usage errors: where to read on.
+  var hint: String?
+
+  init(_ code: ExitCode, _ what: String, why: String, remedy: String = "", hint: String? = nil) {
+    self.code = code
+    self.what = what
+    self.why = why
+    self.remedy = remedy
+    self.hint = hint
+  }
+
+  init(_ error: BrokerError) {
+    self.init(ExitCode(error.code), error.what, why: error.why, remedy: error.remedy)
+  }
+
+  /// A usage error, with the hint that names the help page of `command`.
+  static func usage(_ what: String, why: String, remedy: String = "", command: CommandName? = nil) -> CommandError {
+    let page = command.map { "orderstream help \($0.rawValue)" } ?? "orderstream --help"
+    return CommandError(.usage, what, why: why, remedy: remedy, hint: "run '\(page)' to see what it takes")
+  }
+
+  /// stdout was closed by its reader.
+  static var closedOutput: CommandError {
+    CommandError(.pipe, "cannot write to stdout", why: "it was closed")
+  }
+
+  /// Nothing is printed about a closed stdout: the reader has gone on purpose.
+  var isSilent: Bool { code == .pipe }
+
+  /// `error: <what failed>: <why>; <what to do>`, one line in which control characters are visible escapes.
+  var description: String {
+    let line = remedy.isEmpty ? "error: \(what): \(why)" : "error: \(what): \(why); \(remedy)"
+    return TerminalText.escaped(line)
+  }
+}

@@ -1,0 +1,81 @@
+import OrderStreamCore
+
+/// How a run ends, as the shell sees it. The only place where exit codes are decided.
+enum ExitCode: Int32, CaseIterable, Sendable {
+  /// Done and true.
+  case success = 0
+  /// Ran, but the claim is false: a mismatch, a violation, not drained.
+  case refuted = 1
+  case usage = 64
+  /// Bad input data.
+  case data = 65
+  /// Input is missing: a topic, a file, records.
+  case input = 66
+  /// The broker is unreachable, or events were not acknowledged.
+  case unavailable = 69
+  /// A bug of this program.
+  case software = 70
+  /// Output cannot be created.
+  case creation = 73
+  /// Disk, I/O, or a damaged log.
+  case io = 74
+  /// Try again: the group is active, a lock is held.
+  case temporary = 75
+  /// Authentication or authorisation.
+  case permission = 77
+  /// A refused or unknown setting; a foreign or newer log.
+  case configuration = 78
+  /// Cut short by SIGINT.
+  case interrupted = 130
+  /// stdout was closed; nothing is said about it.
+  case pipe = 141
+  /// Cut short by SIGTERM.
+  case terminated = 143
+
+  /// One line for the help page.
+  var meaning: String {
+    switch self {
+    case .success: "done and true"
+    case .refuted: "ran, but the claim is false (mismatch, violation, not drained)"
+    case .usage: "usage"
+    case .data: "bad input data"
+    case .input: "input missing"
+    case .unavailable: "broker unreachable, or events not acknowledged"
+    case .software: "internal bug"
+    case .creation: "cannot create output"
+    case .io: "disk, I/O or damaged log"
+    case .temporary: "try again (group active, lock, time-out)"
+    case .permission: "authentication or authorisation"
+    case .configuration: "configuration (refused or unknown -X, foreign or newer log)"
+    case .interrupted: "cut short by SIGINT"
+    case .pipe: "stdout closed"
+    case .terminated: "cut short by SIGTERM"
+    }
+  }
+
+  /// The code of a run that found several: the highest of 74, 69, 65 and 1; without those, a signal that cut it short;
+  /// then 0. Other codes end a run by themselves and are no findings.
+  static func combined(_ findings: [ExitCode]) -> ExitCode {
+    let ranked: [ExitCode] = [.io, .unavailable, .data, .refuted, .terminated, .interrupted]
+    precondition(
+      findings.allSatisfy { $0 == .success || ranked.contains($0) }, "only findings of finished work are combined")
+    return ranked.first(where: findings.contains) ?? .success
+  }
+
+  /// The code of an error that a broker gave.
+  init(_ code: BrokerError.Code) {
+    self =
+      switch code {
+      case .unreachable, .timedOut, .deliveryFailed: .unavailable
+      case .authentication, .unauthorized: .permission
+      case .unknownTopic, .unknownPartition, .offsetOutOfRange: .input
+      case .invalidTopic: .usage
+      case .topicExists, .cannotCreate: .creation
+      case .groupActive, .fenced, .busy: .temporary
+      case .recordTooLarge: .data
+      case .configuration, .foreignLog, .newerLog, .unsupported: .configuration
+      case .io, .diskFull, .damaged: .io
+      case .internalError: .software
+      }
+  }
+}

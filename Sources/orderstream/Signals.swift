@@ -1,0 +1,53 @@
+import OrderStreamCore
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// What signals do to this process. The first SIGINT or SIGTERM requests a stop and is remembered; the second one exits
+/// at once. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file size limit are errors of `write`.
+enum Signals {
+  // The handler touches nothing but these two words and `_exit`: all of it may run between any two instructions.
+  private static let received = Atomic<Int32>(0)
+  private static let flag = Atomic<UInt>(0)
+
+  /// Installs the handlers; once a process. An inherited "ignore" (a background job of a script) is replaced, because
+  /// such a job must be stoppable too.
+  static func install(stop: StopFlag) {
+    ignoreWriteSignals()
+    // Kept for ever: a signal may come at any time.
+    flag.store(UInt(bitPattern: Unmanaged.passRetained(stop).toOpaque()), ordering: .releasing)
+    received.store(0, ordering: .releasing)
+    signal(SIGINT, handler)
+    signal(SIGTERM, handler)
+  }
+
+  /// Writing to a closed pipe or beyond a limit is an error, never a death.
+  static func ignoreWriteSignals() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// The code of the signal that requested a stop, `nil` when none came.
+  static var exitCode: ExitCode? {
+    switch received.load(ordering: .acquiring) {
+    case 0: nil
+    case SIGINT: .interrupted
+    default: .terminated
+    }
+  }
+
+  private static let handler: @convention(c) (Int32) -> Void = { number in
+    let saved = errno
+    if received.exchange(number, ordering: .acquiringAndReleasing) != 0 { _exit(128 + number) }
+    if let pointer = UnsafeRawPointer(bitPattern: flag.load(ordering: .acquiring)) {
+      Unmanaged<StopFlag>.fromOpaque(pointer)._withUnsafeGuaranteedRef { $0.request() }
+    }
+    errno = saved
+  }
+}

@@ -1,0 +1,125 @@
+import OrderStreamCore
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The two output streams. stdout has the result and nothing else; stderr has notes, progress, logs and errors.
+///
+/// May be used from any thread. A progress line on the terminal is taken away before anything else is written.
+final class Console: Sendable {
+  let outputIsTerminal: Bool
+  let errorIsTerminal: Bool
+  let outputStyle: Style
+  let errorStyle: Style
+  /// `-q`: no notes and no progress.
+  let isQuiet: Bool
+
+  private let output: Int32
+  private let errors: Int32
+  private let environment: Environment
+  /// Whether a progress line stands on the terminal.
+  private let showsProgress = Mutex(false)
+
+  init(
+    output: Int32 = 1, errors: Int32 = 2, color: ColorPolicy = .auto, quiet: Bool = false,
+    environment: @escaping Environment = ProcessEnvironment.lookup
+  ) {
+    self.output = output
+    self.errors = errors
+    self.environment = environment
+    isQuiet = quiet
+    outputIsTerminal = Descriptor.isTerminal(output)
+    errorIsTerminal = Descriptor.isTerminal(errors)
+    outputStyle = Style(isColored: color.isColored(terminal: outputIsTerminal, environment: environment))
+    errorStyle = Style(isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
+  }
+
+  convenience init(_ options: CommonOptions) {
+    self.init(color: options.color, quiet: options.quiet)
+  }
+
+  /// Whether the terminal behind stderr can redraw a line.
+  var canRedraw: Bool { errorIsTerminal && environment("TERM").map { $0 != "dumb" } ?? false }
+
+  /// Columns of the terminal behind stderr.
+  var errorColumns: Int { TerminalWidth.columns(of: errors, environment: environment) }
+
+  /// Writes to stdout, unbuffered: hand over lines in bulk.
+  /// - Throws: `pipe` when stdout was closed (say nothing, exit 141), `io` when it cannot be written.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+    if outputIsTerminal { eraseProgress() }
+    switch Descriptor.writeAll(output, bytes) {
+    case 0: return
+    case EPIPE, EBADF: throw CommandError.closedOutput
+    case let code:
+      throw CommandError(
+        .io, "cannot write to stdout", why: Descriptor.message(code), remedy: "make room or send it somewhere else")
+    }
+  }
+
+  func write(_ text: String) throws(CommandError) {
+    var text = text
+    let result = text.withUTF8 { bytes in
+      Result { () throws(CommandError) in try write(UnsafeRawBufferPointer(bytes)) }
+    }
+    try result.get()
+  }
+
+  func write(_ buffer: ByteBuffer) throws(CommandError) { try write(buffer.bytes) }
+
+  /// `note: <text>` on stderr; nothing under `-q`.
+  func note(_ text: String) {
+    if !isQuiet { writeError("\(errorStyle.cyan("note:")) \(TerminalText.escaped(text))\n") }
+  }
+
+  /// `warning: <text>` on stderr.
+  func warning(_ text: String) {
+    writeError("\(errorStyle.yellow("warning:")) \(TerminalText.escaped(text))\n")
+  }
+
+  /// The one line of an error, and its hint. Nothing when stdout was closed.
+  func report(_ error: CommandError) {
+    if error.isSilent { return }
+    let line = error.description
+    let colored = errorStyle.red("error:") + line.dropFirst("error:".count)
+    writeError(error.hint.map { "\(colored)\n  \(TerminalText.escaped($0))\n" } ?? "\(colored)\n")
+  }
+
+  /// A line of a log, already with its level.
+  func logLine(_ text: String) { writeError("\(TerminalText.escaped(text))\n") }
+
+  /// Text for stderr as it is, such as a chart. A closed stderr is nobody's error.
+  func writeError(_ text: String) {
+    showsProgress.withLock { shown in
+      send(shown ? "\r\u{1b}[K\(text)" : text)
+      shown = false
+    }
+  }
+
+  /// Draws the progress line over the one before. Only where `canRedraw`.
+  func drawProgress(_ line: String) {
+    let fitting = String(TerminalText.escaped(line).prefix(max(errorColumns - 1, 1)))
+    showsProgress.withLock { shown in
+      send("\r\u{1b}[K\(fitting)")
+      shown = true
+    }
+  }
+
+  func eraseProgress() {
+    showsProgress.withLock { shown in
+      if shown { send("\r\u{1b}[K") }
+      shown = false
+    }
+  }
+
+  private func send(_ text: String) {
+    var text = text
+    _ = text.withUTF8 { Descriptor.writeAll(errors, UnsafeRawBufferPointer($0)) }
+  }
+}
