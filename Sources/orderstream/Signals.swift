@@ -33,6 +33,20 @@ enum Signals {
     signal(SIGXFSZ, SIG_IGN)
   }
 
+  /// A trap or a bad access is a bug of this program: one line and exit 70 instead of a stack trace. With
+  /// `SWIFT_BACKTRACE` set, a developer gets the trace.
+  static func reportCrashes() {
+    if getenv("SWIFT_BACKTRACE") != nil { return }
+    for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGABRT] { signal(number, crashHandler) }
+  }
+
+  private static let crashHandler: @convention(c) (Int32) -> Void = { _ in
+    let line: StaticString =
+      "error: internal bug: the program stopped itself to protect its data; set SWIFT_BACKTRACE=enable=yes, run again and report the trace\n"
+    _ = write(2, line.utf8Start, line.utf8CodeUnitCount)
+    _exit(ExitCode.software.rawValue)
+  }
+
   /// The code of the signal that requested a stop, `nil` when none came.
   static var exitCode: ExitCode? {
     switch received.load(ordering: .acquiring) {

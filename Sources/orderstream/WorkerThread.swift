@@ -38,7 +38,11 @@ final class WorkerThread<Value: Sendable>: Sendable {
     let argument = Unmanaged.passRetained(Box(run)).toOpaque()
     #if canImport(Darwin)
       var thread: pthread_t?
-      let code = pthread_create(&thread, nil, { Box.run($0); return nil }, argument)
+      let code = pthread_create(
+        &thread, nil,
+        {
+          Box.run($0); return nil
+        }, argument)
       guard code == 0, let thread else { preconditionFailure("a thread can be made: \(code)") }
     #else
       var thread = pthread_t()

@@ -34,6 +34,8 @@ public final class PipelineLoop {
   static let pollTimeout: Duration = .milliseconds(100)
   /// How often a member without work asks how far the group is.
   static let groupCheckInterval: Duration = .milliseconds(50)
+  /// A wait for the other members that lasts longer is worth a note.
+  static let waitNotice: Duration = .seconds(1)
   /// Aborts in a row, without a commit between them, before the run gives up.
   static let abortLimit = 20
 
@@ -58,7 +60,9 @@ public final class PipelineLoop {
   private var pendingRecords: Int64 = 0
   private var committedRecords: Int64 = 0
   private var lastCommit: Int64
-  private var lastGroupCheck = Int64.min
+  private var nextGroupCheck: Int64 = 0
+  /// Since when this member has nothing left to do.
+  private var doneSince: Int64?
   private var groupHasReachedEnds = false
   private var lastRecord: Int64
   private var firstRecord: Int64?
@@ -195,15 +199,20 @@ public final class PipelineLoop {
   }
 
   private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
-    guard !needsReset, progress.ownHaveReachedEnds else { return false }
+    guard isAssigned, progress.ownHaveReachedEnds else {
+      doneSince = nil
+      return false
+    }
     if progress.ownsAll { return true }
     let now = time.monotonicNanoseconds
-    guard now - lastGroupCheck >= Self.groupCheckInterval.nanoseconds else { return false }
-    lastGroupCheck = now
+    let since = doneSince ?? now
+    doneSince = since
+    guard now >= nextGroupCheck else { return false }
+    nextGroupCheck = now + Self.groupCheckInterval.nanoseconds
     let all = Array(0..<settings.partitionCount)
     let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(all) }
     if progress.haveReachedEnds(committed: committed) { return true }
-    observer.pipelineWaits(.otherMembers)
+    if now - since >= Self.waitNotice.nanoseconds { observer.pipelineWaits(.otherMembers) }
     return false
   }
 

@@ -23,7 +23,9 @@ enum TextRows {
   }
 
   /// A number, right-aligned in `width` columns.
-  static func appendRight(_ value: Int64, width: Int, to text: ByteBuffer) { appendRight(String(value), width: width, to: text) }
+  static func appendRight(_ value: Int64, width: Int, to text: ByteBuffer) {
+    appendRight(String(value), width: width, to: text)
+  }
 
   /// Text, right-aligned in `width` columns.
   static func appendRight(_ value: String, width: Int, to text: ByteBuffer) {

@@ -6,7 +6,8 @@ enum BrokerFactory {
   static func open(_ context: CommandContext) throws(CommandError) -> any Broker {
     switch context.options.brokers {
     case .embedded(let named):
-      let directory = try named ?? BrokerSpec.defaultDirectory(ProcessEnvironment.lookup)
+      let directory: String
+      if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
       return try CommandError.wrap { () throws(BrokerError) in
         try EmbeddedBroker.open(directory: directory, log: context.log, time: context.time)
       }

@@ -12,8 +12,7 @@ struct InventoryCommand {
     let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
     let bound = try PipelineRun.bound(options.bounds, source: source, admin: admin)
 
-    var outputs = [options.outputTopic]
-    if options.onError == .dlq { outputs.append(options.deadLetterTopic) }
+    let outputs = [options.outputTopic] + (options.deadLetterTopic.map { [$0] } ?? [])
     let partitions = try createOutputs(outputs, source: source, admin: admin)
 
     var settings = PipelineLoop.Settings(
@@ -67,9 +66,9 @@ struct InventoryCommand {
             admin: admin)
         })
     }
-    if options.onError == .dlq, let letters = counts.last, letters < source.partitionCount {
+    if let topic = options.deadLetterTopic, let letters = counts.last, letters < source.partitionCount {
       throw CommandError(
-        .configuration, "cannot use \(options.deadLetterTopic) for dead letters",
+        .configuration, "cannot use \(topic) for dead letters",
         why: "it has \(letters) partitions and \(source.name) has \(source.partitionCount)",
         remedy: "add partitions to it, or use --on-error skip")
     }

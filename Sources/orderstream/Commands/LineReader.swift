@@ -36,7 +36,8 @@ final class LineReader {
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
       throw CommandError(
-        .input, "cannot read \(name)", why: Descriptor.message(errno), remedy: "name a file of JSON lines, or - for stdin")
+        .input, "cannot read \(name)", why: Descriptor.message(errno),
+        remedy: "name a file of JSON lines, or - for stdin")
     }
     if status.st_mode & S_IFMT == S_IFDIR {
       throw CommandError(
@@ -55,12 +56,12 @@ final class LineReader {
     line.removeAll()
     var isTooLong = false
     while true {
-      if unread.isEmpty && !(try fill()) {
+      if unread.isEmpty, try !fill() {
         if line.isEmpty && !isTooLong { return nil }
         return finished(isTooLong)
       }
       let bytes = UnsafeRawBufferPointer(rebasing: chunk[unread])
-      let end = memchr(bytes.baseAddress, 0x0A, bytes.count).map { UnsafeRawPointer($0) - bytes.baseAddress! }
+      let end = bytes.firstIndex(of: 0x0A)
       let length = end ?? bytes.count
       // One byte more than a valid value, for the carriage return.
       if line.count + length > Poison.longestValue + 1 { isTooLong = true }

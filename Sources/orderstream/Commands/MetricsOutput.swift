@@ -32,7 +32,9 @@ struct MetricsOutput {
     try context.console.write(buffer)
   }
 
-  private var isLiveView: Bool { context.console.outputIsTerminal && context.console.canRedraw && !context.options.json }
+  private var isLiveView: Bool {
+    context.console.outputIsTerminal && context.console.canRedraw && !context.options.json
+  }
 
   private func write(_ report: MetricsReport) throws(CommandError) {
     guard let file else { return }

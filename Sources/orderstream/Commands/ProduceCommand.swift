@@ -21,7 +21,8 @@ struct ProduceCommand {
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
-    let first = try generator.firstOrder ?? publishing.nextOrderNumber()
+    let first: Int64
+    if let given = generator.firstOrder { first = given } else { first = try publishing.nextOrderNumber() }
     var failure: CommandError?
     let report = try publishing.run(try orders(generator, first: first), schedule: options.rate.schedule) { error in
       failure = CommandError(error)
@@ -87,7 +88,8 @@ struct ProduceCommand {
       let start = context.time.wallMilliseconds * 1_000_000 - span.nanoseconds
       let second = start >= 0 ? start / 1_000_000_000 : (start - 999_999_999) / 1_000_000_000
       return .span(
-        startSeconds: second, startNanoseconds: Int32(start - second * 1_000_000_000), spanNanoseconds: span.nanoseconds)
+        startSeconds: second, startNanoseconds: Int32(start - second * 1_000_000_000), spanNanoseconds: span.nanoseconds
+      )
     }
   }
 }

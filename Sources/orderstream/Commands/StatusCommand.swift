@@ -59,7 +59,7 @@ struct StatusCommand {
   private func watermarks(_ topic: String, _ admin: any Admin) throws(BrokerError) -> [Watermarks]? {
     do throws(BrokerError) {
       return try admin.watermarks(topic: topic)
-    } catch where error.code == .unknownTopic {
+    } catch  where error.code == .unknownTopic {
       return nil
     }
   }

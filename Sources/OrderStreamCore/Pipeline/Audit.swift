@@ -1,0 +1,272 @@
+/// Joins the orders of a topic with its inventory events and finds every violation of exactly-once.
+///
+/// The output is read in windows; for each window the source orders that its events name are read again and compared
+/// field by field, and each item found is marked in two bytes an order. Then the orders are read once more: an item
+/// without a mark is lost. So memory does not grow with the size of events, and no verdict rests on a hash.
+public final class Audit {
+  public struct Settings: Sendable {
+    public var topic: String
+    public var outputTopic: String
+    /// A group whose uncommitted orders are pending, not lost.
+    public var group: String?
+
+    public init(topic: String, outputTopic: String, group: String?) {
+      self.topic = topic
+      self.outputTopic = outputTopic
+      self.group = group
+    }
+  }
+
+  private let settings: Settings
+  private let stop: StopFlag
+  private let waits: (PipelineWait) -> Void
+  private let progress: (String) -> Void
+  private let topicBytes: [UInt8]
+  private let broker: any Broker
+
+  private let source: [Range<Offset>]
+  private let output: [Range<Offset>]
+  private let committed: [Offset?]
+  private var findings: AuditFindings
+  private var seen: SeenItems
+  /// By output partition and source partition: the largest source position so far, and the first one.
+  private var lastPosition: [[Position?]]
+  private var firstPosition: [[Position?]]
+  private let window = AuditWindow()
+  private let decoder = OrderDecoder()
+  private let expected = ByteBuffer()
+
+  private struct Position: Comparable {
+    let offset: Offset
+    let line: Int32
+
+    static func < (left: Self, right: Self) -> Bool { (left.offset, left.line) < (right.offset, right.line) }
+  }
+
+  /// Freezes the ends: the output's first, then the input's, so that every source of an event lies below.
+  public init(
+    _ settings: Settings, broker: any Broker, admin: any Admin, stop: StopFlag,
+    waits: @escaping (PipelineWait) -> Void, progress: @escaping (String) -> Void
+  ) throws(BrokerError) {
+    self.settings = settings
+    self.broker = broker
+    self.stop = stop
+    self.waits = waits
+    self.progress = progress
+    topicBytes = Array(settings.topic.utf8)
+    var committed: [TopicPartition: Offset] = [:]
+    if let group = settings.group { committed = try admin.group(group)?.committed ?? [:] }
+    output = try admin.watermarks(topic: settings.outputTopic).map { $0.low..<$0.high }
+    source = try admin.watermarks(topic: settings.topic).map { $0.low..<$0.high }
+    self.committed = source.indices.map {
+      committed[TopicPartition(topic: settings.topic, partition: Int32($0))]
+    }
+    findings = AuditFindings()
+    seen = SeenItems(source)
+    lastPosition = output.map { [source] _ in Array(repeating: nil, count: source.count) }
+    firstPosition = lastPosition
+  }
+
+  /// Runs the audit; `nil` when a stop was requested before it was done.
+  public func run() throws(BrokerError) -> AuditFindings? {
+    let outputReader = try reader(settings.outputTopic)
+    defer { outputReader.close() }
+    let sourceReader = try reader(settings.topic)
+    defer { sourceReader.close() }
+    let isRead = try outputReader.read(output) { record throws(BrokerError) in
+      take(record)
+      if window.isFull { try verifyWindow(sourceReader) }
+    }
+    guard isRead else { return nil }
+    try verifyWindow(sourceReader)
+    guard try findLost(sourceReader), !stop.isRequested else { return nil }
+    return findings
+  }
+
+  private func reader(_ topic: String) throws(BrokerError) -> TopicReader {
+    try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
+  }
+
+  private func take(_ record: RecordBatch.View) {
+    findings.inventoryEvents += 1
+    let header = topicBytes.withUnsafeBytes { topic in
+      record.headers.first(named: "source").flatMap { SourceHeader($0, topic: topic) }
+    }
+    window.append(record, source: header)
+  }
+
+  // MARK: - Windows
+
+  private func verifyWindow(_ reader: TopicReader) throws(BrokerError) {
+    var ranges = source.map { $0.lowerBound..<$0.lowerBound }
+    var order: [Int] = []
+    for (index, event) in window.events.enumerated() {
+      guard let header = event.source else { continue }
+      if !header.isOfTopic {
+        window.setVerdict(.other, at: index)
+        continue
+      }
+      guard header.partition < source.count else { continue }
+      let known = source[Int(header.partition)]
+      if header.offset < known.lowerBound {
+        window.setVerdict(.unverifiable, at: index)
+      } else if header.offset < known.upperBound {
+        let range = ranges[Int(header.partition)]
+        ranges[Int(header.partition)] =
+          range.isEmpty
+          ? header.offset..<header.offset.next
+          : min(range.lowerBound, header.offset)..<max(range.upperBound, header.offset.next)
+        order.append(index)
+      }
+    }
+    order.sort { isBefore(window.events[$0], window.events[$1]) }
+    var cursors = Self.groups(order, by: { self.window.events[$0].source?.partition ?? 0 }, count: source.count)
+    _ = try reader.read(ranges) { [self] record throws(BrokerError) in
+      compare(record, order, &cursors[Int(record.partition)])
+    }
+    judge()
+    progress("audit: \(findings.inventoryEvents) inventory events read")
+    window.removeAll()
+  }
+
+  private func isBefore(_ left: AuditWindow.Event, _ right: AuditWindow.Event) -> Bool {
+    guard let left = left.source, let right = right.source else { return false }
+    return (left.partition, left.offset, left.line) < (right.partition, right.offset, right.line)
+  }
+
+  /// The slices of a sorted list that belong to each partition.
+  private static func groups(_ sorted: [Int], by partition: (Int) -> Int32, count: Int) -> [Range<Int>] {
+    var groups = Array(repeating: 0..<0, count: count)
+    var start = 0
+    while start < sorted.count {
+      let number = partition(sorted[start])
+      var end = start
+      while end < sorted.count, partition(sorted[end]) == number { end += 1 }
+      groups[Int(number)] = start..<end
+      start = end
+    }
+    return groups
+  }
+
+  /// Compares the events of a window that name this order with what they must be.
+  private func compare(_ record: RecordBatch.View, _ order: [Int], _ cursor: inout Range<Int>) {
+    func next() -> SourceHeader? { cursor.isEmpty ? nil : window.events[order[cursor.lowerBound]].source }
+    while let header = next(), header.offset < record.offset { cursor = cursor.dropFirst() }
+    guard next()?.offset == record.offset, decoder.decode(record.value) == nil else { return }
+    let items = decoder.order.items
+    while let header = next(), header.offset == record.offset {
+      let index = order[cursor.lowerBound]
+      cursor = cursor.dropFirst()
+      guard header.line < items.count else { continue }
+      window.setFound(
+        itemCount: items.count, verdict: verdict(window.events[index], items[Int(header.line)]), at: index)
+    }
+  }
+
+  private func verdict(_ event: AuditWindow.Event, _ item: DecodedOrder.Item) -> AuditWindow.Verdict {
+    expected.removeAll()
+    InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
+    let key = window.key(event)
+    let value = window.value(event)
+    if let key, let value, key.elementsEqual(decoder.order.orderID), value.elementsEqual(expected.bytes) {
+      return .matches
+    }
+    return .differs(
+      expected: "\(String(decoding: decoder.order.orderID, as: UTF8.self)) "
+        + String(decoding: expected.bytes, as: UTF8.self))
+  }
+
+  /// Decides about the events of the window, in output order.
+  private func judge() {
+    for event in window.events {
+      let place = Coordinates(
+        TopicPartition(topic: settings.outputTopic, partition: event.outputPartition), offset: event.outputOffset)
+      let found = { [window] in
+        AuditFindings.text(key: window.key(event), value: window.value(event))
+      }
+      guard let header = event.source else {
+        findings.add(.phantom, source: nil, output: place, expected: "a source header", found: found())
+        continue
+      }
+      let source = AuditFindings.source(settings.topic, header.partition, header.offset, header.line)
+      switch event.verdict {
+      case .other: findings.other += 1
+      case .unverifiable: findings.unverifiable += 1
+      case .unknown:
+        findings.add(
+          .phantom, source: source, output: place, expected: "no event: there is no such item", found: found())
+      case .differs(let expected):
+        findings.add(.wrongAction, source: source, output: place, expected: expected, found: found())
+        settle(header, event, source: source, place: place)
+      case .matches: settle(header, event, source: source, place: place)
+      }
+    }
+  }
+
+  /// Marks an item as seen; a second time it is duplicated, and after a later one of its partition reordered.
+  private func settle(_ header: SourceHeader, _ event: AuditWindow.Event, source: String, place: Coordinates) {
+    let wasSeen = seen.mark(
+      partition: header.partition, offset: header.offset, line: header.line, itemCount: event.itemCount)
+    if wasSeen {
+      findings.add(.duplicated, source: source, output: place, expected: "once", found: "again")
+      return
+    }
+    let position = Position(offset: header.offset, line: header.line)
+    let (output, input) = (Int(event.outputPartition), Int(header.partition))
+    if firstPosition[output][input] == nil { firstPosition[output][input] = position }
+    if let last = lastPosition[output][input], position < last {
+      findings.add(
+        .reordered, source: source, output: place, expected: "before the event of offset \(last.offset)",
+        found: "after it")
+    } else {
+      lastPosition[output][input] = position
+    }
+  }
+
+  // MARK: - Lost
+
+  private func findLost(_ reader: TopicReader) throws(BrokerError) -> Bool {
+    try reader.read(source) { [self] record throws(BrokerError) in
+      guard decoder.decode(record.value) == nil else {
+        findings.rejected += 1
+        return
+      }
+      let count = decoder.order.items.count
+      findings.orders += 1
+      findings.items += Int64(count)
+      if findings.orders % 100_000 == 0 { progress("audit: \(findings.orders) orders checked") }
+      if !seen.isComplete(partition: record.partition, offset: record.offset, itemCount: count) {
+        addMissing(record, count)
+      }
+    }
+  }
+
+  private func addMissing(_ record: RecordBatch.View, _ count: Int) {
+    let isPending =
+      settings.group != nil
+      && record.offset >= committed[Int(record.partition)] ?? source[Int(record.partition)].lowerBound
+    for (line, item) in decoder.order.items.enumerated() {
+      let line = Int32(line)
+      if seen.isMarked(partition: record.partition, offset: record.offset, line: line, itemCount: count) { continue }
+      if isPending {
+        findings.pending += 1
+      } else if mayHaveBeenRemoved(record) {
+        findings.unverifiable += 1
+      } else {
+        expected.removeAll()
+        InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
+        findings.add(
+          .lost, source: AuditFindings.source(settings.topic, record.partition, record.offset, line), output: nil,
+          expected: String(decoding: expected.bytes, as: UTF8.self), found: "nothing")
+      }
+    }
+  }
+
+  /// Retention has removed the start of the output partition, and this order lies before the first one that is left.
+  private func mayHaveBeenRemoved(_ record: RecordBatch.View) -> Bool {
+    let number = Int(Partitioner.partition(key: decoder.order.orderID, count: Int32(output.count)))
+    guard output[number].lowerBound > 0 else { return false }
+    guard let first = firstPosition[number][Int(record.partition)] else { return true }
+    return record.offset <= first.offset
+  }
+}

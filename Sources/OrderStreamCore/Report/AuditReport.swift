@@ -1,0 +1,61 @@
+/// Whether every item of every valid order has exactly one inventory event.
+public struct AuditReport: Report {
+  public let command: StaticString = "audit"
+  public var topic: String
+  public var outputTopic: String
+  public var findings: AuditFindings
+
+  public init(topic: String, outputTopic: String, findings: AuditFindings) {
+    self.topic = topic
+    self.outputTopic = outputTopic
+    self.findings = findings
+  }
+
+  public func appendText(to text: ByteBuffer) {
+    TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
+    TextRows.append("Orders", findings.orders, to: text)
+    TextRows.append("Items", findings.items, to: text)
+    TextRows.append("Inventory events", findings.inventoryEvents, to: text)
+    TextRows.append("Rejected records", findings.rejected, to: text)
+    TextRows.append("Lost", findings.count(.lost), to: text)
+    TextRows.append("Duplicated", findings.count(.duplicated), to: text)
+    TextRows.append("Phantom", findings.count(.phantom), to: text)
+    TextRows.append("Wrong action", findings.count(.wrongAction), to: text)
+    TextRows.append("Reordered", findings.count(.reordered), to: text)
+    TextRows.append("Pending", findings.pending, to: text)
+    TextRows.append("Other sources", findings.other, to: text)
+    TextRows.append("Unverifiable", findings.unverifiable, to: text)
+    TextRows.append(
+      "Result", findings.isClean ? "exactly once: every item has its one event" : "VIOLATED", to: text)
+    for violation in findings.violations {
+      let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
+      text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\n")
+      text.append("    expected \(violation.expected)\n    found    \(violation.found)\n")
+    }
+  }
+
+  public func appendMembers(to json: inout JSONWriter) {
+    json.member("topic", topic)
+    json.member("output_topic", outputTopic)
+    json.member("orders", findings.orders)
+    json.member("items", findings.items)
+    json.member("inventory_events", findings.inventoryEvents)
+    json.member("rejected", findings.rejected)
+    for verdict in AuditFindings.Verdict.allCases { json.member(verdict.rawValue, findings.count(verdict)) }
+    json.member("pending", findings.pending)
+    json.member("other", findings.other)
+    json.member("unverifiable", findings.unverifiable)
+    json.key("violations")
+    json.beginArray()
+    for violation in findings.violations {
+      json.beginObject()
+      json.member("verdict", violation.verdict.rawValue)
+      json.member("source", violation.source)
+      json.member("output", violation.output)
+      json.member("expected", violation.expected)
+      json.member("found", violation.found)
+      json.endObject()
+    }
+    json.endArray()
+  }
+}

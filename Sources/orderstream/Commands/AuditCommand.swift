@@ -1,0 +1,44 @@
+import OrderStreamCore
+
+/// `audit`: proves that every item of every valid order has exactly one inventory event, or names what has not.
+struct AuditCommand {
+  let options: AuditOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    let broker = try context.openBroker()
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    for topic in [options.topic, options.outputTopic] {
+      _ = try SourceTopic(topic, follow: false, context: context, admin: admin)
+    }
+    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    defer { progress.finish() }
+    let start = context.time.monotonicNanoseconds
+    let findings = try CommandError.wrap { () throws(BrokerError) in
+      let audit = try Audit(
+        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: options.group), broker: broker,
+        admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
+        progress: { line in progress.update { line } })
+      return try audit.run()
+    }
+    progress.finish()
+    guard let findings else { return Signals.exitCode ?? .success }
+    let active = (context.time.monotonicNanoseconds - start) / 1_000_000
+    try context.emit(
+      AuditReport(topic: options.topic, outputTopic: options.outputTopic, findings: findings), broker: broker.name,
+      activeMilliseconds: active)
+    return try exitCode(findings)
+  }
+
+  private func exitCode(_ findings: AuditFindings) throws(CommandError) -> ExitCode {
+    if !findings.isClean { return .refuted }
+    if findings.unverifiable > 0 && !options.acceptLoss {
+      throw CommandError(
+        .input, "cannot verify \(findings.unverifiable) items of \(options.topic)",
+        why: "retention has removed their orders or their inventory events",
+        remedy: "accept that with --accept-loss, or audit before retention does its work")
+    }
+    return .success
+  }
+}

@@ -1,0 +1,62 @@
+import OrderStreamCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+@main
+struct Main {
+  static func main() {
+    let start = SystemTime().monotonicNanoseconds
+    Signals.ignoreWriteSignals()
+    Signals.reportCrashes()
+    exit(run(start).rawValue)
+  }
+
+  private static func run(_ start: Int64) -> ExitCode {
+    do throws(CommandError) {
+      return try execute(try Invocation.parse(try ProcessArguments.read()), start)
+    } catch {
+      Console().report(error)
+      return error.code
+    }
+  }
+
+  private static func execute(_ invocation: Invocation, _ start: Int64) throws(CommandError) -> ExitCode {
+    func context(_ options: CommonOptions) -> CommandContext {
+      let stop = StopFlag()
+      Signals.install(stop: stop)
+      return CommandContext(options, stop: stop, startNanoseconds: start)
+    }
+    switch invocation {
+    case .help(let command): return try show(Help.page(command))
+    case .version: return try show("\(Version.line)\n")
+    case .completions(let shell): return try show(Completions.script(shell))
+    case .produce(let options):
+      return try ProduceCommand(options: options, context: context(options.common)).run()
+    case .inventory(let options):
+      return try InventoryCommand(options: options, context: context(options.common)).run()
+    case .analytics(let options):
+      return try AnalyticsCommand(options: options, context: context(options.common)).run()
+    case .replay(let options):
+      return try ReplayCommand(options: options, context: context(options.common)).run()
+    case .lagDemo(let options):
+      return try LagDemoCommand(options: options, context: context(options.common)).run()
+    case .status(let options):
+      return try StatusCommand(options: options, context: context(options.common)).run()
+    case .tail(let options):
+      return try TailCommand(options: options, context: context(options.common)).run()
+    case .audit(let options):
+      return try AuditCommand(options: options, context: context(options.common)).run()
+    }
+  }
+
+  private static func show(_ text: String) throws(CommandError) -> ExitCode {
+    try Console().write(text)
+    return .success
+  }
+}
