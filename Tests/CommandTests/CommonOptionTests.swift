@@ -125,6 +125,8 @@ struct CommonOptionTests {
   @Test func aFileThatCannotBeReadIsMissingInput() throws {
     #expect(try refused("status", "-F", "/nonexistent/p").code == .input)
     #expect(try refused("status", "-F", "/").code == .input)
+    let error = try refused("status", environment: ["ORDERSTREAM_CONFIG": "/nonexistent/p"])
+    #expect(error.code == .input && error.remedy == "give ORDERSTREAM_CONFIG a file of properties")
     #expect(try refused("status", "--config=").code == .usage)
   }
 
