@@ -16,8 +16,8 @@ enum Signals {
   private static let received = Atomic<Int32>(0)
   private static let flag = Atomic<UInt>(0)
 
-  /// Installs the handlers; once a process. An inherited "ignore" (a background job of a script) is replaced, because
-  /// such a job must be stoppable too.
+  /// Installs the handlers; once a process, on the main thread. An inherited "ignore" (a background job of a script) is
+  /// replaced, because such a job must be stoppable too.
   static func install(stop: StopFlag) {
     ignoreWriteSignals()
     // Kept for ever: a signal may come at any time.
@@ -25,6 +25,12 @@ enum Signals {
     received.store(0, ordering: .releasing)
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
+    // A parent may have left them blocked.
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    sigaddset(&mask, SIGINT)
+    sigaddset(&mask, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &mask, nil)
   }
 
   /// Writing to a closed pipe or beyond a limit is an error, never a death.

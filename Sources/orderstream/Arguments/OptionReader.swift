@@ -17,7 +17,7 @@ struct OptionReader {
       if path.text.isEmpty {
         throw path.error(ValueError(why: "it is empty", remedy: "name a file of properties"), command: command.name)
       }
-      file = try PropertyFile(path: path.text)
+      file = try PropertyFile(path: path.text, namedBy: path.origin)
     }
   }
 

@@ -7,8 +7,8 @@
 #endif
 
 /// A `-F` file: `key=value` a line, blank lines, comments that begin with `#` or `!`, lines that end with LF or CR LF.
-/// Blanks around key and value are dropped; there are no escapes, no continued lines, and a backslash is a backslash. The last
-/// of several lines with one key counts.
+/// Blanks around key and value are dropped; there are no escapes, no continued lines, and a backslash is a backslash.
+/// The last of several lines with one key counts.
 ///
 /// Keys of our own stand in for options (`OptionSpec.fileKeys`, and `log-level`); all others are librdkafka properties.
 struct PropertyFile: Sendable {
@@ -24,8 +24,9 @@ struct PropertyFile: Sendable {
   let lines: [Line]
 
   /// - Throws: `input` when it cannot be read, `configuration` when a line is malformed.
-  init(path: String) throws(CommandError) {
-    try self.init(path: path, bytes: Self.read(path))
+  /// - Parameter origin: who named the file: `option -F`, `ORDERSTREAM_CONFIG`.
+  init(path: String, namedBy origin: String) throws(CommandError) {
+    try self.init(path: path, bytes: Self.read(path, origin))
   }
 
   init(path: String, bytes: [UInt8]) throws(CommandError) {
@@ -63,22 +64,22 @@ struct PropertyFile: Sendable {
     }
   }
 
-  private static func read(_ path: String) throws(CommandError) -> [UInt8] {
+  private static func read(_ path: String, _ origin: String) throws(CommandError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 { throw unreadable(path, Descriptor.message(errno)) }
+    if descriptor < 0 { throw unreadable(path, origin, Descriptor.message(errno)) }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = chunk.withUnsafeMutableBytes { Descriptor.read(descriptor, $0) }
-      if count < 0 { throw unreadable(path, Descriptor.message(errno)) }
+      if count < 0 { throw unreadable(path, origin, Descriptor.message(errno)) }
       if count == 0 { return bytes }
       bytes += chunk[..<count]
-      if bytes.count > maxBytes { throw unreadable(path, "it is larger than 1 MiB") }
+      if bytes.count > maxBytes { throw unreadable(path, origin, "it is larger than 1 MiB") }
     }
   }
 
-  private static func unreadable(_ path: String, _ why: String) -> CommandError {
-    CommandError(.input, "cannot read \(path)", why: why, remedy: "name a file of properties with -F")
+  private static func unreadable(_ path: String, _ origin: String, _ why: String) -> CommandError {
+    CommandError(.input, "cannot read \(path)", why: why, remedy: "give \(origin) a file of properties")
   }
 }

@@ -1,5 +1,6 @@
 /// A point in time on the command line: RFC 3339 (`2024-01-15T10:30:00.5+01:00`), without a zone UTC. A lower-case `t`
-/// or `z` and a blank between date and time are allowed, as RFC 3339 does; leap seconds are not, because POSIX time has none.
+/// or `z` and a blank between date and time are allowed, as RFC 3339 does; leap seconds are not, because POSIX time has
+/// none.
 struct TimeArgument: Hashable, Comparable, Sendable {
   /// Whole seconds since 1970 UTC, rounded down; below 0 before.
   let seconds: Int64

@@ -1,0 +1,78 @@
+import Testing
+
+@testable import orderstream
+
+@Suite("Options of inventory and analytics")
+struct ConsumerOptionTests {
+  private func inventory(_ arguments: String...) throws -> InventoryOptions {
+    guard case .inventory(let options) = try Invocation.parse(["inventory"] + arguments, environment: { _ in nil })
+    else { throw Unexpected() }
+    return options
+  }
+
+  private func analytics(_ arguments: String...) throws -> AnalyticsOptions {
+    guard case .analytics(let options) = try Invocation.parse(["analytics"] + arguments, environment: { _ in nil })
+    else { throw Unexpected() }
+    return options
+  }
+
+  @Test func defaultsAreThoseOfTheContract() throws {
+    let one = try inventory()
+    #expect(one.topic == "order-events" && one.group == "inventory" && one.outputTopic == "inventory-events")
+    #expect(one.onError == .dlq && one.deadLetterTopic == "order-events.dlq")
+    #expect(one.bounds == RunBounds(follow: false, idleTimeout: nil, maxEvents: nil))
+    let other = try analytics()
+    #expect(other.topic == "order-events" && other.group == "analytics" && other.output == "metrics_output.txt")
+    #expect(other.onError == .skip && !other.resetOffsets)
+  }
+
+  @Test func outputTopic() throws {
+    #expect(try inventory("--output-topic", "o").outputTopic == "o")
+    #expect(try refused("inventory", "--output-topic", "order-events").what == "option --output-topic")
+    #expect(try refused("inventory", "-t", "inventory-events").what == "option --topic")
+    #expect(try refused("inventory", "-t", "a", "--output-topic", "a.dlq").why == "'a.dlq' is the dead-letter topic")
+    #expect(throws: Never.self) { try inventory("-t", "a", "--output-topic", "a.dlq", "--on-error", "skip") }
+  }
+
+  @Test func theDeadLetterTopicMustHaveALegalName() throws {
+    let name = String(repeating: "a", count: 197)
+    #expect(try refused("inventory", "-t", name).what == "option --topic")
+    #expect(try inventory("-t", name, "--on-error", "fail").deadLetterTopic == nil)
+    #expect(try inventory("-t", String(name.dropLast())).deadLetterTopic?.count == 200)
+  }
+
+  @Test func onError() throws {
+    #expect(try inventory("--on-error", "skip").onError == .skip)
+    #expect(try analytics("--on-error", "fail").onError == .fail)
+    #expect(try refused("analytics", "--on-error", "dlq").why == "'dlq' is not one of skip, fail")
+    #expect(try refused("inventory", "--on-error", "DLQ").code == .usage)
+  }
+
+  @Test func follow() throws { #expect(try inventory("--follow").bounds.follow) }
+
+  @Test func idleTimeoutIsAKindOfFollow() throws {
+    let bounds = try analytics("--idle-timeout", "5s").bounds
+    #expect(bounds == RunBounds(follow: true, idleTimeout: .seconds(5), maxEvents: nil))
+    #expect(try refused("analytics", "--idle-timeout", "5").why == "'5' has no unit")
+  }
+
+  @Test func maxEvents() throws {
+    #expect(try inventory("--max-events", "0").bounds.maxEvents == 0)
+    #expect(
+      try inventory("--max-events", "7", "--follow").bounds == RunBounds(follow: true, idleTimeout: nil, maxEvents: 7))
+    #expect(try refused("inventory", "--max-events", "-1").code == .usage)
+  }
+
+  @Test func resetOffsets() throws { #expect(try analytics("--reset-offsets").resetOffsets) }
+
+  @Test func output() throws {
+    #expect(try analytics("--output", "-").output == "-")
+    #expect(try analytics("--output=x/y.txt").output == "x/y.txt")
+    #expect(try refused("analytics", "--output", "").code == .usage)
+  }
+
+  @Test func group() throws {
+    #expect(try analytics("-g", "a.b-c_D9").group == "a.b-c_D9")
+    #expect(try refused("analytics", "--group=..").code == .usage)
+  }
+}

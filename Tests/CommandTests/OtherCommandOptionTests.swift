@@ -1,0 +1,119 @@
+import Testing
+
+@testable import orderstream
+
+@Suite("Options of replay, lag-demo, status, tail and audit")
+struct OtherCommandOptionTests {
+  private func replay(_ arguments: String...) throws -> ReplayOptions {
+    guard case .replay(let options) = try Invocation.parse(["replay"] + arguments, environment: { _ in nil }) else {
+      throw Unexpected()
+    }
+    return options
+  }
+
+  private func lagDemo(_ arguments: String...) throws -> LagDemoOptions {
+    guard case .lagDemo(let options) = try Invocation.parse(["lag-demo"] + arguments, environment: { _ in nil }) else {
+      throw Unexpected()
+    }
+    return options
+  }
+
+  private func status(_ arguments: String...) throws -> StatusOptions {
+    guard case .status(let options) = try Invocation.parse(["status"] + arguments, environment: { _ in nil }) else {
+      throw Unexpected()
+    }
+    return options
+  }
+
+  private func tail(_ arguments: String...) throws -> TailOptions {
+    guard case .tail(let options) = try Invocation.parse(["tail"] + arguments, environment: { _ in nil }) else {
+      throw Unexpected()
+    }
+    return options
+  }
+
+  private func audit(_ arguments: String...) throws -> AuditOptions {
+    guard case .audit(let options) = try Invocation.parse(["audit"] + arguments, environment: { _ in nil }) else {
+      throw Unexpected()
+    }
+    return options
+  }
+
+  @Test func replayHasAPrivateGroupUnlessOneIsNamed() throws {
+    let options = try replay()
+    #expect(options.group == nil && !options.execute && options.events == 0)
+    #expect(try replay("-g", "mine", "--execute").group == "mine")
+  }
+
+  @Test func replayExecute() throws { #expect(try replay("--execute").execute) }
+
+  @Test func replayEvents() throws { #expect(try replay("--events", "12").events == 12) }
+
+  @Test func lagDemoDefaultsAreThoseOfTheContract() throws {
+    let options = try lagDemo()
+    #expect(options.events == 1000 && options.rate == .limited(events: 500, seconds: 1))
+    #expect(options.consumerDelay == .milliseconds(10) && options.consumers == 1)
+    #expect(options.sampleInterval == .milliseconds(100) && options.drainTimeout == nil && !options.keep)
+  }
+
+  @Test func lagDemoEvents() throws { #expect(try refused("lag-demo", "--events", "0").code == .usage) }
+
+  @Test func lagDemoRate() throws { #expect(try lagDemo("--rate", "max").rate == .max) }
+
+  @Test func lagDemoConsumerDelay() throws { #expect(try lagDemo("--consumer-delay", "0").consumerDelay == .zero) }
+
+  @Test func lagDemoConsumers() throws {
+    #expect(try lagDemo("--consumers", "3").consumers == 3)
+    #expect(try refused("lag-demo", "--consumers", "0").code == .usage)
+    #expect(try refused("lag-demo", "--consumers", "101").code == .usage)
+  }
+
+  @Test func lagDemoSampleInterval() throws {
+    #expect(try lagDemo("--sample-interval", "1ms").sampleInterval == .milliseconds(1))
+    #expect(try refused("lag-demo", "--sample-interval", "0").why == "'0' is too short")
+  }
+
+  @Test func lagDemoDrainTimeout() throws { #expect(try lagDemo("--drain-timeout", "1m").drainTimeout == .seconds(60)) }
+
+  @Test func lagDemoKeep() throws { #expect(try lagDemo("--keep").keep) }
+
+  @Test func lagDemoHasATopicAndAGroupOfItsOwn() throws {
+    #expect(try refused("lag-demo", "--topic", "x").code == .usage)
+    #expect(try refused("lag-demo", "--group", "x").code == .usage)
+  }
+
+  @Test func statusShowsEverythingUnlessNarrowed() throws {
+    #expect(try status().topic == nil && status().group == nil)
+    #expect(try status("-t", "a", "-g", "b").topic == "a")
+    #expect(try status("--group", "b").group == "b")
+    #expect(try refused("status", "--partitions", "3").code == .usage)
+  }
+
+  @Test func tailFrom() throws {
+    #expect(try tail().from == .earliest)
+    #expect(try tail("--from", "latest").from == .latest)
+    #expect(try tail("--from", "1047").from == .offset(1047))
+    #expect(try tail("--from", "2024-01-15T10:30:00.0000001Z").from == .time(milliseconds: 1_705_314_600_001))
+    #expect(try refused("tail", "--from", "9223372036854775808").code == .usage)
+    #expect(try refused("tail", "--from=").code == .usage)
+    #expect(try refused("tail", "--from", "newest").code == .usage)
+  }
+
+  @Test func tailFollow() throws { #expect(try tail("--follow").bounds.follow) }
+
+  @Test func tailMaxEvents() throws { #expect(try tail("--max-events", "1").bounds.maxEvents == 1) }
+
+  @Test func tailRaw() throws {
+    #expect(try tail("--raw").raw)
+    #expect(try refused("tail", "--raw", "--json").code == .usage)
+  }
+
+  @Test func tailHasNoGroup() throws { #expect(try refused("tail", "-g", "x").code == .usage) }
+
+  @Test func auditOptions() throws {
+    #expect(try audit().outputTopic == "inventory-events" && audit().group == nil && !audit().acceptLoss)
+    #expect(try audit("--accept-loss").acceptLoss)
+    #expect(try audit("--group", "inventory").group == "inventory")
+    #expect(try refused("audit", "--output-topic", "x", "-t", "x").code == .usage)
+  }
+}
