@@ -34,7 +34,7 @@ import Testing
     let interesting = Array("{}[]\",:\\u0019-+.eE tn/\u{0}\n".utf8) + [0x80, 0xc3, 0xed, 0xef, 0xff]
     for seed in 0..<24_000 as Range<UInt64> {
       var random = SeededRandom(seed: seed ^ 0xfeed)
-      var bytes = seed % 4 == 0 ? Array(RandomOrder(seed: seed).json.utf8) : Self.plain
+      var bytes = seed % 4 == 0 ? Array(RandomOrder(seed: seed).json.utf8) : seed % 4 == 1 ? Self.spaced : Self.plain
       for _ in 0...random.below(2) where bytes.count > 1 {
         let position = Int(random.below(UInt64(bytes.count)))
         switch random.below(7) {
@@ -51,7 +51,10 @@ import Testing
         }
       }
       if random.below(50) == 0 { bytes.removeLast(Int(random.below(UInt64(bytes.count)))) }
-      switch Decoded(bytes, with: decoder) {
+      let decoded = Decoded(bytes, with: decoder)
+      // White space at the end changes nothing, but sends a plainly written order through the parser.
+      #expect(Decoded(bytes + [0x20], with: decoder).order == decoded.order, "seed \(seed)")
+      switch decoded {
       case .poison(let poison): codes.insert(poison.code)
       case .order(let order):
         accepted += 1
@@ -69,6 +72,9 @@ import Testing
     #""\ud800""#, #""\u0070laced""#, "\"failed\",\"note\":1", "\"2024-02-30T00:00:00Z\"",
   ]
 
+  /// As Python's `json.dumps` writes it.
+  static let spaced = Array(
+    OrderText().json.replacingOccurrences(of: ",\"", with: ", \"").replacingOccurrences(of: "\":", with: "\": ").utf8)
   static let plain = Array(OrderText().json.utf8)
 
   @Test func theBytesAroundAValueAreNotRead() {
@@ -85,9 +91,42 @@ import Testing
     #expect(results == [nil, .notJSON, nil, .tombstone])
   }
 
+  @Test func everySpellingOfANumberIsReadAlikeOnBothPaths() {
+    let decoder = OrderDecoder()
+    let numbers = [
+      "0", "00", "01", "1", "1.", "1.0", ".5", "0.5", "00.5", "-0", "-1", "1e0", "1.5e1", "+1", "", "123456789012345",
+      "1234567890123456", "12345678901234567890", "123456789012345678901", "1.123456789012345", "1.1234567890123456",
+      "999999999", "1000000000", "2147483647", "2147483648", "1 ", " 1", "  1", "1,", "1x", "0x1", "1.5.5", "1.a",
+    ]
+    for number in numbers {
+      for text in [
+        OrderText.with { $0.total = number }, OrderText.with(item: #"{"item_id":"a","quantity":\#(number),"price":1}"#),
+        OrderText.with(item: #"{"item_id":"a","quantity":1,"price":\#(number)}"#),
+      ] {
+        #expect(Decoded(Array(text.utf8), with: decoder) == Decoded(Array((text + " ").utf8), with: decoder), "\(text)")
+      }
+    }
+  }
+
+  @Test func anOrderCutAnywhereIsNoOrderWhateverFollowsInMemory() {
+    let decoder = OrderDecoder()
+    let buffer = ByteBuffer()
+    for text in [Self.plain, Self.spaced] {
+      text.withUnsafeBytes { bytes in
+        for length in 1..<bytes.count {
+          // The rest of the order stands behind the value, as stale bytes of a buffer do.
+          buffer.removeAll()
+          buffer.append(bytes)
+          buffer.truncate(to: length)
+          #expect(decoder.decode(buffer.bytes) == .notJSON, "cut at \(length)")
+        }
+      }
+    }
+  }
+
   @Test func anOrderMayHaveManyItems() {
     let decoder = OrderDecoder()
-    for count in [1, 2, 64, 65, 20_000, 1] {
+    for count in [1, 2, 16, 17, 64, 65, 20_000, 1] {
       let items = (1...count).map { #"{"item_id":"i\#($0)","quantity":\#($0),"price":0}"# }.joined(separator: ",")
       let order = Decoded(Array(OrderText.with { $0.items = "[\(items)]" }.utf8), with: decoder).order
       #expect(order?.itemIDs == (1...count).map { "i\($0)" })
