@@ -1,10 +1,12 @@
 #define SIMDJSON_EXCEPTIONS 0
 #include "CSimdJSON.h"
+#include "PlainOrder.hpp"
 
 #include <simdjson.h>
 
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -30,6 +32,7 @@ struct csimdjson_parser {
   std::unique_ptr<csimdjson_item[]> items;
   size_t item_capacity = 0;
   uint32_t small_documents = 0;
+  csimdjson_item plain_items[16];
 
   /// Gives the parser buffers for documents of exactly this size.
   bool allocate(size_t capacity) noexcept {
@@ -220,6 +223,8 @@ csimdjson_status csimdjson_decode_order(
     csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_order *order) noexcept {
   // Newer versions of simdjson skip a byte-order mark; a JSON text begins with an ASCII character.
   if (length == 0 || bytes[0] >= 0x80) return CSIMDJSON_UNPARSABLE;
+  plain_order plain(bytes, length);
+  if (plain.read(*order, parser->plain_items, std::size(parser->plain_items))) return CSIMDJSON_OK;
   if (!parser->prepare(length)) return CSIMDJSON_OUT_OF_MEMORY;
 
   element root;

@@ -64,7 +64,7 @@ typedef struct csimdjson_item {
   int32_t quantity;
 } csimdjson_item;
 
-/// One decoded order. Everything it points at belongs to the parser and lives until its next decode.
+/// One decoded order. What it points at belongs to the parser and lives until its next decode, or lies in the value.
 typedef struct csimdjson_order {
   csimdjson_text order_id;
   csimdjson_text timestamp;

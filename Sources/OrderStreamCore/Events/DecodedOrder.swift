@@ -1,6 +1,7 @@
 internal import CSimdJSON
 
-/// What the pipeline needs of one order. All bytes are borrowed from the decoder until its next decode.
+/// What the pipeline needs of one order. All bytes are borrowed, from the decoder until its next decode or from the value
+/// that was decoded: they are valid while both stay as they are.
 public struct DecodedOrder {
   /// `status` was `failed`; otherwise it was `placed`.
   public var isFailed: Bool

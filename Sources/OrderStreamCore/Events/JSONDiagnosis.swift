@@ -21,7 +21,7 @@ struct JSONDiagnosis {
     let marks: [[UInt8]] = [[0xef, 0xbb, 0xbf], [0xfe, 0xff], [0xff, 0xfe], [0, 0, 0xfe, 0xff]]
     if marks.contains(where: { bytes.starts(with: $0) }) { return true }
     if bytes.count % 4 == 0, bytes.prefix(4).elementsEqual([0, 0, 0, UInt8(ascii: "{")]) { return true }
-    return bytes.count % 2 == 0 && (bytes[0] == 0) != (bytes[1] == 0)
+    return bytes.count >= 2 && bytes.count % 2 == 0 && (bytes[0] == 0) != (bytes[1] == 0)
   }
 
   private mutating func scan() -> Poison? {

@@ -4,7 +4,8 @@ internal import CSimdJSON
 ///
 /// Not `Sendable`: one decoder a thread. Decoding allocates nothing in the steady state, whatever the fields' order.
 public final class OrderDecoder {
-  /// The last order that was decoded. Borrowed: valid after `decode` returned `nil`, until the next `decode`.
+  /// The last order that was decoded. Borrowed: valid after `decode` returned `nil`, until the next `decode` and as long
+  /// as the value's own bytes stay in place.
   public private(set) var order: DecodedOrder
   private let parser = OrderParser()
 
