@@ -50,7 +50,7 @@ final class EmbeddedTransaction: Transaction {
         .recordTooLarge, "cannot append to \(topic.name)[\(record.partition)]",
         why: "the record has \(byteCount) bytes and the log takes \(RecordChunk.largestRecordBytes)", recovery: .none)
     }
-    chunk(output, Int(record.partition)).append(record, byteCount: byteCount)
+    chunk(output, Int(record.partition), byteCount).append(record, byteCount: byteCount)
     pendingBytes += byteCount
   }
 
@@ -115,9 +115,9 @@ final class EmbeddedTransaction: Transaction {
     return rows
   }
 
-  private func chunk(_ output: Int, _ partition: Int) -> RecordChunk {
+  private func chunk(_ output: Int, _ partition: Int, _ byteCount: Int) -> RecordChunk {
     let last = outputs[output].last[partition]
-    if last >= 0 && !outputs[output].chunks[last].isFull { return outputs[output].chunks[last] }
+    if last >= 0 && outputs[output].chunks[last].takes(byteCount) { return outputs[output].chunks[last] }
     let chunk = spare.popLast() ?? RecordChunk(partition: Int32(partition))
     chunk.reset(partition: Int32(partition))
     outputs[output].last[partition] = outputs[output].chunks.count

@@ -4,7 +4,7 @@ import OrderStreamCore
 struct ProducerLimits {
   /// Records that are neither acknowledged nor failed; `send` blocks above it.
   var queuedRecords = 100_000
-  var queuedBytes = 32 << 20
+  var queuedBytes = 24 << 20
   /// A flush starts when this much is waiting in full chunks, or when the oldest record has waited for `linger`.
   var flushBytes: Int
   var linger: Duration

@@ -49,15 +49,15 @@ final class ProducerQueue: @unchecked Sendable {
       oldest = MachineClock.nanoseconds
       monitor.signalWork()
     }
-    let chunk = open[Int(record.partition)]
-    chunk.append(record, byteCount: byteCount)
+    let partition = Int(record.partition)
+    if !open[partition].takes(byteCount) {
+      shelve(partition)
+      if readyBytes >= limits.flushBytes { monitor.signalWork() }
+    }
+    open[partition].append(record, byteCount: byteCount)
     openRecords += 1
     queuedRecords += 1
     queuedBytes += byteCount
-    if chunk.isFull {
-      shelve(Int(record.partition))
-      if readyBytes >= limits.flushBytes { monitor.signalWork() }
-    }
   }
 
   /// Waits until nothing is queued, or until `deadline` (`MachineClock`). The sender's thread.

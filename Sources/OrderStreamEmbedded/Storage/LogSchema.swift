@@ -12,7 +12,7 @@ enum LogSchema {
   /// `OSTR`.
   static let applicationID: Int64 = 0x4F53_5452
   static let version: Int64 = 1
-  static let pageBytes = 8192
+  static let pageBytes = 16384
 
   /// Offsets are below 2⁴⁰, partitions' row ids below 2²³.
   static let offsetBits: Int64 = 40

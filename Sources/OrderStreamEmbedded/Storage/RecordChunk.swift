@@ -6,7 +6,8 @@ import OrderStreamCore
 /// u32 headers length | key | value | headers`, integers little-endian; headers as in `Headers`.
 final class RecordChunk {
   static let recordLimit: Int32 = 1000
-  static let byteLimit = 1 << 20
+  /// A chunk is as large as its room, which grows by doubling and is used again; one larger record has a chunk alone.
+  static let byteLimit = 256 << 10
   static let headerBytes = 20
   /// Key, value and headers of one record.
   static let largestRecordBytes = 16 << 20
@@ -20,6 +21,9 @@ final class RecordChunk {
   init(partition: Int32) { self.partition = partition }
 
   var isFull: Bool { count >= Self.recordLimit || bytes.count >= Self.byteLimit }
+
+  /// Whether a record of that size goes in without making the chunk too large.
+  func takes(_ byteCount: Int) -> Bool { !isFull && (count == 0 || bytes.count + byteCount <= Self.byteLimit) }
 
   /// Forgets the content and keeps the room.
   func reset(partition: Int32) {
