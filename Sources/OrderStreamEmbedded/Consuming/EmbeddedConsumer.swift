@@ -1,0 +1,181 @@
+import GRDB
+import OrderStreamCore
+
+/// Reads one topic of the log, alone or as a member of a group.
+final class EmbeddedConsumer: Consumer {
+  /// How often a waiting reader looks whether somebody has committed.
+  private static let step = Duration.milliseconds(5)
+
+  let connection: LogConnection
+  let topic: TopicRow
+  let member: GroupMember?
+  private let reader: BatchReader
+  private let time: any TimeSource
+  private var positions: [ReadPosition] = []
+  private var turn = 0
+  /// `dataVersion` at the last look; `nil` when a look is due whatever it is.
+  private var lookedAt: Int64?
+  private var hasUnread = false
+  private var isClosed = false
+
+  init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
+    self.connection = connection
+    self.time = time
+    let topic = try connection.read("cannot consume \(options.topic)") { try TopicRow.get($0, name: options.topic) }
+    self.topic = topic
+    reader = BatchReader(topic: topic.id, name: topic.name)
+    guard let name = options.group else {
+      member = nil
+      return
+    }
+    try Names.checkGroup(name)
+    var group = try connection.read("cannot join the group \(name)") { try GroupRow.find($0, name: name) }
+    if group == nil {
+      group = try connection.write("cannot join the group \(name)") { try GroupRow.findOrInsert($0, name: name) }
+    }
+    let member = GroupMember(connection, store: GroupStore(group: group!, topic: topic.id, topicName: topic.name))
+    self.member = member
+    var isSole = false
+    if case .sole = options.membership { isSole = true }
+    try member.join(alone: isSole)
+  }
+
+  deinit { close() }
+
+  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
+    precondition(!isClosed, "a consumer is not used after close")
+    batch.removeAll()
+    let (end, overflow) = time.monotonicNanoseconds.addingReportingOverflow(timeout.nanoseconds)
+    let deadline = overflow ? Int64.max : end
+    while true {
+      let event = try look(batch)
+      if event != .polled || !batch.isEmpty || !batch.ends.isEmpty { return event }
+      let rest = deadline - time.monotonicNanoseconds
+      if rest <= 0 { return .polled }
+      time.sleep(min(Self.step, .nanoseconds(rest)))
+    }
+  }
+
+  func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
+    try check(positions.map(\.partition))
+    if let member {
+      let assigned = Set(member.assigned)
+      precondition(
+        positions.allSatisfy { assigned.contains($0.partition) }, "a member reads only what was assigned to it")
+      member.acceptOffer()
+    }
+    self.positions = positions.map(ReadPosition.init)
+    lookedAt = nil
+  }
+
+  func unassign() throws(BrokerError) {
+    positions = []
+    lookedAt = nil
+    try member?.unassign()
+  }
+
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+    let group = groupID
+    return try read(partitions) { database, row in
+      try CommittedOffsets.get(database, group: group, partition: row, topic: topic.name)
+    }
+  }
+
+  func readState(
+    _ partitions: [Int32],
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(BrokerError) {
+    let group = groupID
+    _ = try read(partitions) { database, row in
+      try StateRecords.each(database, group: group, partition: row, topic: topic.name) { key, value in
+        body(row.number, key, value)
+      }
+    }
+  }
+
+  func close() {
+    if isClosed { return }
+    isClosed = true
+    member?.leave()
+    connection.close()
+  }
+
+  /// For tests: ends as a killed process does.
+  func die() {
+    isClosed = true
+    member?.vanish()
+    connection.close()
+  }
+
+  /// Another object of this connection has committed, which its data version does not show.
+  func noteOwnCommit() { lookedAt = nil }
+
+  private var groupID: Int64 {
+    guard let member else { preconditionFailure("a consumer without a group has no offsets and no state") }
+    return member.store.group.id
+  }
+
+  /// One look at the log, without waiting.
+  private func look(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
+    if let member, try member.watchOthers() { lookedAt = nil }
+    let version = try connection.dataVersion()
+    if version == lookedAt && !hasUnread { return .polled }
+    var finding = try read(into: batch)
+    if case .canAdvance = finding, let member {
+      try member.advance()
+      finding = try read(into: batch)
+    }
+    // What commits from here on has another version.
+    lookedAt = version
+    if case .event(let event) = finding {
+      lookedAt = nil
+      return event
+    }
+    if !batch.ends.isEmpty { try checkEnds(batch.ends) }
+    return .polled
+  }
+
+  private func read(into batch: RecordBatch) throws(BrokerError) -> GroupMember.Finding {
+    try connection.read("cannot read \(topic.name)") { database in
+      let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+      if partitions.isEmpty { throw TopicRow.unknown(topic.name) }
+      if let member {
+        let finding = try member.look(database)
+        guard case .working = finding else { return finding }
+      }
+      if !positions.isEmpty {
+        turn = (turn + 1) % positions.count
+        try reader.fill(batch, database, &positions, partitions, firstTurn: turn)
+      }
+      hasUnread = positions.contains { $0.next < partitions[Int($0.partition)].high }
+      return .working
+    }
+  }
+
+  /// Compares the ends just reached with the outside mark. A mark beyond the end may only mean that somebody has
+  /// committed since this snapshot, so it is compared with a fresh one.
+  private func checkEnds(_ ends: [PartitionOffset]) throws(BrokerError) {
+    try connection.checkTails(topic: topic, ends: ends)
+  }
+
+  private func check(_ partitions: [Int32]) throws(BrokerError) {
+    _ = try read(partitions) { _, _ in }
+  }
+
+  /// Reads something for each of these partitions, in one snapshot.
+  private func read<T>(
+    _ partitions: [Int32], _ body: (Database, PartitionRow) throws -> T
+  ) throws(BrokerError) -> [T] {
+    try connection.read("cannot read \(topic.name)") { database in
+      let rows = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+      return try partitions.map { number in
+        guard rows.indices.contains(Int(number)) else {
+          throw BrokerError(
+            .unknownPartition, "cannot read \(topic.name)[\(number)]", why: "the topic has \(rows.count) partitions",
+            recovery: .none)
+        }
+        return try body(database, rows[Int(number)])
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import OrderStreamCore
+
+/// Outputs, state and offsets of one consumer, kept in memory until one SQLite transaction writes them all. Used on the
+/// consumer's thread, with its connection.
+final class EmbeddedTransaction: Transaction {
+  private struct StateKey: Hashable {
+    var partition: Int32
+    var key: [UInt8]
+  }
+
+  private struct Output {
+    let topic: TopicRow
+    /// In the order in which they were begun; one partition's chunks are in its records' order.
+    var chunks: [RecordChunk] = []
+    /// Where in `chunks` each partition's last one is, −1 for none.
+    var last: [Int]
+
+    init(_ topic: TopicRow) {
+      self.topic = topic
+      last = Array(repeating: -1, count: Int(topic.partitionCount))
+    }
+  }
+
+  private let consumer: EmbeddedConsumer
+  private let member: GroupMember
+  private var outputs: [Output]
+  private var state: [StateKey: [UInt8]?] = [:]
+  private var spare: [RecordChunk] = []
+  private(set) var pendingBytes = 0
+
+  init(_ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
+    guard let member = consumer.member else { preconditionFailure("a transaction needs a consumer with a group") }
+    self.consumer = consumer
+    self.member = member
+    self.outputs = try consumer.connection.read("cannot open the outputs") { database in
+      try outputs.map { Output(try TopicRow.get(database, name: $0)) }
+    }
+  }
+
+  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
+    let topic = outputs[output].topic
+    guard record.partition >= 0 && record.partition < topic.partitionCount else {
+      throw BrokerError(
+        .unknownPartition, "cannot append to \(topic.name)[\(record.partition)]",
+        why: "the topic has \(topic.partitionCount) partitions", recovery: .none)
+    }
+    let byteCount = RecordChunk.byteCount(of: record)
+    guard byteCount <= RecordChunk.largestRecordBytes else {
+      throw BrokerError(
+        .recordTooLarge, "cannot append to \(topic.name)[\(record.partition)]",
+        why: "the record has \(byteCount) bytes and the log takes \(RecordChunk.largestRecordBytes)", recovery: .none)
+    }
+    chunk(output, Int(record.partition), byteCount).append(record, byteCount: byteCount)
+    pendingBytes += byteCount
+  }
+
+  func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError) {
+    state[StateKey(partition: partition, key: Array(key))] = .some(value.map(Array.init))
+    pendingBytes += key.count + (value?.count ?? 0)
+  }
+
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    let group = member.store.group.id
+    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in
+      let rows = try owned(scope, offsets)
+      for output in outputs where !output.chunks.isEmpty {
+        try BatchAppender.append(output.chunks, topic: output.topic.name, id: output.topic.id, scope)
+      }
+      for (key, value) in state {
+        try key.key.withUnsafeBytes { keyBytes in
+          guard let value else {
+            return try StateRecords.put(scope, group: group, partition: rows[key.partition]!, key: keyBytes, value: nil)
+          }
+          try value.withUnsafeBytes { valueBytes in
+            try StateRecords.put(
+              scope, group: group, partition: rows[key.partition]!, key: keyBytes, value: valueBytes)
+          }
+        }
+      }
+      for offset in offsets {
+        try CommittedOffsets.put(scope, group: group, partition: rows[offset.partition]!, offset.offset)
+      }
+    }
+    consumer.noteOwnCommit()
+    reset()
+  }
+
+  func abort() throws(BrokerError) { reset() }
+
+  func close() {
+    reset()
+    spare = []
+  }
+
+  /// The row ids of the partitions that this member owns, by number, after a check that all that is committed is among
+  /// them. Ownership is what is stored, never what the clock says.
+  /// - Throws: `fenced`.
+  private func owned(_ scope: WriteScope, _ offsets: [PartitionOffset]) throws -> [Int32: Int64] {
+    let group = try member.store.load(scope.database)
+    let isOwner = Set(group.owned(by: member.id, generation: member.generation))
+    var rows: [Int32: Int64] = [:]
+    for slot in group.slots where isOwner.contains(slot.partition) { rows[slot.number] = slot.partition }
+    let needed = Set(offsets.map(\.partition) + state.keys.map(\.partition))
+    if !group.contains(member.id) || needed.contains(where: { rows[$0] == nil }) {
+      let gone = needed.filter { rows[$0] == nil }.sorted().map { "\(member.store.topicName)[\($0)]" }
+      throw BrokerError(
+        .fenced, "cannot commit to the group \(member.store.group.name)",
+        why: gone.isEmpty
+          ? "this member was taken for dead and replaced"
+          : "\(gone.joined(separator: ", ")) no longer belong(s) to this member",
+        remedy: "nothing of this transaction was kept", recovery: .abort)
+    }
+    return rows
+  }
+
+  private func chunk(_ output: Int, _ partition: Int, _ byteCount: Int) -> RecordChunk {
+    let last = outputs[output].last[partition]
+    if last >= 0 && outputs[output].chunks[last].takes(byteCount) { return outputs[output].chunks[last] }
+    let chunk = spare.popLast() ?? RecordChunk(partition: Int32(partition))
+    chunk.reset(partition: Int32(partition))
+    outputs[output].last[partition] = outputs[output].chunks.count
+    outputs[output].chunks.append(chunk)
+    return chunk
+  }
+
+  private func reset() {
+    for index in outputs.indices {
+      for chunk in outputs[index].chunks where chunk.bytes.capacity <= 2 * RecordChunk.byteLimit {
+        chunk.reset(partition: chunk.partition)
+        spare.append(chunk)
+      }
+      outputs[index].chunks.removeAll(keepingCapacity: true)
+      for partition in outputs[index].last.indices { outputs[index].last[partition] = -1 }
+    }
+    state.removeAll(keepingCapacity: true)
+    pendingBytes = 0
+  }
+}

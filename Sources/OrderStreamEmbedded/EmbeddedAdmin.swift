@@ -1,0 +1,83 @@
+import GRDB
+import OrderStreamCore
+
+/// Looks at the log and changes its topics and groups.
+final class EmbeddedAdmin: Admin {
+  static let mostPartitions: Int32 = 10_000
+
+  let connection: LogConnection
+
+  init(_ connection: LogConnection) { self.connection = connection }
+
+  func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
+    try connection.read("cannot list the topics") { database in
+      try TopicRow.all(database).filter { name == nil || $0.name == name }.map {
+        TopicDescription(name: $0.name, partitionCount: $0.partitionCount, isInternal: $0.name.hasPrefix("__"))
+      }
+    }
+  }
+
+  func watermarks(topic: String) throws(BrokerError) -> [Watermarks] {
+    try connection.read("cannot read the watermarks of \(topic)") { database in
+      try PartitionRow.all(database, topic: TopicRow.get(database, name: topic).id, name: topic).map {
+        Watermarks(low: $0.low, high: $0.high, stable: $0.high)
+      }
+    }
+  }
+
+  func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
+    try connection.read("cannot find offsets by time in \(topic)") { database in
+      let row = try TopicRow.get(database, name: topic)
+      let reader = BatchReader(topic: row.id, name: topic)
+      return try PartitionRow.all(database, topic: row.id, name: topic).map {
+        try reader.firstOffset(database, $0, at: timestampMs)
+      }
+    }
+  }
+
+  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
+    try connection.read("cannot list the groups") { database in
+      let topics = try TopicRow.all(database)
+      return try GroupRow.all(database).filter { name == nil || $0.name == name }.map {
+        try describe($0, topics, database)
+      }
+    }
+  }
+
+  func apply(_ change: AdminChange) throws(BrokerError) {
+    switch change {
+    case .createTopic(let name, let partitions, let replicationFactor):
+      try createTopic(name, partitions, replicationFactor)
+    case .addPartitions(let topic, let total): try addPartitions(topic, total)
+    case .deleteTopic(let name): try deleteTopic(name)
+    case .deleteGroup(let name): try deleteGroup(name)
+    case .deleteRecords(let partition, let before): try deleteRecords(partition, before: before)
+    }
+  }
+
+  func close() { connection.close() }
+
+  private func describe(_ group: GroupRow, _ topics: [TopicRow], _ database: Database) throws -> GroupDescription {
+    var description = GroupDescription(group: group.name, state: "Empty", members: [], committed: [:])
+    var isStable = true
+    for topic in topics {
+      let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+      for row in partitions {
+        let key = TopicPartition(topic: topic.name, partition: row.number)
+        description.committed[key] = try CommittedOffsets.get(
+          database, group: group.id, partition: row, topic: topic.name)
+      }
+      let state = try GroupStore(group: group, topic: topic.id, topicName: topic.name).load(database)
+      isStable = isStable && state.isStable
+      for member in state.members where MemberFile.isAlive(member.id, in: connection.directory) {
+        let owned = state.slots.filter { $0.owner == member.id }.map {
+          TopicPartition(topic: topic.name, partition: $0.number)
+        }
+        description.members.append(.init(id: member.id, host: member.host, partitions: owned))
+      }
+    }
+    description.members.sort { $0.id < $1.id }
+    if !description.members.isEmpty { description.state = isStable ? "Stable" : "PreparingRebalance" }
+    return description
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import OrderStreamCore
+
+/// The durable log inside this program: SQLite files in one directory, without a server. Several processes, and several
+/// brokers in one process, may use a log at once.
+///
+/// ```swift
+/// let broker = try EmbeddedBroker.open(directory: "/var/lib/orders", log: SilentLog(), time: time)
+/// let producer = try broker.producer(topic: "order-events", pace: .bulk)
+/// ```
+public final class EmbeddedBroker: Broker, @unchecked Sendable {
+  // Only `anchor` is not Sendable: it is never used, only kept open until this object goes.
+  private let directory: LogDirectory
+  private let log: any LogSink
+  private let time: any TimeSource
+  /// Keeps the log open between its users, so that each of them opens and closes quickly.
+  private let anchor: LogConnection
+
+  public var name: String { "embedded:\(directory.path)" }
+
+  /// Opens the log in a directory, and makes both (mode 0700) when they are not there.
+  /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged` with coordinates, `diskFull`, `io`.
+  public static func open(
+    directory: String, log: any LogSink, time: any TimeSource
+  ) throws(BrokerError) -> EmbeddedBroker {
+    let directory = LogDirectory(path: directory)
+    try directory.create()
+    let anchor = try LogConnection(directory, log: log)
+    try anchor.checkAllTails()
+    return EmbeddedBroker(directory, log: log, time: time, anchor: anchor)
+  }
+
+  private init(_ directory: LogDirectory, log: any LogSink, time: any TimeSource, anchor: LogConnection) {
+    self.directory = directory
+    self.log = log
+    self.time = time
+    self.anchor = anchor
+  }
+
+  public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try LogConnection(directory, log: log)) }
+
+  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+    try EmbeddedProducer(try LogConnection(directory, log: log), topic: topic, pace: pace)
+  }
+
+  public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
+    try EmbeddedConsumer(try LogConnection(directory, log: log), options, time: time)
+  }
+
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    guard let consumer = consumer as? EmbeddedConsumer else {
+      preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
+    }
+    return try EmbeddedTransaction(consumer, outputs: outputs)
+  }
+}

@@ -1,0 +1,195 @@
+import Foundation
+import GRDB
+import OrderStreamCore
+
+/// One consumer's membership in its group: joins, follows the assignment, watches the others and leaves. Used on the
+/// consumer's thread.
+final class GroupMember {
+  /// How often the other members are looked at.
+  private static let watchIntervalNanoseconds: Int64 = 250_000_000
+  private static let leavePatience = Duration.seconds(4)
+
+  private enum Phase {
+    /// Not a member: never joined, or taken for dead and replaced.
+    case outside
+    /// Owns nothing and waits until its targets are free.
+    case waiting
+    /// Owns partitions that `assign` has not answered yet.
+    case offered([Int32])
+    case working([Int32])
+    case lost
+  }
+
+  /// What a look at the log brought.
+  enum Finding {
+    case event(ConsumerEvent)
+    /// Reading may go on.
+    case working
+    /// Nothing to do but wait.
+    case waiting
+    /// `advance` will change something.
+    case canAdvance
+  }
+
+  let store: GroupStore
+  private let connection: LogConnection
+  private(set) var id = ""
+  /// The generation in which the partitions were taken.
+  private(set) var generation: Int64 = -1
+  private var phase = Phase.outside
+  private var file: MemberFile?
+  private var heartbeat: Heartbeat?
+  private var nextWatch: Int64 = 0
+
+  init(_ connection: LogConnection, store: GroupStore) {
+    self.connection = connection
+    self.store = store
+  }
+
+  private var what: String { "cannot take part in the group \(store.group.name)" }
+
+  /// The partitions that this member may read and commit, as far as it knows.
+  var assigned: [Int32] {
+    switch phase {
+    case .offered(let numbers), .working(let numbers): numbers
+    case .outside, .waiting, .lost: []
+    }
+  }
+
+  /// Looks inside an open read transaction.
+  func look(_ database: Database) throws -> Finding {
+    switch phase {
+    case .outside: return .canAdvance
+    case .waiting:
+      let state = try store.load(database)
+      if !state.contains(id) { phase = .outside }
+      return !state.contains(id) || state.canTake(id) ? .canAdvance : .waiting
+    case .offered(let numbers): return .event(.assigned(numbers))
+    case .lost: return .event(.lost)
+    case .working(let numbers):
+      // Whoever takes a partition away raises the generation.
+      if try store.generation(database) == generation { return .working }
+      let state = try store.load(database)
+      if state.contains(id) && state.owned(by: id, generation: generation).count == numbers.count {
+        return .event(.revoked)
+      }
+      phase = .lost
+      return .event(.lost)
+    }
+  }
+
+  /// Joins if this is no member, and takes the targets if they are free.
+  func advance() throws(BrokerError) { try enter(alone: false) }
+
+  /// Joins; with `alone` only if nobody else is there.
+  /// - Throws: `groupActive`.
+  func join(alone: Bool) throws(BrokerError) { try enter(alone: alone) }
+
+  /// The caller has taken over what was offered.
+  func acceptOffer() {
+    if case .offered(let numbers) = phase { phase = .working(numbers) }
+  }
+
+  func unassign() throws(BrokerError) {
+    switch phase {
+    case .outside, .waiting: return
+    case .lost: phase = .outside
+    case .offered, .working:
+      try connection.write(what) { scope in try store.change(scope) { $0.release(id) } }
+      phase = .waiting
+    }
+  }
+
+  /// Now and then looks whether the other members live, and removes those that do not.
+  /// - Returns: whether it removed somebody.
+  func watchOthers() throws(BrokerError) -> Bool {
+    let now = MachineClock.nanoseconds
+    guard now >= nextWatch else { return false }
+    nextWatch = now + Self.watchIntervalNanoseconds
+    let others = try connection.read(what) { try store.load($0) }.members.map(\.id).filter { $0 != id }
+    guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
+    return try connection.write(what) { scope in
+      try store.change(scope) { state in
+        // Only a member may: one that was replaced itself has nothing to say.
+        state.contains(id) ? reap(&state) : false
+      }
+    }
+  }
+
+  /// Leaves at once. Whatever goes wrong, the lock on the member's file is freed, which says the same.
+  func leave() {
+    heartbeat?.stop()
+    if file != nil {
+      do throws(BrokerError) {
+        try connection.write(what, patience: Self.leavePatience) { scope in
+          try store.change(scope) { if $0.contains(id) { $0.remove([id]) } }
+        }
+      } catch {
+        connection.log.log(.warning, error.description)
+      }
+      MemberFile.remove(id, in: connection.directory)
+    }
+    vanish()
+  }
+
+  /// Lets go of the sign of life and nothing else: what a death does.
+  func vanish() {
+    heartbeat?.stop()
+    heartbeat = nil
+    file = nil
+    phase = .outside
+  }
+
+  /// For tests: looks as if the process had been stopped for longer than its lease.
+  func freeze() throws(BrokerError) {
+    heartbeat?.stop()
+    try file?.backdate(by: 2 * MemberFile.leaseNanoseconds)
+  }
+
+  private func enter(alone: Bool) throws(BrokerError) {
+    var taken: [Int32]?
+    var newGeneration: Int64 = -1
+    try connection.write(what) { scope in
+      try store.change(scope) { state in
+        if !state.contains(id) {
+          _ = reap(&state)
+          if alone && !state.members.isEmpty { throw active(state) }
+          try beginLife()
+          state.join(GroupState.Member(id: id, host: ProcessInfo.processInfo.hostName))
+        }
+        taken = state.take(id)
+        newGeneration = state.generation
+      }
+    }
+    generation = newGeneration
+    phase = taken.map(Phase.offered) ?? .waiting
+  }
+
+  /// A new id, with its file and its heartbeat. Under the write lock.
+  private func beginLife() throws(BrokerError) {
+    heartbeat?.stop()
+    let process = ProcessInfo.processInfo.processIdentifier
+    id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
+    let file = try MemberFile(creating: id, in: connection.directory)
+    self.file = file
+    heartbeat = Heartbeat(file, log: connection.log)
+  }
+
+  private func reap(_ state: inout GroupState) -> Bool {
+    let dead = state.members.map(\.id).filter { $0 != id && !MemberFile.isAlive($0, in: connection.directory) }
+    if dead.isEmpty { return false }
+    state.remove(Set(dead))
+    for id in dead {
+      MemberFile.remove(id, in: connection.directory)
+      connection.log.log(.notice, "the member \(id) of the group \(store.group.name) is gone; its partitions are free")
+    }
+    return true
+  }
+
+  private func active(_ state: GroupState) -> BrokerError {
+    BrokerError(
+      .groupActive, "cannot use the group \(store.group.name) alone",
+      why: "it has \(state.members.count) other member(s)", remedy: "stop them first, or name another group",
+      recovery: .retry)
+  }
+}

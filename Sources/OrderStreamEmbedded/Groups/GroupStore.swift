@@ -1,0 +1,134 @@
+import GRDB
+import OrderStreamCore
+
+/// Loads and saves `GroupState`: the members and assignments of one group in one topic.
+struct GroupStore {
+  let group: GroupRow
+  let topic: Int64
+  /// For errors.
+  let topicName: String
+
+  private var key: [SQLValue] { [.integer(group.id), .integer(topic)] }
+
+  func load(_ database: Database) throws -> GroupState {
+    var state = GroupState()
+    state.generation = try generation(database) ?? 0
+    try Query.run(
+      database, "SELECT id, host, generation, crc FROM member WHERE consumer_group = ? AND topic = ? ORDER BY id", key
+    ) { query in
+      let member = GroupState.Member(id: query.text(0), host: query.text(1), generation: query.integer(2))
+      try seal(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
+      state.members.append(member)
+    }
+    for row in try PartitionRow.all(database, topic: topic, name: topicName) {
+      state.slots.append(GroupState.Slot(partition: row.id, number: row.number))
+    }
+    // Partitions without a row here have come since the last rebalance.
+    var known = 0
+    try Query.run(
+      database,
+      """
+      SELECT partition.number, target, owner, assignment.generation, assignment.crc FROM assignment
+      JOIN partition ON partition.id = assignment.partition
+      WHERE consumer_group = ? AND partition.topic = ? ORDER BY partition.number
+      """, key
+    ) { query in
+      guard Int(query.integer(0)) == known, known < state.slots.count else { return }
+      state.slots[known].target = query.optionalText(1)
+      state.slots[known].owner = query.optionalText(2)
+      state.slots[known].generation = query.integer(3)
+      try seal(state.slots[known])
+        .check(query.integer(4), "the assignment of \(topicName)[\(known)] in the group \(group.name)")
+      known += 1
+    }
+    state.slots.removeLast(state.slots.count - known)
+    return state
+  }
+
+  /// The generation alone, `nil` before the first member.
+  func generation(_ database: Database) throws -> Int64? {
+    var found: Int64?
+    try Query.run(
+      database, "SELECT number, crc FROM generation WHERE consumer_group = ? AND topic = ?", key
+    ) { query in
+      let number = query.integer(0)
+      try seal(generation: number).check(query.integer(1), "the generation of the group \(group.name)")
+      found = number
+    }
+    return found
+  }
+
+  /// Loads, lets `body` change the state, and writes what is different.
+  func change<T>(_ scope: WriteScope, _ body: (inout GroupState) throws -> T) throws -> T {
+    let before = try load(scope.database)
+    var state = before
+    state.extend(to: try PartitionRow.all(scope.database, topic: topic, name: topicName))
+    let result = try body(&state)
+    try save(state, before: before, scope)
+    return result
+  }
+
+  /// Removes everything that is stored here.
+  func erase(_ scope: WriteScope) throws {
+    try scope.run("DELETE FROM generation WHERE consumer_group = ? AND topic = ?", key)
+    try scope.run("DELETE FROM member WHERE consumer_group = ? AND topic = ?", key)
+    try scope.run(
+      "DELETE FROM assignment WHERE consumer_group = ? AND partition IN (SELECT id FROM partition WHERE topic = ?)", key)
+  }
+
+  private func save(_ state: GroupState, before: GroupState, _ scope: WriteScope) throws {
+    if state.generation != before.generation {
+      try scope.run(
+        "INSERT OR REPLACE INTO generation (consumer_group, topic, number, crc) VALUES (?, ?, ?, ?)",
+        key + [.integer(state.generation), seal(generation: state.generation).sql])
+    }
+    for member in before.members where !state.contains(member.id) {
+      try scope.run(
+        "DELETE FROM member WHERE consumer_group = ? AND topic = ? AND id = ?", key + [.text(member.id)])
+    }
+    for member in state.members where !before.members.contains(member) {
+      try scope.run(
+        "INSERT OR REPLACE INTO member (consumer_group, topic, id, host, generation, crc) VALUES (?, ?, ?, ?, ?, ?)",
+        key + [.text(member.id), .text(member.host), .integer(member.generation), seal(member).sql])
+    }
+    for (index, slot) in state.slots.enumerated() where index >= before.slots.count || before.slots[index] != slot {
+      try scope.run(
+        """
+        INSERT OR REPLACE INTO assignment (consumer_group, partition, target, owner, generation, crc)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """,
+        [
+          .integer(group.id), .integer(slot.partition), .optional(slot.target), .optional(slot.owner),
+          .integer(slot.generation), seal(slot).sql,
+        ])
+    }
+  }
+
+  private func seal(generation: Int64) -> RowSeal {
+    var seal = RowSeal(.generation)
+    seal.add(group.id)
+    seal.add(topic)
+    seal.add(generation)
+    return seal
+  }
+
+  private func seal(_ member: GroupState.Member) -> RowSeal {
+    var seal = RowSeal(.member)
+    seal.add(group.id)
+    seal.add(topic)
+    seal.add(member.id)
+    seal.add(member.host)
+    seal.add(member.generation)
+    return seal
+  }
+
+  private func seal(_ slot: GroupState.Slot) -> RowSeal {
+    var seal = RowSeal(.assignment)
+    seal.add(group.id)
+    seal.add(slot.partition)
+    seal.add(slot.target)
+    seal.add(slot.owner)
+    seal.add(slot.generation)
+    return seal
+  }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import OrderStreamCore
+
+/// Renews a member's lease from a thread of its own, for as long as the process runs, however long the member works on
+/// one batch.
+final class Heartbeat: @unchecked Sendable {
+  // `isStopped` is touched only while `monitor` is locked; the file is made for renewing from any thread.
+  private static let intervalNanoseconds: Int64 = 500_000_000
+
+  private let monitor = Monitor()
+  private var isStopped = false
+  private let file: MemberFile
+  private let log: any LogSink
+
+  init(_ file: MemberFile, log: any LogSink) {
+    self.file = file
+    self.log = log
+    let thread = Thread { [self] in run() }
+    thread.name = "log-heartbeat"
+    thread.start()
+  }
+
+  /// Idempotent. The lease runs out by itself afterwards.
+  func stop() {
+    monitor.locked {
+      isStopped = true
+      monitor.signalWork()
+    }
+  }
+
+  private func run() {
+    monitor.lock()
+    while !isStopped {
+      monitor.waitForWork(until: MachineClock.nanoseconds + Self.intervalNanoseconds)
+      if isStopped { break }
+      do throws(BrokerError) {
+        try file.renew()
+      } catch {
+        log.log(.warning, error.description)
+      }
+    }
+    monitor.unlock()
+  }
+}

@@ -1,0 +1,187 @@
+import OrderStreamCore
+
+/// The bounded queue between the thread that sends and the thread that writes: a chunk being filled for each partition,
+/// full ones waiting behind each other, and empty ones to use again.
+final class ProducerQueue: @unchecked Sendable {
+  // All mutable state is touched only while `monitor` is locked; a chunk belongs to the side that took it out.
+  private let monitor = Monitor()
+  private let limits: ProducerLimits
+  private let lingerNanoseconds: Int64
+
+  private var open: [RecordChunk]
+  private var ready: [RecordChunk] = []
+  private var spare: [RecordChunk] = []
+  private var openRecords = 0
+  private var readyBytes = 0
+  /// Neither acknowledged nor failed, those that the writer has in hand too.
+  private var queuedRecords = 0
+  private var queuedBytes = 0
+  /// When the oldest record that the writer has not taken came in, by `MachineClock`.
+  private var oldest: Int64 = 0
+  private var flushRequests = 0
+  private var isClosing = false
+  private var writerHasEnded = false
+  /// Why the producer can take no more records.
+  private var fatal: BrokerError?
+  /// Why records failed since the last flush.
+  private var firstFailure: BrokerError?
+  private var counts: DeliveryCounts
+
+  init(partitionCount: Int32, limits: ProducerLimits) {
+    self.limits = limits
+    lingerNanoseconds = limits.linger.nanoseconds
+    open = (0..<partitionCount).map { RecordChunk(partition: $0) }
+    counts = DeliveryCounts(partitionCount: partitionCount)
+  }
+
+  var deliveries: DeliveryCounts { monitor.locked { counts } }
+
+  /// Copies a record in; blocks while the queue is full. The sender's thread.
+  func add(_ record: OutgoingRecord, byteCount: Int) throws(BrokerError) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    while queuedRecords >= limits.queuedRecords || queuedBytes >= limits.queuedBytes, fatal == nil, !isClosing {
+      monitor.waitForProgress(until: nil)
+    }
+    if let fatal { throw fatal }
+    precondition(!isClosing, "a producer is not used after close")
+    if openRecords == 0 && ready.isEmpty {
+      oldest = MachineClock.nanoseconds
+      monitor.signalWork()
+    }
+    let partition = Int(record.partition)
+    if !open[partition].takes(byteCount) {
+      shelve(partition)
+      if readyBytes >= limits.flushBytes { monitor.signalWork() }
+    }
+    open[partition].append(record, byteCount: byteCount)
+    openRecords += 1
+    queuedRecords += 1
+    queuedBytes += byteCount
+  }
+
+  /// Waits until nothing is queued, or until `deadline` (`MachineClock`). The sender's thread.
+  func flush(until deadline: Int64) throws(BrokerError) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    flushRequests += 1
+    monitor.signalWork()
+    while queuedRecords > 0 && MachineClock.nanoseconds < deadline { monitor.waitForProgress(until: deadline) }
+    flushRequests -= 1
+    if let failure = firstFailure {
+      firstFailure = nil
+      throw failure
+    }
+  }
+
+  /// Stops the writer after what it has in hand; the rest has failed. Returns when the writer has ended.
+  func close() {
+    monitor.lock()
+    defer { monitor.unlock() }
+    isClosing = true
+    monitor.signalWork()
+    while !writerHasEnded { monitor.waitForProgress(until: nil) }
+    giveUpQueued()
+  }
+
+  // The writer's thread.
+
+  /// Waits for something to write, at most `byteLimit` bytes unless one chunk alone is larger. `nil`: the end.
+  func take(byteLimit: Int) -> [RecordChunk]? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    while true {
+      if isClosing || fatal != nil { return nil }
+      if openRecords == 0 && ready.isEmpty {
+        monitor.waitForWork(until: nil)
+        continue
+      }
+      let due = oldest + lingerNanoseconds
+      let isDue = flushRequests > 0 || MachineClock.nanoseconds >= due
+      if isDue || readyBytes >= limits.flushBytes { return takeQueued(byteLimit, withOpen: isDue) }
+      monitor.waitForWork(until: due)
+    }
+  }
+
+  func acknowledge(_ chunks: [RecordChunk]) {
+    monitor.locked {
+      for chunk in chunks {
+        counts.acknowledged += Int64(chunk.count)
+        counts.acknowledgedByPartition[Int(chunk.partition)] += Int64(chunk.count)
+      }
+      recycle(chunks)
+    }
+  }
+
+  /// These chunks and everything behind them have failed; the producer takes no more.
+  func fail(_ chunks: [RecordChunk], _ error: BrokerError) {
+    monitor.locked {
+      fatal = error
+      firstFailure = firstFailure ?? error
+      for chunk in chunks { counts.failed += Int64(chunk.count) }
+      recycle(chunks)
+      giveUpQueued()
+    }
+  }
+
+  func endWriter() {
+    monitor.locked {
+      writerHasEnded = true
+      monitor.signalProgress()
+    }
+  }
+
+  // Only while locked.
+
+  private func takeQueued(_ byteLimit: Int, withOpen: Bool) -> [RecordChunk] {
+    if withOpen {
+      for partition in open.indices where open[partition].count > 0 { shelve(partition) }
+    }
+    var taken = 0
+    var bytes = 0
+    while taken < ready.count && (taken == 0 || bytes + ready[taken].bytes.count <= byteLimit) {
+      bytes += ready[taken].bytes.count
+      taken += 1
+    }
+    let chunks = Array(ready[..<taken])
+    ready.removeFirst(taken)
+    readyBytes -= bytes
+    if ready.isEmpty && openRecords > 0 { oldest = MachineClock.nanoseconds }
+    return chunks
+  }
+
+  private func shelve(_ partition: Int) {
+    let chunk = open[partition]
+    openRecords -= Int(chunk.count)
+    readyBytes += chunk.bytes.count
+    ready.append(chunk)
+    let next = spare.popLast() ?? RecordChunk(partition: Int32(partition))
+    next.reset(partition: Int32(partition))
+    open[partition] = next
+  }
+
+  private func recycle(_ chunks: [RecordChunk]) {
+    for chunk in chunks {
+      queuedRecords -= Int(chunk.count)
+      queuedBytes -= chunk.bytes.count
+      chunk.reset(partition: chunk.partition)
+      // One that a huge record has blown up is let go.
+      if chunk.bytes.capacity <= 2 * RecordChunk.byteLimit { spare.append(chunk) }
+    }
+    monitor.signalProgress()
+  }
+
+  private func giveUpQueued() {
+    let rest = ready + open.filter { $0.count > 0 }
+    for chunk in rest {
+      counts.failed += Int64(chunk.count)
+      queuedRecords -= Int(chunk.count)
+      queuedBytes -= chunk.bytes.count
+      chunk.reset(partition: chunk.partition)
+    }
+    ready.removeAll()
+    openRecords = 0
+    readyBytes = 0
+    monitor.signalProgress()
+  }
+}

@@ -1,0 +1,34 @@
+import OrderStreamCore
+
+/// Puts chunks behind the records of one topic, inside an open write transaction.
+enum BatchAppender {
+  /// Appends the chunks in their order and moves the high watermarks.
+  /// - Throws: `unknownTopic` when the topic or one of the partitions is gone.
+  static func append(_ chunks: [RecordChunk], topic name: String, id topic: Int64, _ scope: WriteScope) throws {
+    var partitions = try PartitionRow.all(scope.database, topic: topic, name: name)
+    var lastSeals: [Int32: UInt32] = [:]
+    for chunk in chunks where chunk.count > 0 {
+      guard partitions.indices.contains(Int(chunk.partition)) else { throw TopicRow.unknown(name) }
+      let row = partitions[Int(chunk.partition)]
+      let seal = BatchSeal(
+        topic: topic, partition: chunk.partition, base: row.high, count: chunk.count,
+        minTimestamp: chunk.minTimestamp, maxTimestamp: chunk.maxTimestamp)
+      precondition(row.high + Int64(chunk.count) < LogSchema.offsetLimit, "a partition holds fewer than 2^40 records")
+      let crc = seal.crc(of: chunk.bytes.bytes)
+      try scope.run(
+        "INSERT INTO batch (id, count, min_timestamp, max_timestamp, crc, payload) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+          .integer(LogSchema.batchID(partition: row.id, base: row.high)), .integer(Int64(chunk.count)),
+          .integer(chunk.minTimestamp), .integer(chunk.maxTimestamp), .integer(Int64(crc)),
+          .bytes(chunk.bytes.bytes),
+        ])
+      partitions[Int(chunk.partition)].high += Int64(chunk.count)
+      lastSeals[chunk.partition] = crc
+    }
+    for row in partitions {
+      guard let crc = lastSeals[row.number] else { continue }
+      try row.save(scope)
+      scope.movedEnds.append(TailMark(partition: row.id, end: row.high, crc: crc))
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import GRDB
+import GRDBSQLite
+import OrderStreamCore
+
+/// One connection to the log's database, with the write lock and the outside mark. Each producer, consumer and admin has
+/// its own; one thread at a time uses it.
+///
+/// Readers see a snapshot for as long as one `read` takes and never pin one between calls, so that the write-ahead log
+/// can start over. Checkpoints happen only under the write lock: SQLite before 3.51.3 can corrupt a log that two
+/// processes reset at once.
+final class LogConnection {
+  /// From this size on a commit moves the write-ahead log into the database file.
+  static let checkpointBytes = 16 << 20
+  /// From this size on the checkpoint also waits for readers, so that the write-ahead log can start over.
+  static let restartBytes = 48 << 20
+  /// How long a writer queues before it reports that the log is held by somebody else.
+  static let lockPatience = Duration.seconds(10)
+  private static let closePatience = Duration.milliseconds(500)
+
+  let directory: LogDirectory
+  let log: any LogSink
+  let marks: TailMarks
+  private let queue: DatabaseQueue
+  private let lock: WriteLock
+  private let wal = WalCounter()
+  private var isClosed = false
+
+  /// Opens the log, and makes it when there is none.
+  /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged`, `diskFull`, `io`.
+  init(_ directory: LogDirectory, log: any LogSink) throws(BrokerError) {
+    self.directory = directory
+    self.log = log
+    let what = "cannot open the log \(directory.path)"
+    let isNew = !directory.hasDatabase
+    lock = try WriteLock(directory)
+    marks = try TailMarks(directory)
+    do {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(5)
+      configuration.label = "orderstream.log"
+      queue = try DatabaseQueue(path: directory.database, configuration: configuration)
+      try queue.inDatabase { [lock, marks, wal] database in
+        try Self.prepare(database, directory, lock, marks)
+        wal.watch(database)
+      }
+    } catch {
+      throw Self.openingError(error, what, directory, isNew: isNew)
+    }
+  }
+
+  deinit { close() }
+
+  /// Reads within one snapshot.
+  /// - Parameter what: `cannot read order-events`, for the error.
+  func read<T>(_ what: @autoclosure () -> String, _ body: (Database) throws -> T) throws(BrokerError) -> T {
+    do {
+      return try queue.inDatabase { database in
+        var result: T?
+        try database.inTransaction(.deferred) {
+          result = try body(database)
+          return .commit
+        }
+        return result!
+      }
+    } catch {
+      throw StorageErrors.broker(error, what())
+    }
+  }
+
+  /// A number that changes whenever another connection has committed. Cheap.
+  func dataVersion() throws(BrokerError) -> Int64 {
+    do {
+      return try queue.inDatabase { try Query.integer($0, "PRAGMA data_version") ?? 0 }
+    } catch {
+      throw StorageErrors.broker(error, "cannot read the log")
+    }
+  }
+
+  /// Changes the log in one durable transaction, alone among all writers. Keep it short: everybody else waits.
+  /// - Throws: what `body` throws, after everything was rolled back; `busy` when the write lock cannot be had.
+  func write<T>(
+    _ what: @autoclosure () -> String, patience: Duration = LogConnection.lockPatience,
+    _ body: (WriteScope) throws -> T
+  ) throws(BrokerError) -> T {
+    try lock.acquire(patience: patience)
+    defer { lock.release() }
+    do {
+      return try queue.inDatabase { database in
+        let scope = WriteScope(database)
+        var result: T?
+        try database.inTransaction(.immediate) {
+          result = try body(scope)
+          try marks.remove(scope.removedPartitions)
+          return .commit
+        }
+        followCommit(scope, database)
+        return result!
+      }
+    } catch {
+      throw StorageErrors.broker(error, what())
+    }
+  }
+
+  /// Idempotent. The last one to leave folds the write-ahead log into the database file.
+  func close() {
+    if isClosed { return }
+    isClosed = true
+    let hasLock = (try? lock.acquire(patience: Self.closePatience)) != nil
+    defer { if hasLock { lock.release() } }
+    do {
+      try queue.close()
+    } catch {
+      log.log(.warning, "the log \(directory.path) was not closed cleanly: \(StorageErrors.broker(error, "close").why)")
+    }
+  }
+
+  /// For tests: the named pragma as this connection sees it.
+  package func pragma(_ name: String) throws(BrokerError) -> Int64 {
+    do {
+      return try queue.inDatabase { try Query.integer($0, "PRAGMA \(name)") ?? 0 }
+    } catch {
+      throw StorageErrors.broker(error, "cannot read the log")
+    }
+  }
+
+  /// The commit is durable whatever happens here: a failure is a note, and the next commit tries again.
+  private func followCommit(_ scope: WriteScope, _ database: Database) {
+    do {
+      try marks.update(scope.movedEnds)
+    } catch {
+      log.log(.warning, "the mark of the log \(directory.path) is behind: \(error.words)")
+    }
+    checkpointIfLarge(database)
+  }
+
+  private func checkpointIfLarge(_ database: Database) {
+    let bytes = Int(wal.frameCount) * LogSchema.pageBytes
+    guard bytes >= Self.checkpointBytes else { return }
+    let connection = database.sqliteConnection
+    var code = sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+    if code == SQLITE_OK, bytes >= Self.restartBytes {
+      sqlite3_busy_timeout(connection, 20)
+      code = sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_RESTART, nil, nil)
+      sqlite3_busy_timeout(connection, 5000)
+    }
+    if code != SQLITE_OK && code != SQLITE_BUSY {
+      log.log(.warning, "the write-ahead log of \(directory.path) was not folded in: SQLite \(code)")
+    }
+  }
+
+  private static func prepare(
+    _ database: Database, _ directory: LogDirectory, _ lock: WriteLock, _ marks: TailMarks
+  ) throws {
+    try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+    guard try Query.integer(database, "PRAGMA synchronous") == 2 else {
+      throw BrokerError(
+        .internalError, "cannot open the log \(directory.path)", why: "SQLite refuses synchronous = FULL")
+    }
+    if try inspect(database, directory) == .empty || journalMode(database) != "wal" {
+      try lock.acquire(patience: lockPatience)
+      defer { lock.release() }
+      // Once more under the lock: another process may have made it meanwhile.
+      if try inspect(database, directory) == .empty {
+        if marks.holdsAnything {
+          throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, and its mark names records")
+        }
+        try database.execute(sql: "PRAGMA page_size = \(LogSchema.pageBytes)")
+        try LogSchema.create(database)
+      }
+      try database.execute(sql: "PRAGMA journal_mode = WAL")
+    }
+  }
+
+  private static func inspect(_ database: Database, _ directory: LogDirectory) throws -> LogSchema.Finding {
+    var finding = LogSchema.Finding.empty
+    try database.inTransaction(.deferred) {
+      finding = try LogSchema.inspect(database, path: directory.path)
+      return .commit
+    }
+    return finding
+  }
+
+  private static func journalMode(_ database: Database) throws -> String {
+    try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
+  }
+
+  private static func openingError(
+    _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool
+  ) -> BrokerError {
+    guard let error = error as? DatabaseError else { return StorageErrors.broker(error, what) }
+    switch error.resultCode {
+    case .SQLITE_NOTADB:
+      return LogSchema.foreign(directory.path, why: "\(directory.database) is not an SQLite database")
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
+      if isNew {
+        return BrokerError(
+          .cannotCreate, what, why: error.message ?? "it cannot be written",
+          remedy: "name a directory that can be written with --brokers embedded:<directory>")
+      }
+      fallthrough
+    default:
+      return StorageErrors.broker(error, what)
+    }
+  }
+}

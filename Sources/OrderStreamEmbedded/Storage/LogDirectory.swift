@@ -1,0 +1,34 @@
+import Foundation
+import OrderStreamCore
+
+/// The files of one log. All of them are in one directory, so that it can be copied, moved or deleted as one.
+struct LogDirectory: Sendable, Hashable {
+  let path: String
+
+  var database: String { path + "/orderstream.db" }
+  /// Writers queue on `turn` and hold `write`: see `WriteLock`.
+  var turnLock: String { path + "/turn.lock" }
+  var writeLock: String { path + "/write.lock" }
+  /// The outside mark: see `TailMarks`.
+  var marks: String { path + "/marks" }
+  /// One file a living group member: see `MemberFile`.
+  var members: String { path + "/members" }
+
+  func member(_ id: String) -> String { members + "/" + id }
+
+  /// Makes the directory, with its parents, for the owner alone. One that is there stays as it is.
+  func create() throws(BrokerError) {
+    for directory in [path, members] {
+      do {
+        try FileManager.default.createDirectory(
+          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      } catch {
+        throw BrokerError(
+          .cannotCreate, "cannot create the log directory \(directory)", why: StorageErrors.words(error),
+          remedy: "name a directory that can be written with --brokers embedded:<directory>")
+      }
+    }
+  }
+
+  var hasDatabase: Bool { FileManager.default.fileExists(atPath: database) }
+}

@@ -1,0 +1,90 @@
+import GRDB
+import OrderStreamCore
+
+/// What is in the database, and how it is recognised.
+///
+/// - `batch`: up to 1000 records of one partition, as `RecordChunk` lays them out. The key is the partition's row id
+///   above 40 bits of base offset, so that a scan of a partition walks one b-tree from left to right.
+/// - `partition.number` is what users see; `partition.id` and `topic.id` are never used twice, so that nothing can take a
+///   topic that was made again for the one that it knew.
+/// - `assignment.target` is the member that shall have a partition, `owner` the one that has it.
+enum LogSchema {
+  /// `OSTR`.
+  static let applicationID: Int64 = 0x4F53_5452
+  static let version: Int64 = 1
+  static let pageBytes = 16384
+
+  /// Offsets are below 2⁴⁰, partitions' row ids below 2²³.
+  static let offsetBits: Int64 = 40
+  static let offsetLimit: Int64 = 1 << offsetBits
+
+  static func batchID(partition: Int64, base: Offset) -> Int64 { partition << offsetBits | base }
+  static func baseOffset(batchID: Int64) -> Offset { batchID & (offsetLimit - 1) }
+
+  private static let statements = """
+    CREATE TABLE topic (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL,
+      crc INTEGER NOT NULL) STRICT;
+    CREATE TABLE partition (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, topic INTEGER NOT NULL, number INTEGER NOT NULL, low INTEGER NOT NULL,
+      high INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE (topic, number)) STRICT;
+    CREATE TABLE batch (
+      id INTEGER PRIMARY KEY, count INTEGER NOT NULL, min_timestamp INTEGER NOT NULL, max_timestamp INTEGER NOT NULL,
+      crc INTEGER NOT NULL, payload BLOB NOT NULL) STRICT;
+    CREATE TABLE consumer_group (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL) STRICT;
+    CREATE TABLE generation (
+      consumer_group INTEGER NOT NULL, topic INTEGER NOT NULL, number INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY (consumer_group, topic)) STRICT, WITHOUT ROWID;
+    CREATE TABLE member (
+      consumer_group INTEGER NOT NULL, topic INTEGER NOT NULL, id TEXT NOT NULL, host TEXT NOT NULL,
+      generation INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY (consumer_group, topic, id)) STRICT, WITHOUT ROWID;
+    CREATE TABLE assignment (
+      consumer_group INTEGER NOT NULL, partition INTEGER NOT NULL, target TEXT, owner TEXT,
+      generation INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY (consumer_group, partition)) STRICT, WITHOUT ROWID;
+    CREATE TABLE committed (
+      consumer_group INTEGER NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, crc INTEGER NOT NULL,
+      PRIMARY KEY (consumer_group, partition)) STRICT, WITHOUT ROWID;
+    CREATE TABLE state (
+      consumer_group INTEGER NOT NULL, partition INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+      crc INTEGER NOT NULL, PRIMARY KEY (consumer_group, partition, key)) STRICT, WITHOUT ROWID;
+    """
+
+  /// What a database file turned out to be.
+  enum Finding { case ready, empty }
+
+  /// Looks at a database without changing it.
+  /// - Throws: `foreignLog` or `newerLog` in words, `DatabaseError` when it cannot be read.
+  static func inspect(_ database: Database, path: String) throws -> Finding {
+    let found = try Query.integer(database, "PRAGMA application_id") ?? 0
+    let version = try Query.integer(database, "PRAGMA user_version") ?? 0
+    if found == applicationID {
+      if version > Self.version {
+        throw BrokerError(
+          .newerLog, "cannot open the log \(path)",
+          why: "it has version \(version) and this program knows versions up to \(Self.version)",
+          remedy: "use a newer orderstream")
+      }
+      return .ready
+    }
+    if found == 0, try Query.integer(database, "SELECT count(*) FROM sqlite_schema") == 0 { return .empty }
+    throw foreign(path, why: "it is a database of another program")
+  }
+
+  static func foreign(_ path: String, why: String) -> BrokerError {
+    BrokerError(
+      .foreignLog, "cannot open the log \(path)", why: why,
+      remedy: "name another directory with --brokers embedded:<directory>")
+  }
+
+  /// Makes all tables and marks the file, in one transaction. The caller holds the write lock.
+  static func create(_ database: Database) throws {
+    try database.inTransaction(.immediate) {
+      try database.execute(
+        sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);" + statements)
+      return .commit
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import GRDB
+import OrderStreamCore
+
+/// Turns errors of SQLite, GRDB and the operating system into `BrokerError`. The only place that knows their codes.
+enum StorageErrors {
+  static let diskFullRemedy = "make room on the disk and run the same command again: the log is intact"
+
+  static func broker(_ error: any Error, _ what: String) -> BrokerError {
+    switch error {
+    case let error as BrokerError: error
+    case let error as DatabaseError: database(error, what)
+    case let error as ErrorNumber: system(error, what)
+    default: BrokerError(.internalError, what, why: words(error))
+    }
+  }
+
+  static func database(_ error: DatabaseError, _ what: String) -> BrokerError {
+    let why = "\(error.message ?? "no reason given") (SQLite \(error.extendedResultCode.rawValue))"
+    switch error.resultCode {
+    case .SQLITE_FULL:
+      return BrokerError(.diskFull, what, why: why, remedy: diskFullRemedy)
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+      return BrokerError(.damaged, what, why: "the log's file is damaged: \(why)", remedy: "restore it from a copy")
+    case .SQLITE_IOERR:
+      // The write-ahead index is mapped memory: a full disk shows there as an I/O error.
+      if errno == ENOSPC { return BrokerError(.diskFull, what, why: why, remedy: diskFullRemedy) }
+      return BrokerError(.io, what, why: why, remedy: "check the disk and the file system")
+    case .SQLITE_BUSY, .SQLITE_LOCKED:
+      return BrokerError(.busy, what, why: why, remedy: "try again", recovery: .retry)
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+      return BrokerError(.io, what, why: why, remedy: "check that the directory and its files can be written")
+    case .SQLITE_NOMEM:
+      return BrokerError(.internalError, what, why: why, remedy: "free some memory")
+    default:
+      return BrokerError(.internalError, what, why: why)
+    }
+  }
+
+  static func system(_ error: ErrorNumber, _ what: String) -> BrokerError {
+    switch error.code {
+    case ENOSPC, EDQUOT: BrokerError(.diskFull, what, why: error.words, remedy: diskFullRemedy)
+    case EACCES, EPERM, EROFS, ENOENT, ENOTDIR, EISDIR:
+      BrokerError(.cannotCreate, what, why: error.words, remedy: "check that the directory and its files can be written")
+    default: BrokerError(.io, what, why: error.words, remedy: "check the disk and the file system")
+    }
+  }
+
+  /// A row whose checksum does not fit, a batch that is missing, a log that lost its tail.
+  static func damaged(_ coordinates: String, why: String) -> BrokerError {
+    BrokerError(
+      .damaged, "cannot read \(coordinates)", why: why,
+      remedy: "restore the log directory from a copy, or delete it and produce again")
+  }
+
+  /// One line about an error of Foundation, without its domain and user info.
+  static func words(_ error: any Error) -> String {
+    if let code = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError, code.domain == NSPOSIXErrorDomain {
+      return ErrorNumber(code: Int32(code.code)).words
+    }
+    return (error as NSError).localizedDescription
+  }
+}

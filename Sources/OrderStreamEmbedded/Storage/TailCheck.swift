@@ -1,0 +1,85 @@
+import GRDB
+import OrderStreamCore
+
+/// Compares the log with its outside mark.
+extension LogConnection {
+  private static let attempts = 10
+
+  /// Compares every partition with its mark, when a log is opened.
+  /// - Throws: `damaged` with coordinates when the log ends before its mark, or does not hold what the mark saw.
+  func checkAllTails() throws(BrokerError) {
+    let marks: [TailMark]
+    do {
+      marks = try self.marks.all()
+    } catch {
+      throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
+    }
+    for mark in marks { try check(mark) }
+  }
+
+  /// Compares ends that a reader has just reached with their marks.
+  func checkTails(topic: TopicRow, ends: [PartitionOffset]) throws(BrokerError) {
+    let rows = try read("cannot read \(topic.name)") { try PartitionRow.all($0, topic: topic.id, name: topic.name) }
+    for end in ends where rows.indices.contains(Int(end.partition)) {
+      guard let mark = try mark(of: rows[Int(end.partition)].id), mark.end > end.offset else { continue }
+      try check(mark)
+    }
+  }
+
+  /// A mark is written after its commit and removed before its partition, so a fresh snapshot that disagrees is damage,
+  /// unless the mark has changed meanwhile.
+  private func check(_ mark: TailMark) throws(BrokerError) {
+    var mark = mark
+    for _ in 0..<Self.attempts {
+      guard let damage = try read("cannot check the log \(directory.path)", { try Self.damage($0, mark) }) else { return }
+      guard let again = try self.mark(of: mark.partition) else { return }
+      if again == mark { throw damage }
+      mark = again
+    }
+  }
+
+  private func mark(of partition: Int64) throws(BrokerError) -> TailMark? {
+    do {
+      return try marks.mark(of: partition)
+    } catch {
+      throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
+    }
+  }
+
+  private static func damage(_ database: Database, _ mark: TailMark) throws -> BrokerError? {
+    var found: (topic: Int64, number: Int32)?
+    try Query.run(database, "SELECT topic, number FROM partition WHERE id = ?", [.integer(mark.partition)]) {
+      found = ($0.integer(0), Int32(truncatingIfNeeded: $0.integer(1)))
+    }
+    guard let found, let topic = try TopicRow.all(database).first(where: { $0.id == found.topic }) else {
+      return StorageErrors.damaged(
+        "the log", why: "a partition with \(mark.end) records is missing: the log was cut or an older copy put back")
+    }
+    let rows = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+    let row = rows[Int(found.number)]
+    if row.high < mark.end {
+      return StorageErrors.damaged(
+        "\(topic.name)[\(row.number)]@\(row.high)",
+        why: "the records \(row.high) to \(mark.end - 1) were there and are missing: the log lost its tail")
+    }
+    // What retention has removed cannot be compared.
+    if mark.end <= row.low { return nil }
+    var fits = false
+    try Query.stepping(
+      database, "SELECT id, count, crc FROM batch WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+      [
+        .integer(LogSchema.batchID(partition: row.id, base: 0)),
+        .integer(LogSchema.batchID(partition: row.id, base: mark.end - 1)),
+      ]
+    ) { query in
+      fits =
+        LogSchema.baseOffset(batchID: query.integer(0)) + query.integer(1) == mark.end
+        && query.integer(2) == Int64(mark.crc)
+      return false
+    }
+    if fits { return nil }
+    return StorageErrors.damaged(
+      "\(topic.name)[\(row.number)]@\(mark.end - 1)",
+      why: "the log holds another batch than the one that was written: the log was altered or an older copy put back")
+  }
+}

@@ -1,0 +1,85 @@
+import CCRC32C
+import Foundation
+import OrderStreamCore
+
+/// The mark outside the database: for each partition the end of the log and the checksum of its last batch, rewritten
+/// under the write lock after each commit. A database that lost its tail (a deleted write-ahead log, an older copy put
+/// back, a truncated file) is perfectly fine in itself; only somebody outside can tell.
+///
+/// A slot of 32 bytes a partition, at 32 × row id, little-endian: row id, end, checksum of the batch, 8 bytes 0, CRC32C
+/// of the 28 bytes before. A slot of zeros is no mark. The mark is never ahead of the log, because it follows the
+/// commit; it may be behind after a crash. It is not synchronised: a mark that is behind is no wrong mark.
+final class TailMarks {
+  private static let slotBytes = 32
+
+  private let file: Descriptor
+
+  init(_ directory: LogDirectory) throws(BrokerError) {
+    do {
+      file = try Descriptor(opening: directory.marks, flags: O_RDWR | O_CREAT)
+    } catch {
+      throw StorageErrors.system(error, "cannot open the mark of the log \(directory.path)")
+    }
+  }
+
+  /// The mark of one partition, `nil` when there is none or it does not fit its own checksum.
+  func mark(of partition: Int64) throws(ErrorNumber) -> TailMark? {
+    var slot = Slot()
+    let count = try withUnsafeMutableBytes(of: &slot.words) { buffer throws(ErrorNumber) in
+      try file.read(into: buffer, at: partition * Int64(Self.slotBytes))
+    }
+    return count == Self.slotBytes ? slot.mark(of: partition) : nil
+  }
+
+  /// Every mark there is.
+  func all() throws(ErrorNumber) -> [TailMark] {
+    let slots = try file.size() / Int64(Self.slotBytes)
+    var marks: [TailMark] = []
+    for partition in 0..<slots {
+      if let mark = try mark(of: partition) { marks.append(mark) }
+    }
+    return marks
+  }
+
+  var holdsAnything: Bool { ((try? all()) ?? []).contains { $0.end > 0 } }
+
+  /// Only under the write lock, after the commit.
+  func update(_ marks: [TailMark]) throws(ErrorNumber) {
+    for mark in marks { try write(Slot(mark), at: mark.partition) }
+  }
+
+  /// Only under the write lock, before the commit that removes the partitions.
+  func remove(_ partitions: [Int64]) throws(ErrorNumber) {
+    for partition in partitions { try write(Slot(), at: partition) }
+  }
+
+  private func write(_ slot: Slot, at partition: Int64) throws(ErrorNumber) {
+    try withUnsafeBytes(of: slot.words) { bytes throws(ErrorNumber) in
+      try file.write(bytes, at: partition * Int64(Self.slotBytes))
+    }
+  }
+
+  private struct Slot {
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    init() {}
+
+    init(_ mark: TailMark) {
+      words = (UInt64(mark.partition).littleEndian, UInt64(mark.end).littleEndian, UInt64(mark.crc).littleEndian, 0)
+      words.3 = (UInt64(seal) << 32).littleEndian
+    }
+
+    func mark(of partition: Int64) -> TailMark? {
+      guard UInt64(littleEndian: words.0) == UInt64(partition), UInt64(littleEndian: words.3) >> 32 == UInt64(seal),
+        words.3 != 0
+      else { return nil }
+      return TailMark(
+        partition: partition, end: Int64(UInt64(littleEndian: words.1)),
+        crc: UInt32(truncatingIfNeeded: UInt64(littleEndian: words.2)))
+    }
+
+    private var seal: UInt32 {
+      withUnsafeBytes(of: words) { crc32c_extend(0, $0.baseAddress, 28) }
+    }
+  }
+}

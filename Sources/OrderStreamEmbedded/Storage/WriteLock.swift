@@ -1,0 +1,58 @@
+import Foundation
+import OrderStreamCore
+
+/// Lets one writer at a time into a log, fairly: between threads and between processes.
+///
+/// A writer takes *turn*, then *write*, then releases *turn*. One that writes all the time must queue for *turn* like
+/// everybody else, so the next in line gets *write* as soon as it is released. With SQLite's own busy waiting a
+/// committer beside a busy producer starves.
+///
+/// Locks are tried in short steps and not waited for in the kernel, because a holder may be stopped (SIGSTOP) for good,
+/// and a wait without an end tells nobody.
+final class WriteLock {
+  private static let shortSteps = 100
+  private static let shortStepMicroseconds: UInt32 = 100
+  private static let longStepMicroseconds: UInt32 = 500
+
+  private let turn: Descriptor
+  private let write: Descriptor
+
+  init(_ directory: LogDirectory) throws(BrokerError) {
+    do {
+      turn = try Descriptor(opening: directory.turnLock, flags: O_RDWR | O_CREAT)
+      write = try Descriptor(opening: directory.writeLock, flags: O_RDWR | O_CREAT)
+    } catch {
+      throw StorageErrors.system(error, "cannot open the locks of the log \(directory.path)")
+    }
+  }
+
+  /// - Throws: `busy` (retriable) when the lock cannot be had before `patience` has passed.
+  func acquire(patience: Duration) throws(BrokerError) {
+    let deadline = MachineClock.nanoseconds + patience.nanoseconds
+    do {
+      guard try Self.wait(for: turn, until: deadline) else { throw Self.timedOut(patience) }
+      defer { turn.unlock() }
+      guard try Self.wait(for: write, until: deadline) else { throw Self.timedOut(patience) }
+    } catch {
+      throw StorageErrors.broker(error, "cannot lock the log")
+    }
+  }
+
+  func release() { write.unlock() }
+
+  private static func wait(for lock: borrowing Descriptor, until deadline: Int64) throws(ErrorNumber) -> Bool {
+    var steps = 0
+    while try !lock.tryLock(.exclusive) {
+      if MachineClock.nanoseconds >= deadline { return false }
+      steps += 1
+      MachineClock.sleep(microseconds: steps <= shortSteps ? shortStepMicroseconds : longStepMicroseconds)
+    }
+    return true
+  }
+
+  private static func timedOut(_ patience: Duration) -> BrokerError {
+    BrokerError(
+      .busy, "cannot write to the log", why: "another process has held its write lock for \(patience.milliseconds) ms",
+      remedy: "look for a stopped orderstream process, then try again", recovery: .retry)
+  }
+}

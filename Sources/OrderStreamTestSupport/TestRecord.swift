@@ -1,0 +1,70 @@
+import OrderStreamCore
+
+/// A record as plain values, to write and to compare.
+public struct TestRecord: Hashable, Sendable {
+  public struct Header: Hashable, Sendable {
+    public var name: [UInt8]
+    public var value: [UInt8]?
+
+    public init(_ name: String, _ value: [UInt8]?) {
+      self.name = Array(name.utf8)
+      self.value = value
+    }
+  }
+
+  public var partition: Int32
+  public var offset: Offset
+  public var timestampMs: Int64
+  public var key: [UInt8]?
+  public var value: [UInt8]?
+  public var headers: [Header]
+
+  public init(
+    partition: Int32 = 0, offset: Offset = 0, timestampMs: Int64 = 1_700_000_000_000, key: String? = nil,
+    value: String?, headers: [Header] = []
+  ) {
+    self.partition = partition
+    self.offset = offset
+    self.timestampMs = timestampMs
+    self.key = key.map { Array($0.utf8) }
+    self.value = value.map { Array($0.utf8) }
+    self.headers = headers
+  }
+
+  public init(_ view: RecordBatch.View) {
+    partition = view.partition
+    offset = view.offset
+    timestampMs = view.timestampMs
+    key = view.key.map(Array.init)
+    value = view.value.map(Array.init)
+    headers = view.headers.map { header in
+      var copy = Header("", header.value.map(Array.init))
+      copy.name = Array(header.name)
+      return copy
+    }
+  }
+
+  public var text: String? { value.map { String(decoding: $0, as: UTF8.self) } }
+
+  /// Lends the record as a back end takes it.
+  public func lend<T>(_ body: (OutgoingRecord) throws(BrokerError) -> T) throws(BrokerError) -> T {
+    let block = ByteBuffer(capacity: 64)
+    for header in headers {
+      let name = copy(header.name)
+      let value = header.value.map { copy($0) }
+      Headers.append(name: name.bytes, value: value?.bytes, to: block)
+    }
+    let (keyCopy, valueCopy) = (key.map { copy($0) }, value.map { copy($0) })
+    defer { withExtendedLifetime((block, keyCopy, valueCopy)) {} }
+    return try body(
+      OutgoingRecord(
+        partition: partition, timestampMs: timestampMs, key: keyCopy?.bytes, value: valueCopy?.bytes,
+        headers: Headers(block: block.bytes)))
+  }
+
+  private func copy(_ bytes: [UInt8]) -> ByteBuffer {
+    let buffer = ByteBuffer(capacity: bytes.count)
+    bytes.withUnsafeBytes { buffer.append($0) }
+    return buffer
+  }
+}
