@@ -12,6 +12,7 @@ import OrderStreamCore
 struct Main {
   static func main() {
     let start = SystemTime().monotonicNanoseconds
+    Descriptor.secureStandardStreams()
     Signals.ignoreWriteSignals()
     Signals.reportCrashes()
     exit(run(start).rawValue)

@@ -164,7 +164,7 @@ struct TerminalTests {
     let errors = try OutputPipe()
     let loud = Console(output: errors.writer, errors: errors.writer, environment: { _ in nil })
     let quiet = Console(output: errors.writer, errors: errors.writer, quiet: true, environment: { _ in nil })
-    #expect(ProgressPolicy.auto.manner(on: loud) == .silent)
+    #expect(ProgressPolicy.auto.manner(on: loud) == .plain)
     #expect(ProgressPolicy.none.manner(on: loud) == .silent)
     #expect(ProgressPolicy.plain.manner(on: quiet) == .silent)
     #expect(ProgressPolicy.plain.manner(on: loud) == .plain)

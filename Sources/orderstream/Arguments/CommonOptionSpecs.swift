@@ -40,7 +40,7 @@ extension OptionSpec {
     environment: "ORDERSTREAM_COLOR", fileKeys: ["color"], completion: .choice(ColorPolicy.allCases.map(\.rawValue)))
   static let progress = OptionSpec(
     name: .progress, placeholder: "<how>", defaultValue: "auto",
-    help: "Show progress: auto (a line on a terminal), plain (a line a second) or none.",
+    help: "Show progress: auto (a line on a terminal, else as plain), plain (a line a second) or none.",
     environment: "ORDERSTREAM_PROGRESS", fileKeys: ["progress"],
     completion: .choice(ProgressPolicy.allCases.map(\.rawValue)))
   static let help = OptionSpec(name: .help, short: "h", help: "Print this page.")

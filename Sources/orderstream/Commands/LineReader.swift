@@ -20,6 +20,8 @@ final class LineReader {
   }
 
   private static let chunkBytes = 256 << 10
+  /// How long a silent pipe keeps a request to stop waiting.
+  private static let pollMilliseconds: Int32 = 100
 
   private let descriptor: Int32
   private let name: String
@@ -80,6 +82,7 @@ final class LineReader {
   private func fill() throws(CommandError) -> Bool {
     if isAtEnd { return false }
     while true {
+      guard waitForInput() else { return false }
       let count = read(descriptor, chunk.baseAddress, chunk.count)
       if count > 0 {
         unread = 0..<count
@@ -92,7 +95,15 @@ final class LineReader {
       if errno != EINTR {
         throw CommandError(.io, "cannot read \(name)", why: Descriptor.message(errno), remedy: "look at the disk")
       }
-      if Signals.exitCode != nil { return false }
     }
+  }
+
+  /// Waits until there is something to read; `false` once a signal requests a stop. A pipe may stay silent for long.
+  private func waitForInput() -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while Signals.exitCode == nil {
+      if poll(&entry, 1, Self.pollMilliseconds) != 0 { return true }
+    }
+    return false
   }
 }

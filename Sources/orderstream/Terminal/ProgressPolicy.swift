@@ -1,6 +1,6 @@
 /// `--progress`: how a run shows that it moves.
 enum ProgressPolicy: String, CaseIterable, Sendable {
-  /// One redrawn line on a terminal, nothing elsewhere.
+  /// One redrawn line on a terminal, one line a second elsewhere.
   case auto
   /// One line a second.
   case plain
@@ -15,8 +15,7 @@ enum ProgressPolicy: String, CaseIterable, Sendable {
     case .none: return .silent
     case .plain: return .plain
     case .auto:
-      if console.canRedraw { return .line }
-      return console.errorIsTerminal ? .plain : .silent
+      return console.canRedraw ? .line : .plain
     }
   }
 }
