@@ -7,7 +7,7 @@
 
 /// Reads an order in its plainest form without a parser: the documented key order, ASCII without escapes, no white space
 /// but perhaps one space after a colon or comma, numbers without sign and exponent. Most orders look like this, and it
-/// takes a third of the time. It accepts only what the parser accepts with the same result, and leaves every other
+/// takes less than half of the time. It accepts only what the parser accepts with the same result, and leaves every other
 /// value, all poison too, to the parser.
 class plain_order {
   const uint8_t *at;
