@@ -1,6 +1,7 @@
 /// How far a member is in its partitions: pure bookkeeping of positions, committed offsets and ends, no I/O.
 ///
-/// Arrays are indexed by partition number and cover all partitions of the topic.
+/// Arrays are indexed by partition number and cover all partitions of the topic, also those that were added on the way;
+/// a bounded run leaves added ones alone.
 struct AssignmentProgress {
   private struct Partition {
     var isOwned = false
@@ -34,6 +35,7 @@ struct AssignmentProgress {
   /// Starts anew at these positions; `committed` is parallel to them.
   mutating func assign(_ positions: [PartitionOffset], committed: [Offset?]) {
     clear()
+    while partitions.count <= positions.map({ Int($0.partition) }).max() ?? -1 { partitions.append(Partition()) }
     for (start, committed) in zip(positions, committed) {
       partitions[Int(start.partition)] = Partition(
         isOwned: true, position: start.offset, committed: committed)
@@ -48,6 +50,11 @@ struct AssignmentProgress {
   }
 
   var ownsAll: Bool { assigned.count == partitions.count }
+
+  var partitionCount: Int32 { Int32(partitions.count) }
+
+  /// The frozen end of a partition, `nil` without a bound.
+  private func end(_ index: Int) -> Offset? { ends.map { index < $0.count ? $0[index] : 0 } }
 
   // MARK: - Records
 
@@ -82,7 +89,7 @@ struct AssignmentProgress {
       return false
     }
     partitions[index].isTouched = true
-    if let end = ends?[index], entry.offset >= end {
+    if let end = end(index), entry.offset >= end {
       partitions[index].position = max(partitions[index].position, end)
       partitions[index].leftRecords = true
       return false
@@ -98,7 +105,7 @@ struct AssignmentProgress {
     if !partitions[index].leftRecords {
       partitions[index].position = max(partitions[index].position, end.offset)
     }
-    let bound = ends?[index] ?? 0
+    let bound = self.end(index) ?? 0
     partitions[index].waitsAt = end.offset < bound ? end.offset : nil
   }
 
@@ -136,21 +143,24 @@ struct AssignmentProgress {
 
   /// Offsets between the positions and the bounds of this member's partitions; `nil` without bounds.
   var remaining: Int64? {
-    guard let ends else { return nil }
-    return assigned.reduce(0) { $0 + max(0, ends[Int($1)] - partitions[Int($1)].position) }
+    guard ends != nil else { return nil }
+    return assigned.reduce(0) { $0 + max(0, (end(Int($1)) ?? 0) - partitions[Int($1)].position) }
   }
 
   /// Every partition of this member has been read up to its bound (committed or not).
   var isReadyToFinish: Bool {
-    guard let ends else { return false }
-    return assigned.allSatisfy { partitions[Int($0)].isTouched && partitions[Int($0)].position >= ends[Int($0)] }
+    guard ends != nil else { return false }
+    return assigned.allSatisfy { number in
+      let partition = partitions[Int(number)]
+      return partition.isTouched && partition.position >= end(Int(number)) ?? 0
+    }
   }
 
   /// Every partition of this member is committed up to its bound. True for a member without partitions.
   var ownHaveReachedEnds: Bool {
-    guard let ends else { return false }
+    guard ends != nil else { return false }
     return assigned.allSatisfy { number in
-      partitions[Int(number)].committed.map { $0 >= ends[Int(number)] } ?? false
+      partitions[Int(number)].committed.map { $0 >= end(Int(number)) ?? 0 } ?? false
     }
   }
 
