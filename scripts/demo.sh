@@ -37,7 +37,7 @@ TEXT
 
 # bash before 4.4 takes an empty array for an unset one, hence \${name[@]+...}.
 step 'Publish 10 000 orders' \
-  orderstream produce --events 10000 ${on_orders[@]+"${on_orders[@]}"}
+  orderstream produce --events 10000 --span 7m ${on_orders[@]+"${on_orders[@]}"}
 notice 'Each event was acknowledged: it is on the log, and would survive a crash.'
 
 step 'Compute metrics' \
@@ -52,6 +52,10 @@ notice 'Another group, so it saw the same 10 000 orders: groups do not take reco
 step 'One inventory event' \
   orderstream tail --max-events 1 "${from_output[@]}"
 notice 'The header "source" names the order that it comes from: topic/partition/offset/line.'
+
+step 'Prove that it was exactly once' \
+  orderstream audit ${on_orders[@]+"${on_orders[@]}"} ${to_output[@]+"${to_output[@]}"}
+notice 'Every item of every order has exactly one inventory event, and no event is without an order.'
 
 step 'Publish 500 more orders' \
   orderstream produce --events 500 ${on_orders[@]+"${on_orders[@]}"}

@@ -58,6 +58,12 @@ claim 'a second run has nothing to do' "$(json "$WORK/again.json" orders)" -eq 0
 run "$WORK/inventory.jsonl" orderstream tail -t "$output_topic" --raw
 claim 'and adds no record' "$(lines "$WORK/inventory.jsonl")" -eq "$items"
 
+heading "Audit: what was claimed, proved from the two topics alone, on $BROKER"
+run "$WORK/audit.json" orderstream audit -t "$topic" --output-topic "$output_topic" --json
+for verdict_name in lost duplicated phantom wrong_action reordered; do
+  claim "audit: $verdict_name is 0" "$(json "$WORK/audit.json" "$verdict_name")" -eq 0
+done
+
 heading 'Status: every group has read everything'
 for group in analytics inventory; do
   run "$WORK/status.json" orderstream status -g "$group-$RUN" --json
