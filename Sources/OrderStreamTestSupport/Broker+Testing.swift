@@ -23,7 +23,8 @@ extension Broker {
   /// Sends `count` records with values `<prefix><number>`, number n to partition n modulo `partitions`.
   public func produce(_ count: Int, to topic: String, partitions: Int32 = 1, prefix: String = "v") throws(BrokerError) {
     try produce(
-      (0..<count).map { TestRecord(partition: Int32($0) % partitions, key: "k\($0)", value: "\(prefix)\($0)") }, to: topic)
+      (0..<count).map { TestRecord(partition: Int32($0) % partitions, key: "k\($0)", value: "\(prefix)\($0)") },
+      to: topic)
   }
 
   /// Every record of a topic, read without a group.

@@ -47,7 +47,7 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
       return (
         "cannot go on with \(partition)",
         "the records \(from) to \(to - 1) were removed before this group read them",
-        "start over with analytics --reset-offsets, or use another --group"
+        "go on without them with --accept-loss, or start over with analytics --reset-offsets"
       )
     case .topicRecreated(let partition, let position, let end):
       return (

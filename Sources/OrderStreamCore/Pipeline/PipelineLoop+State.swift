@@ -51,7 +51,12 @@ extension PipelineLoop {
       throw .offsetsMoved(topicPartition, group: group, committed: committed, covered: covered)
     }
     guard let start = committed ?? covered else { return watermarks.low }
-    if start < watermarks.low { throw .rangeGone(topicPartition, from: start, to: watermarks.low) }
+    if start < watermarks.low {
+      guard settings.acceptsLoss else { throw .rangeGone(topicPartition, from: start, to: watermarks.low) }
+      lostRecords += watermarks.low - start
+      observer.pipelineLost(topicPartition, from: start, to: watermarks.low)
+      return watermarks.low
+    }
     if start > watermarks.high { throw .topicRecreated(topicPartition, position: start, end: watermarks.high) }
     return start
   }
@@ -59,11 +64,11 @@ extension PipelineLoop {
   /// Removes every state record and moves the offsets to the earliest records, in one transaction.
   func reset(_ partitions: [Int32]) throws(PipelineError) {
     let found = try brokerCall { () throws(BrokerError) in try admin.group(group) }
-    guard partitions.count == Int(settings.partitionCount), (found?.members.count ?? 0) <= 1 else {
-      throw .groupActive(group: group)
-    }
     let watermarks = try brokerCall { () throws(BrokerError) in
       try admin.watermarks(topic: settings.consumer.topic)
+    }
+    guard partitions.count == watermarks.count, (found?.members.count ?? 0) <= 1 else {
+      throw .groupActive(group: group)
     }
     // The keys are read whatever wrote them: a reset is the way out of foreign state.
     var keys: [(partition: Int32, key: [UInt8])] = []

@@ -16,6 +16,8 @@ public final class PipelineLoop {
     public var maximumRecords: Int64?
     /// Clears the group's state and offsets before the first record; refused while another member is active.
     public var resetsGroup = false
+    /// Goes on where the log starts now when records were removed before the group read them, instead of stopping.
+    public var acceptsLoss = false
     /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
     public var commitInterval: Duration = .milliseconds(100)
     public var commitRecords = 10_000
@@ -127,14 +129,21 @@ public final class PipelineLoop {
   /// Records committed by this run so far.
   public var committedCount: Int64 { committedRecords }
 
+  /// Records that were removed before the group read them, and whose loss was accepted in this run.
+  public internal(set) var lostRecords: Int64 = 0
+
   // MARK: - Records
 
   private func poll() throws(PipelineError) -> ConsumerEvent {
     batch.recordLimit = recordsWanted()
-    let event = try brokerCall { () throws(BrokerError) in
-      try consumer.poll(into: batch, timeout: pollTimeout())
+    do throws(BrokerError) {
+      return try consumer.poll(into: batch, timeout: pollTimeout())
+    } catch {
+      guard error.code == .offsetOutOfRange, isAssigned else { throw .broker(error) }
+      // Removed while they were being read: `restore` names the range, or accepts the loss.
+      try startOver(after: error)
+      return .polled
     }
-    return event
   }
 
   private func recordsWanted() -> Int {
@@ -258,12 +267,17 @@ public final class PipelineLoop {
     do throws(PipelineError) {
       try step()
     } catch .broker(let error) where error.requiresAbort {
-      abortsInARow += 1
-      guard abortsInARow <= Self.abortLimit else { throw .broker(error) }
-      observer.pipelineAborted(error)
-      try abort()
-      if isAssigned { try restore(progress.assigned) }
+      try startOver(after: error)
     }
+  }
+
+  /// Drops what is not committed and reads on from the committed offsets.
+  private func startOver(after error: BrokerError) throws(PipelineError) {
+    abortsInARow += 1
+    guard abortsInARow <= Self.abortLimit else { throw .broker(error) }
+    observer.pipelineAborted(error)
+    try abort()
+    if isAssigned { try restore(progress.assigned) }
   }
 
   /// Writes the state that covers everything below `position`.

@@ -8,6 +8,8 @@ public protocol PipelineObserver: AnyObject {
   func pipelineWaits(_ wait: PipelineWait)
   /// A transaction was aborted; its records are read again.
   func pipelineAborted(_ error: BrokerError)
+  /// The records `from` to `to` − 1 were removed before the group read them, and the loss is accepted.
+  func pipelineLost(_ partition: TopicPartition, from: Offset, to: Offset)
 }
 
 extension PipelineObserver {
@@ -16,6 +18,7 @@ extension PipelineObserver {
   public func pipelineTurned(loop: PipelineLoop) {}
   public func pipelineWaits(_ wait: PipelineWait) {}
   public func pipelineAborted(_ error: BrokerError) {}
+  public func pipelineLost(_ partition: TopicPartition, from: Offset, to: Offset) {}
 }
 
 /// Hears nothing.

@@ -3,10 +3,13 @@ public struct InventoryReport: Report {
   public let command: StaticString = "inventory"
   public var outputTopic: String
   public var counts: InventoryProjection.Counts
+  /// Orders that were removed before the group read them, accepted with `--accept-loss`.
+  public var lostRecords: Int64
 
-  public init(outputTopic: String, counts: InventoryProjection.Counts) {
+  public init(outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64) {
     self.outputTopic = outputTopic
     self.counts = counts
+    self.lostRecords = lostRecords
   }
 
   public func appendText(to text: ByteBuffer) {
@@ -16,6 +19,7 @@ public struct InventoryReport: Report {
     TextRows.append("Reserved", counts.reserved, to: text)
     TextRows.append("Released", counts.released, to: text)
     TextRows.append("Rejected records", counts.rejected, to: text)
+    if lostRecords > 0 { TextRows.append("Lost to retention", lostRecords, to: text) }
   }
 
   public func appendMembers(to json: inout JSONWriter) {
@@ -25,5 +29,6 @@ public struct InventoryReport: Report {
     json.member("reserved", counts.reserved)
     json.member("released", counts.released)
     json.member("rejected", counts.rejected)
+    json.member("lost_to_retention", lostRecords)
   }
 }

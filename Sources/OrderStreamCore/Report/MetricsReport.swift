@@ -5,10 +5,13 @@ public struct MetricsReport: Report {
   public let summary: MetricsSummary
   /// Records committed by this process in this run; only in the document.
   public let processed: Int64
+  /// Records that were removed before the group read them, accepted with `--accept-loss`; only in the document.
+  public let lostRecords: Int64
 
-  public init(_ summary: MetricsSummary, processed: Int64) {
+  public init(_ summary: MetricsSummary, processed: Int64, lostRecords: Int64 = 0) {
     self.summary = summary
     self.processed = processed
+    self.lostRecords = lostRecords
   }
 
   /// Least widths of the two count columns; both grow with the largest count.
@@ -64,6 +67,7 @@ public struct MetricsReport: Report {
   public func appendMembers(to json: inout JSONWriter) {
     Self.appendMembers(of: summary, to: &json)
     json.member("processed", processed)
+    json.member("lost_to_retention", lostRecords)
   }
 
   /// The group totals, as `replay` holds them twice.

@@ -26,7 +26,8 @@ struct BatchUnpacker {
     let roomBytes = batch.byteLimit - batch.byteCount
     let roomRecords = batch.recordLimit - batch.count
     if next == base && Int(count) <= roomRecords && payload.count <= roomBytes {
-      let end = try addEntries(from: 0, offset: base, count: Int(count), at: batch.appendBytes(payload), batch, coordinates)
+      let end = try addEntries(
+        from: 0, offset: base, count: Int(count), at: batch.appendBytes(payload), batch, coordinates)
       guard end == payload.count else { throw malformed(base, coordinates) }
       return base + Int64(count)
     }

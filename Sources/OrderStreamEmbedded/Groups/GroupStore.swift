@@ -73,7 +73,8 @@ struct GroupStore {
     try scope.run("DELETE FROM generation WHERE consumer_group = ? AND topic = ?", key)
     try scope.run("DELETE FROM member WHERE consumer_group = ? AND topic = ?", key)
     try scope.run(
-      "DELETE FROM assignment WHERE consumer_group = ? AND partition IN (SELECT id FROM partition WHERE topic = ?)", key)
+      "DELETE FROM assignment WHERE consumer_group = ? AND partition IN (SELECT id FROM partition WHERE topic = ?)", key
+    )
   }
 
   private func save(_ state: GroupState, before: GroupState, _ scope: WriteScope) throws {

@@ -41,7 +41,8 @@ enum StorageErrors {
     switch error.code {
     case ENOSPC, EDQUOT: BrokerError(.diskFull, what, why: error.words, remedy: diskFullRemedy)
     case EACCES, EPERM, EROFS, ENOENT, ENOTDIR, EISDIR:
-      BrokerError(.cannotCreate, what, why: error.words, remedy: "check that the directory and its files can be written")
+      BrokerError(
+        .cannotCreate, what, why: error.words, remedy: "check that the directory and its files can be written")
     default: BrokerError(.io, what, why: error.words, remedy: "check the disk and the file system")
     }
   }

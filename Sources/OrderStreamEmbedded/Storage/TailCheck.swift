@@ -31,7 +31,9 @@ extension LogConnection {
   private func check(_ mark: TailMark) throws(BrokerError) {
     var mark = mark
     for _ in 0..<Self.attempts {
-      guard let damage = try read("cannot check the log \(directory.path)", { try Self.damage($0, mark) }) else { return }
+      guard let damage = try read("cannot check the log \(directory.path)", { try Self.damage($0, mark) }) else {
+        return
+      }
       guard let again = try self.mark(of: mark.partition) else { return }
       if again == mark { throw damage }
       mark = again

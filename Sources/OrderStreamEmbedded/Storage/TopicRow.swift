@@ -53,7 +53,8 @@ struct TopicRow {
 
   func save(_ scope: WriteScope) throws {
     try scope.run(
-      "UPDATE topic SET partitions = ?, crc = ? WHERE id = ?", [.integer(Int64(partitionCount)), seal.sql, .integer(id)])
+      "UPDATE topic SET partitions = ?, crc = ? WHERE id = ?",
+      [.integer(Int64(partitionCount)), seal.sql, .integer(id)])
   }
 
   private init(id: Int64, name: String, partitionCount: Int32) {

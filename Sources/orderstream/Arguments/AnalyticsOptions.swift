@@ -9,6 +9,8 @@ struct AnalyticsOptions: Hashable, Sendable {
   /// Never `dlq`.
   var onError: OnError
   var bounds: RunBounds
+  /// Goes on without records that were removed before the group read them.
+  var acceptLoss: Bool
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -18,5 +20,6 @@ struct AnalyticsOptions: Hashable, Sendable {
     output = try reader.value(.output, PathArgument.parse)
     onError = try reader.choice(.onError)
     bounds = try reader.bounds()
+    acceptLoss = reader.flag(.acceptLoss)
   }
 }

@@ -52,6 +52,8 @@ extension OptionSpec {
     name: .idleTimeout, placeholder: "<duration>", help: "Like --follow, but end after this long without a record.")
   static let maxEvents = OptionSpec(
     name: .maxEvents, placeholder: "<n>", defaultNote: "no limit", help: "Commit exactly this many records, then end.")
+  static let acceptLoss = OptionSpec(
+    name: .acceptLoss, help: "Go on without records that retention removed before the group read them.")
   static let outputTopic = OptionSpec(
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")

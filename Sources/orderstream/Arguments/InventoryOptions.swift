@@ -6,6 +6,8 @@ struct InventoryOptions: Hashable, Sendable {
   var outputTopic: String
   var onError: OnError
   var bounds: RunBounds
+  /// Goes on without records that were removed before the group read them.
+  var acceptLoss: Bool
 
   /// Where bad records go, `nil` unless `--on-error dlq`.
   var deadLetterTopic: String? { onError == .dlq ? "\(topic).dlq" : nil }
@@ -17,6 +19,7 @@ struct InventoryOptions: Hashable, Sendable {
     outputTopic = try reader.outputTopic(source: topic)
     onError = try reader.choice(.onError)
     bounds = try reader.bounds()
+    acceptLoss = reader.flag(.acceptLoss)
     guard let deadLetterTopic else { return }
     if deadLetterTopic.utf8.count > NameArgument.maxLength {
       throw reader.conflict(

@@ -18,6 +18,7 @@ struct AnalyticsCommand {
       bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
     settings.maximumRecords = options.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
+    settings.acceptsLoss = options.acceptLoss
     let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
     let output = MetricsOutput(context: context, broker: broker.name, file: file)
     let observer = RunObserver(
@@ -27,7 +28,7 @@ struct AnalyticsCommand {
           let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
             try loop.groupSummary(of: metrics)
           }
-          try output.live(MetricsReport(summary, processed: loop.committedCount))
+          try output.live(MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords))
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(
@@ -39,7 +40,8 @@ struct AnalyticsCommand {
       try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
     }
     try output.final(
-      MetricsReport(summary, processed: loop.committedCount), activeMilliseconds: run.activeMilliseconds)
+      MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords),
+      activeMilliseconds: run.activeMilliseconds)
     return run.finish(context.console)
   }
 }

@@ -20,6 +20,7 @@ struct InventoryCommand {
       partitionCount: source.partitionCount, bound: bound)
     settings.outputs = outputs
     settings.maximumRecords = options.bounds.maxEvents
+    settings.acceptsLoss = options.acceptLoss
     let projection = InventoryProjection(
       InventoryProjection.Settings(
         topic: options.topic, group: options.group, onPoison: onPoison,
@@ -28,8 +29,8 @@ struct InventoryCommand {
     let observer = RunObserver(
       "inventory", context: context,
       live: options.bounds.follow && context.options.json
-        ? { _ throws(CommandError) in
-          try context.emit(report(projection), broker: broker.name, activeMilliseconds: nil)
+        ? { loop throws(CommandError) in
+          try context.emit(report(projection, loop), broker: broker.name, activeMilliseconds: nil)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(
@@ -37,7 +38,7 @@ struct InventoryCommand {
     }
     defer { loop.close() }
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
-    try context.emit(report(projection), broker: broker.name, activeMilliseconds: run.activeMilliseconds)
+    try context.emit(report(projection, loop), broker: broker.name, activeMilliseconds: run.activeMilliseconds)
     return run.finish(context.console)
   }
 
@@ -49,8 +50,9 @@ struct InventoryCommand {
     }
   }
 
-  private func report(_ projection: InventoryProjection) -> InventoryReport {
-    InventoryReport(outputTopic: options.outputTopic, counts: projection.committedCounts)
+  private func report(_ projection: InventoryProjection, _ loop: PipelineLoop) -> InventoryReport {
+    InventoryReport(
+      outputTopic: options.outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords)
   }
 
   /// Makes the missing ones with the source's partition count, and returns the partition count of each.

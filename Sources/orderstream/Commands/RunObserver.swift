@@ -54,6 +54,11 @@ final class RunObserver: PipelineObserver {
     context.log.log(.warning, "a transaction was aborted and its records are read again: \(error)")
   }
 
+  func pipelineLost(_ partition: TopicPartition, from: Offset, to: Offset) {
+    context.console.warning(
+      "the records \(from) to \(to - 1) of \(partition) were removed before this group read them; going on without")
+  }
+
   func finish() { progress.finish() }
 
   private func line(_ loop: PipelineLoop) -> String {
