@@ -15,12 +15,15 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
+    .systemLibrary(
+      name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
 
     // The domain, and one back end a target. Back ends never import each other.
     .target(name: "OrderStreamCore", dependencies: ["CSimdJSON"]),
     .target(
       name: "OrderStreamEmbedded",
       dependencies: ["OrderStreamCore", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "OrderStreamKafka", dependencies: ["OrderStreamCore", "CRdKafka"]),
     .executableTarget(
       name: "orderstream",
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", .product(name: "Logging", package: "swift-log")]),
@@ -28,6 +31,7 @@ let package = Package(
     .target(name: "OrderStreamTestSupport", dependencies: ["OrderStreamCore", "OrderStreamEmbedded"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
+    .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),
   ],

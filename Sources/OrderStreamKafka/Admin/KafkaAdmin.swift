@@ -1,0 +1,134 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Looks at a cluster and changes its topics and groups. One thread.
+final class KafkaAdmin: Admin {
+  private static let changeLimit = Duration.seconds(15)
+
+  private let context: KafkaContext
+  private let steps: TopicSteps
+  /// Its ends of partitions are last stable offsets.
+  private var stable: NativeClient?
+
+  init(_ context: KafkaContext) throws(BrokerError) {
+    self.context = context
+    steps = TopicSteps(context: context)
+    stable = try context.factory.client(.lookup(committed: true))
+  }
+
+  func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
+    if let name { return try context.describe(name).map { [Self.description($0)] } ?? [] }
+    let all = try context.ask("cannot list topics") { timeout throws(NativeError) in
+      try context.lookup.metadata(nil, timeout)
+    }
+    return all.filter { $0.error == RD_KAFKA_RESP_ERR_NO_ERROR }.map(Self.description).sorted { $0.name < $1.name }
+  }
+
+  private static func description(_ topic: NativeTopicDescription) -> TopicDescription {
+    TopicDescription(
+      name: topic.name, partitionCount: Int32(topic.partitions.count), isInternal: KafkaWords.isInternal(topic.name))
+  }
+
+  func watermarks(topic: String) throws(BrokerError) -> [Watermarks] {
+    let partitions = try partitions(of: topic)
+    // In this order, because all three only grow: low ≤ stable ≤ high holds although they are asked one by one.
+    let low = try context.starts(topic, partitions)
+    let stable = try context.ends(topic, partitions, client: openStable())
+    let high = try context.ends(topic, partitions)
+    return partitions.indices.map { index in
+      let stable = max(stable[index], low[index])
+      return Watermarks(low: low[index], high: max(high[index], stable), stable: stable)
+    }
+  }
+
+  func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
+    let partitions = try partitions(of: topic)
+    // The protocol takes negative times for logical offsets; no record is older than 1970.
+    let found = try context.offsets(topic, partitions, at: max(0, timestampMs), client: context.lookup)
+    if !found.contains(nil) { return found.map { $0! } }
+    let ends = try context.ends(topic, partitions)
+    return zip(found, ends).map { $0 ?? $1 }
+  }
+
+  private func partitions(of topic: String) throws(BrokerError) -> [Int32] {
+    Array(0..<(try context.partitionCount(of: topic)))
+  }
+
+  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
+    let found = try context.ask("cannot list groups") { timeout throws(NativeError) in
+      try context.lookup.groups(name, timeout)
+    }
+    var groups: [GroupDescription] = []
+    for group in found {
+      if group.error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { continue }
+      if group.error != RD_KAFKA_RESP_ERR_NO_ERROR {
+        throw context.errors.map(
+          NativeError(group.error), "cannot describe the group \(group.name)", recovery: BrokerError.Recovery.none)
+      }
+      let committed = try committedOffsets(of: group.name)
+      // A broker describes a group that it has never heard of as dead.
+      if group.state == "Dead" && committed.isEmpty && group.members.isEmpty { continue }
+      groups.append(Self.description(group, committed))
+    }
+    return groups.sorted { $0.group < $1.group }
+  }
+
+  private func committedOffsets(of group: String) throws(BrokerError) -> [TopicPartition: Offset] {
+    let elements = try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
+      try context.lookup.committedOffsets(group: group, timeout)
+    }
+    var committed: [TopicPartition: Offset] = [:]
+    for element in elements where element.offset >= 0 { committed[element.topicPartition] = element.offset }
+    return committed
+  }
+
+  private static func description(
+    _ group: NativeGroup, _ committed: [TopicPartition: Offset]
+  ) -> GroupDescription {
+    let isConsumer = group.protocolType == "consumer"
+    let members = group.members.map { member in
+      GroupDescription.Member(
+        id: member.id, host: member.host,
+        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [])
+    }
+    return GroupDescription(
+      group: group.name, state: group.state, members: members.sorted { $0.id < $1.id }, committed: committed)
+  }
+
+  func apply(_ change: AdminChange) throws(BrokerError) {
+    switch change {
+    case .createTopic(let name, let partitions, let replicationFactor):
+      try steps.create(name, partitions: partitions, replicationFactor: replicationFactor)
+    case .addPartitions(let topic, let total): try steps.addPartitions(topic, total: total)
+    case .deleteTopic(let topic): try steps.delete(topic)
+    case .deleteGroup(let group): try deleteGroup(group)
+    case .deleteRecords(let partition, let before): try deleteRecords(partition, before: before)
+    }
+  }
+
+  private func deleteGroup(_ group: String) throws(BrokerError) {
+    do { try context.lookup.deleteGroup(group, Self.changeLimit) } catch {
+      if error.code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND {
+        throw context.errors.map(error, "cannot delete the group \(group)", recovery: BrokerError.Recovery.none)
+      }
+    }
+    let stateTopic = KafkaWords.stateTopic(of: group)
+    if try context.describe(stateTopic) != nil { try steps.delete(stateTopic) }
+  }
+
+  private func deleteRecords(_ partition: TopicPartition, before: Offset) throws(BrokerError) {
+    let list = PartitionList(capacity: 1)
+    list.add(partition.topic, partition.partition, offset: before)
+    do { try context.lookup.deleteRecords(list, Self.changeLimit) } catch {
+      throw context.errors.map(
+        error, "cannot delete records of \(partition)@…\(before)", recovery: BrokerError.Recovery.none)
+    }
+  }
+
+  func close() { stable = nil }
+
+  private func openStable() throws(BrokerError) -> NativeClient {
+    if let stable { return stable }
+    throw BrokerError(.internalError, "cannot look at the cluster", why: "the admin is closed")
+  }
+}

@@ -1,0 +1,34 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Makes clients of one cluster with the user's properties.
+struct ClientFactory: Sendable {
+  let brokers: String
+  let clientID: String
+  let properties: [(key: String, value: String)]
+  let redactor: Redactor
+  let log: any LogSink
+
+  /// - Throws: `configuration` with librdkafka's own words for a property or value that it refuses.
+  func client(_ profile: ClientProfile) throws(BrokerError) -> NativeClient {
+    let configuration = NativeConfiguration()
+    let events = ClientEvents(log: log, redactor: redactor)
+    do {
+      for (key, value) in profile.defaults + [("client.id", clientID)] { try configuration.set(key, value) }
+      for (key, value) in properties { try configuration.set(key, value) }
+      for (key, value) in profile.promises + [("bootstrap.servers", brokers)] { try configuration.set(key, value) }
+      configuration.direct(to: events, rebalances: profile.rebalances, reports: profile.reports)
+      return try NativeClient(configuration, profile.type, events: events)
+    } catch {
+      throw refused(error)
+    }
+  }
+
+  private func refused(_ refusal: NativeConfiguration.Refusal) -> BrokerError {
+    let what =
+      refusal.property.isEmpty ? "cannot use these properties" : "cannot set the property \(refusal.property)"
+    return BrokerError(
+      .configuration, what, why: redactor.redact(refusal.reason),
+      remedy: "see librdkafka's list of configuration properties", recovery: .none)
+  }
+}

@@ -1,0 +1,95 @@
+import CRdKafka
+import OrderStreamCore
+
+/// What a client is for, and the librdkafka settings that follow from it. The user's properties come after these, except
+/// those of `promises`, which nobody may change. KAFKA.md of the project has the measurements behind the numbers.
+struct ClientProfile {
+  typealias Settings = [(key: String, value: String)]
+
+  var type: rd_kafka_type_t
+  /// Defaults that the user's properties may change.
+  var defaults: Settings
+  /// Set after the user's properties.
+  var promises: Settings
+  var reports = DeliveryReports.none
+  var rebalances = false
+
+  /// Records that a transaction may have queued; `send` waits for the broker beyond that.
+  static let transactionBacklogRecords = 20_000
+  /// How long the coordinator keeps a transaction open that nobody ends.
+  static let transactionTimeout = Duration.seconds(10)
+  /// The largest record that brokers take unless they are told otherwise (`message.max.bytes` of Apache Kafka).
+  static let recordByteLimit = 1_048_588
+
+  private static let network: Settings = [
+    ("socket.timeout.ms", "10000"), ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"),
+    ("reconnect.backoff.max.ms", "1000"), ("log.connection.close", "false"),
+    ("topic.metadata.refresh.fast.interval.ms", "100"),
+  ]
+
+  private static let sending: Settings = [
+    ("compression.type", "lz4"), ("queue.buffering.max.kbytes", "65536"),
+    ("message.max.bytes", "\(recordByteLimit)"), ("request.timeout.ms", "10000"),
+  ]
+
+  private static let durable: Settings = [
+    ("enable.idempotence", "true"), ("acks", "all"), ("partitioner", "murmur2_random"),
+  ]
+
+  /// Idempotent producer whose reports come as events of the main queue.
+  static func producer(_ pace: ProducerPace) -> ClientProfile {
+    let lingerMs = pace == .bulk ? 20 : 5
+    return ClientProfile(
+      type: RD_KAFKA_PRODUCER,
+      defaults: network + sending + [
+        ("linger.ms", "\(lingerMs)"), ("queue.buffering.max.messages", "100000"), ("message.timeout.ms", "30000"),
+      ],
+      promises: durable, reports: .events)
+  }
+
+  static func transactional(id: String) -> ClientProfile {
+    let timeoutMs = "\(transactionTimeout.milliseconds)"
+    return ClientProfile(
+      type: RD_KAFKA_PRODUCER,
+      defaults: network + sending + [
+        ("linger.ms", "5"), ("queue.buffering.max.messages", "\(transactionBacklogRecords)"),
+        ("transaction.timeout.ms", timeoutMs), ("message.timeout.ms", timeoutMs), ("retry.backoff.ms", "10"),
+      ],
+      promises: durable + [("transactional.id", id)], reports: .callback)
+  }
+
+  private static let reading: Settings =
+    network + [
+      ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "300000"),
+      ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.wait.max.ms", "50"),
+      ("fetch.error.backoff.ms", "50"),
+    ]
+
+  private static func explicitPositions(_ isolation: String) -> Settings {
+    [
+      ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("check.crcs", "true"),
+      ("partition.assignment.strategy", "range,roundrobin"), ("auto.offset.reset", "error"),
+      ("enable.partition.eof", "true"), ("allow.auto.create.topics", "false"), ("isolation.level", isolation),
+    ]
+  }
+
+  /// - Parameters:
+  ///   - group: Also for consumers without a group, because librdkafka assigns partitions only to a group; nothing is
+  ///     ever committed to that one.
+  ///   - instance: The static member's id; `nil` for consumers that do not join.
+  static func consumer(group: String, instance: String?) -> ClientProfile {
+    ClientProfile(
+      type: RD_KAFKA_CONSUMER, defaults: reading,
+      promises: explicitPositions("read_committed") + [("group.id", group)]
+        + (instance.map { [("group.instance.id", $0)] } ?? []),
+      rebalances: instance != nil)
+  }
+
+  /// Asks brokers about topics, groups and offsets; reads no records.
+  /// - Parameter committed: Ends of partitions are last stable offsets instead of high watermarks.
+  static func lookup(committed: Bool) -> ClientProfile {
+    ClientProfile(
+      type: RD_KAFKA_CONSUMER, defaults: network,
+      promises: explicitPositions(committed ? "read_committed" : "read_uncommitted"))
+  }
+}

@@ -1,0 +1,192 @@
+import CRdKafka
+import OrderStreamCore
+
+/// A consumer of one topic: a static member of a group, the only user of a private group, or without a group. One thread.
+///
+/// Rebalances are only recorded when librdkafka announces them; the caller's answer (`assign`, `unassign`) is what moves
+/// partitions, so a transaction can be finished first.
+final class KafkaConsumer: Consumer {
+  private static let closeLimit = Duration.seconds(5)
+  /// How long the group may keep offsets back because a transaction is open: the transaction's time-out and the
+  /// coordinator's search for such transactions, twice.
+  static let openTransactionLimit = Duration.seconds(60)
+  /// Waiting that is worth a note.
+  static let noteAfter = Duration.seconds(1)
+
+  let options: ConsumerOptions
+  let partitionCount: Int32
+  /// `nil` without a group.
+  let slot: IdentitySlot?
+  /// Who this member is in the generation that gave it its partitions; transactions are fenced by it.
+  private(set) var groupMetadata: GroupMetadata?
+  private let context: KafkaContext
+  private var source: RecordSource?
+  private var state: StateReader?
+  private var unanswered: ConsumerEvent?
+  /// Whether the group has given partitions (perhaps none) that were not given back.
+  private var isAssigned = false
+  /// librdkafka forgets that an assignment was lost when positions are moved.
+  private var isLost = false
+
+  init(_ options: ConsumerOptions, partitionCount: Int32, context: KafkaContext) throws(BrokerError) {
+    self.options = options
+    self.partitionCount = partitionCount
+    self.context = context
+    slot = options.group.map {
+      IdentitySlot(group: $0, clusterID: context.clusterID, directory: context.lockDirectory)
+    }
+    if let slot, !slot.isStable {
+      context.note(
+        .notice, "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
+    }
+    let isMember = if case .member = options.membership { true } else { false }
+    // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.
+    let client = try context.factory.client(
+      .consumer(group: options.group ?? "orderstream-no-group", instance: isMember ? slot?.identity : nil))
+    let source = RecordSource(client, topic: options.topic, context: context)
+    self.source = source
+    // Without the topic's leaders in hand the first fetch waits for the next metadata request.
+    _ = try? client.metadata(options.topic, .seconds(5))
+    switch options.membership {
+    case .none: break
+    case .sole: unanswered = .assigned(Array(0..<partitionCount))
+    case .member:
+      do { try client.subscribe(to: options.topic) } catch {
+        throw context.errors.map(error, "cannot join the group of \(options.topic)")
+      }
+    }
+  }
+
+  deinit { close() }
+
+  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
+    let source = try openSource()
+    batch.removeAll()
+    if let event = pendingEvent(source) { return event }
+    try source.fill(batch, timeout: timeout)
+    if batch.isEmpty && batch.ends.isEmpty, let event = pendingEvent(source) { return event }
+    return .polled
+  }
+
+  /// The event that waits for the caller's answer. Partitions that were to be given back may be lost meanwhile.
+  private func pendingEvent(_ source: RecordSource) -> ConsumerEvent? {
+    switch source.client.events.takeRebalance() {
+    case .assign(let partitions):
+      unanswered = .assigned(partitions)
+      isAssigned = true
+      takeGroupMetadata(source.client)
+    case .revoke(let lost): unanswered = lost || isLost ? .lost : .revoked
+    case nil: break
+    }
+    if unanswered == .revoked && source.client.assignmentLost { unanswered = .lost }
+    return unanswered
+  }
+
+  private func takeGroupMetadata(_ client: NativeClient) {
+    groupMetadata = GroupMetadata(of: client)
+    // Between the assignment and now the session may have ended; then no transaction of this member is valid.
+    if let generation = groupMetadata?.generation, generation < 0 { groupMetadata = nil }
+  }
+
+  func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
+    let source = try openSource()
+    precondition(
+      unanswered != .revoked && unanswered != .lost, "partitions that are taken away are answered with unassign")
+    isLost = isLost || source.client.assignmentLost
+    if case .sole = options.membership, groupMetadata == nil { groupMetadata = GroupMetadata(of: source.client) }
+    try source.assign(positions)
+    unanswered = nil
+  }
+
+  func unassign() throws(BrokerError) {
+    let source = try openSource()
+    if case .member = options.membership { groupMetadata = nil }
+    try source.unassign()
+    unanswered = nil
+    isAssigned = false
+    isLost = false
+  }
+
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+    let source = try openSource()
+    let group = requireGroup()
+    let what = "cannot read the committed offsets of \(group)"
+    if partitions.isEmpty { return [] }
+    var patience = Patience(
+      "waiting for an open transaction of the group \(group) to end", limit: Self.openTransactionLimit, context)
+    while true {
+      do {
+        let list = PartitionList(
+          topic: options.topic, partitions: partitions, offset: Offset(RD_KAFKA_OFFSET_INVALID))
+        try source.client.committed(list, .seconds(1))
+        var offsets: [Offset?] = []
+        for element in list.elements {
+          try NativeError.check(element.error)
+          offsets.append(element.offset < 0 ? nil : element.offset)
+        }
+        return offsets
+      } catch {
+        let mapped = context.errors.map(error, what)
+        guard mapped.isRetriable || mapped.code == .unreachable else { throw mapped }
+        guard patience.goesOn() else { throw mapped }
+      }
+    }
+  }
+
+  func readState(
+    _ partitions: [Int32],
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(BrokerError) {
+    _ = try openSource()
+    let group = requireGroup()
+    let reader = state ?? StateReader(group: group, topic: options.topic, context: context)
+    state = reader
+    try reader.read(partitions, body)
+  }
+
+  func close() {
+    guard let source else { return }
+    self.source = nil
+    state = nil
+    groupMetadata = nil
+    let deadline = Deadline(Self.closeLimit, context.time)
+    if case .member = options.membership { leave(source, deadline) }
+    if !source.close(deadline) {
+      context.note(.warning, "the group of \(options.topic) did not answer; its session ends by itself")
+    }
+  }
+
+  /// A static member does not leave by closing: it unsubscribes, serves the revoke, and is gone when it has no id. A
+  /// member that is just joining cannot leave, so its assignment is waited for.
+  private func leave(_ source: RecordSource, _ deadline: Deadline) {
+    var pending = pendingEvent(source)
+    while !isAssigned && pending == nil && deadline.remaining > .seconds(2) {
+      source.serve(.milliseconds(10))
+      pending = pendingEvent(source)
+    }
+    // Before the unsubscription, because librdkafka revokes nothing while it waits for this answer.
+    if case .assigned = pending { try? source.assign([]) }
+    source.client.unsubscribe()
+    if pending == .revoked || pending == .lost { try? source.unassign() }
+    while !source.client.memberID.isEmpty && deadline.remaining > .seconds(1) {
+      source.serve(deadline.remaining(atMost: .milliseconds(10)))
+      switch source.client.events.takeRebalance() {
+      case .assign: try? source.assign([])
+      case .revoke: try? source.unassign()
+      case nil: break
+      }
+    }
+  }
+
+  private func openSource() throws(BrokerError) -> RecordSource {
+    if let source { return source }
+    throw BrokerError(.internalError, "cannot read \(options.topic)", why: "the consumer is closed")
+  }
+
+  private func requireGroup() -> String {
+    guard let group = options.group else {
+      preconditionFailure("committed offsets and state belong to a group; this consumer has none")
+    }
+    return group
+  }
+}

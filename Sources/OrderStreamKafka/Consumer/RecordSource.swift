@@ -1,0 +1,198 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Reads assigned partitions of one topic through one consumer client: the part that group members, sole consumers and
+/// the state reader share. One thread.
+///
+/// Everything that touches the client's queue and its assignment is done by this thread, because librdkafka 2.0.2 may
+/// return records from before a seek when those run in parallel.
+final class RecordSource {
+  /// librdkafka's fetchers sleep up to a second after their local queue was full; a question to the leader wakes them.
+  /// How long records may be missing before that.
+  private static let wakeAfter = Duration.milliseconds(3)
+  /// How long a call waits inside librdkafka, so that deadlines and rebalances are looked at.
+  private static let waitSlice = Duration.milliseconds(100)
+  /// How long no broker may be reachable before reading fails.
+  private static let brokersDownLimit = Duration.seconds(30)
+
+  let client: NativeClient
+  let topic: String
+  private let context: KafkaContext
+  private let queue: NativeQueue
+  private var buffer = MessageBuffer()
+  private var cursors = PartitionCursors()
+  /// Found behind records that still had to be handed over.
+  private var heldError: BrokerError?
+  private var recordsSinceWake = 0
+  private var brokersDown: Deadline?
+  private let headers = ByteBuffer(capacity: 256)
+
+  init(_ client: NativeClient, topic: String, context: KafkaContext) {
+    guard let queue = NativeQueue.consumer(of: client) else {
+      preconditionFailure("a consumer client has a group, if only by name")
+    }
+    self.client = client
+    self.topic = topic
+    self.queue = queue
+    self.context = context
+  }
+
+  /// Reads on from exactly these positions; whatever was fetched before is dropped.
+  func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
+    forget()
+    do { try client.assign(PartitionList(topic: topic, positions)) } catch {
+      throw context.errors.map(error, "cannot read \(topic)")
+    }
+    cursors.assign(positions)
+  }
+
+  func unassign() throws(BrokerError) {
+    forget()
+    do { try client.unassign() } catch { throw context.errors.map(error, "cannot give back partitions of \(topic)") }
+  }
+
+  private func forget() {
+    buffer.removeAll()
+    cursors.assign([])
+    heldError = nil
+  }
+
+  /// Fills an empty batch: waits up to `timeout` for the first record, end or rebalance, and takes what else is there.
+  func fill(_ batch: RecordBatch, timeout: Duration) throws(BrokerError) {
+    if let error = heldError { throw error }
+    drain(into: batch)
+    if batch.isEmpty && batch.ends.isEmpty && heldError == nil { try waitForOne(batch, timeout) }
+    while buffer.isEmpty && !batch.isFull && heldError == nil && !client.events.hasRebalance {
+      buffer.fill(queue, limit: batch.recordLimit - batch.count)
+      if buffer.isEmpty { break }
+      drain(into: batch)
+    }
+    if batch.isEmpty && batch.ends.isEmpty, let error = heldError { throw error }
+  }
+
+  /// Serves the queue while the caller waits for the group; records that come are dropped.
+  func serve(_ timeout: Duration) {
+    buffer.removeAll()
+    buffer.fillOne(queue, timeout: timeout)
+    buffer.removeAll()
+  }
+
+  /// Ends the consumer and serves what the group still asks for; says whether it was done within `deadline`.
+  func close(_ deadline: Deadline) -> Bool {
+    forget()
+    // Of its own: forwarding the consumer's queue to itself would keep its records, and with them the client, for ever.
+    let closing = NativeQueue.new(of: client)
+    do { try client.startClosing(closing) } catch { return true }
+    while !client.isConsumerClosed {
+      if deadline.hasPassed { return false }
+      _ = closing.poll(deadline.remaining(atMost: .milliseconds(10)))
+      if client.events.takeRebalance() != nil { try? client.unassign() }
+    }
+    return true
+  }
+
+  private func waitForOne(_ batch: RecordBatch, _ timeout: Duration) throws(BrokerError) {
+    let deadline = Deadline(timeout, context.time)
+    while true {
+      let mayWake = recordsSinceWake > 0 && cursors.isAnyBehind
+      buffer.fillOne(queue, timeout: deadline.remaining(atMost: mayWake ? Self.wakeAfter : Self.waitSlice))
+      if !buffer.isEmpty {
+        drain(into: batch)
+        if !batch.isEmpty || !batch.ends.isEmpty || heldError != nil { return }
+      } else if mayWake {
+        wakeFetcher()
+      }
+      if client.events.hasRebalance || deadline.hasPassed { return }
+      try checkBrokers()
+    }
+  }
+
+  private func wakeFetcher() {
+    recordsSinceWake = 0
+    guard let partition = cursors.nextBehind() else { return }
+    // The answer does not matter.
+    _ = try? client.queryWatermarks(topic, partition, .seconds(1))
+  }
+
+  /// Fails when no broker has been reachable for too long.
+  private func checkBrokers() throws(BrokerError) {
+    guard client.events.allBrokersDown else {
+      brokersDown = nil
+      return
+    }
+    guard let limit = brokersDown else {
+      brokersDown = Deadline(Self.brokersDownLimit, context.time)
+      context.note(.warning, "no broker at \(context.errors.brokers) answers; waiting")
+      return
+    }
+    guard limit.hasPassed else { return }
+    brokersDown = nil
+    client.events.clearBrokersDown()
+    do { try client.ping(.seconds(5)) } catch {
+      throw context.errors.map(client.events.lastFailure ?? error, "cannot read \(topic)", recovery: .fatal)
+    }
+  }
+
+  /// Moves messages into the batch until it is full or something must wait for the next poll.
+  private func drain(into batch: RecordBatch) {
+    while !buffer.isEmpty && heldError == nil {
+      let message = buffer.first
+      switch message.error {
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        if !take(message, into: batch) { return }
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if cursors.acceptEnd(message.partition, message.offset) {
+          batch.appendEnd(PartitionOffset(partition: message.partition, offset: message.offset))
+        }
+      default: heldError = failure(message)
+      }
+      buffer.removeFirst()
+    }
+  }
+
+  /// Copies a record in; false when it must wait for the next batch.
+  @inline(__always)
+  private func take(_ message: ConsumedMessage, into batch: RecordBatch) -> Bool {
+    if batch.isFull { return false }
+    if !batch.isEmpty && batch.byteCount + message.byteCount > batch.byteLimit { return false }
+    // An end stands after its partition's records, so a record after an end begins the next batch.
+    if !batch.ends.isEmpty && batch.ends.contains(where: { $0.partition == message.partition }) { return false }
+    if cursors.accept(message.partition, message.offset) {
+      message.append(to: batch, headers: headers)
+      recordsSinceWake += 1
+      if brokersDown != nil || recordsSinceWake == 1 { client.events.clearBrokersDown() }
+    }
+    return true
+  }
+
+  /// What an error in the place of a record means; `nil` when it passes by itself.
+  private func failure(_ message: ConsumedMessage) -> BrokerError? {
+    let error = message.nativeError
+    switch error.code {
+    case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__RESOLVE,
+      RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+      RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+      context.note(.info, "reading \(topic): \(error.text)")
+      return nil
+    case RD_KAFKA_RESP_ERR__FATAL:
+      return context.errors.map(client.fatalError ?? error, "cannot read \(topic)", recovery: .fatal)
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      guard cursors.isAssigned(message.partition) else { return nil }
+      return gone(message.partition, error)
+    default:
+      let place = message.partition >= 0 ? "\(topic)[\(message.partition)]" : topic
+      return context.errors.map(error, "cannot read \(place)", recovery: .fatal)
+    }
+  }
+
+  /// Names the range that is still there.
+  private func gone(_ partition: Int32, _ error: NativeError) -> BrokerError {
+    var mapped = context.errors.map(error, "cannot read \(topic)[\(partition)]@\(cursors.next(partition))")
+    mapped.code = .offsetOutOfRange
+    mapped.recovery = .fatal
+    if let low = try? context.starts(topic, [partition]).first, let high = try? context.ends(topic, [partition]).first {
+      mapped.why = "the partition holds offsets \(low) to \(high); the rest is gone (\(error.name))"
+    }
+    return mapped
+  }
+}

@@ -1,0 +1,101 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Reads a group's state topic: keeps the latest record of each key in memory and reads on from where it was. One thread.
+///
+/// "Committed" means below the high watermark that was there when the reading began: an open transaction in front of it
+/// is waited for, because it may hold the last state of a partition that this member has just taken over.
+final class StateReader {
+  /// The latest records of one state partition: key → value.
+  private struct Partition {
+    var position: Offset = 0
+    var records: [[UInt8]: [UInt8]] = [:]
+  }
+
+  private let group: String
+  private let topic: String
+  private let stateTopic: String
+  private let context: KafkaContext
+  private var partitions: [Int32: Partition] = [:]
+  private var source: RecordSource?
+  private let batch = RecordBatch(recordLimit: 1000, byteLimit: 4 << 20)
+
+  init(group: String, topic: String, context: KafkaContext) {
+    self.group = group
+    self.topic = topic
+    self.context = context
+    stateTopic = KafkaWords.stateTopic(of: group)
+  }
+
+  func read(
+    _ wanted: [Int32],
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(BrokerError) {
+    guard let found = try context.describe(stateTopic) else { return }
+    let there = wanted.filter { $0 < Int32(found.partitions.count) }
+    try catchUp(there)
+    for partition in there {
+      let prefix = KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
+      for (key, value) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
+        key.withUnsafeBytes { keyBytes in
+          let own = UnsafeRawBufferPointer(rebasing: keyBytes[prefix.count...])
+          value.withUnsafeBytes { body(partition, own, $0) }
+        }
+      }
+    }
+  }
+
+  /// Reads each partition to the high watermark of this moment.
+  private func catchUp(_ wanted: [Int32]) throws(BrokerError) {
+    let starts = try context.starts(stateTopic, wanted)
+    let ends = try context.ends(stateTopic, wanted)
+    var targets: [Int32: Offset] = [:]
+    for (index, partition) in wanted.enumerated() {
+      var view = partitions[partition] ?? Partition()
+      // A topic that was deleted and made again, or records that were removed.
+      if view.position < starts[index] || view.position > ends[index] { view = Partition(position: starts[index]) }
+      partitions[partition] = view
+      if view.position < ends[index] { targets[partition] = ends[index] }
+    }
+    if targets.isEmpty { return }
+    let source = if let source { source } else { try makeSource() }
+    self.source = source
+    try source.assign(targets.keys.sorted().map { PartitionOffset(partition: $0, offset: partitions[$0]!.position) })
+    do throws(BrokerError) { try follow(source, targets) } catch {
+      // It would go on fetching.
+      self.source = nil
+      throw error
+    }
+    try source.unassign()
+  }
+
+  private func follow(_ source: RecordSource, _ targets: [Int32: Offset]) throws(BrokerError) {
+    var targets = targets
+    var patience = Patience(
+      "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context)
+    while !targets.isEmpty {
+      batch.removeAll()
+      try source.fill(batch, timeout: .milliseconds(100))
+      for index in 0..<batch.count { apply(batch[index]) }
+      for end in batch.ends { partitions[end.partition]!.position = end.offset }
+      targets = targets.filter { partitions[$0.key]!.position < $0.value }
+      guard targets.isEmpty || patience.goesOn(pause: .zero) else {
+        throw BrokerError(
+          .timedOut, "cannot read the state of \(group)", why: "a transaction on \(stateTopic) stays open",
+          remedy: "try again", recovery: .retry)
+      }
+    }
+  }
+
+  private func apply(_ record: RecordBatch.View) {
+    partitions[record.partition]!.position = record.offset.next
+    guard let key = record.key else { return }
+    partitions[record.partition]!.records[Array(key)] = record.value.map { Array($0) }
+  }
+
+  private func makeSource() throws(BrokerError) -> RecordSource {
+    let client = try context.factory.client(.consumer(group: "orderstream-no-group", instance: nil))
+    _ = try? client.metadata(stateTopic, .seconds(5))
+    return RecordSource(client, topic: stateTopic, context: context)
+  }
+}

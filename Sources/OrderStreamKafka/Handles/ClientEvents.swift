@@ -1,0 +1,139 @@
+import CRdKafka
+import OrderStreamCore
+import Synchronization
+
+/// What one client says by itself: log lines, errors, rebalances, failed deliveries. Given to librdkafka as its opaque
+/// pointer, so it must outlive the client; called from librdkafka's threads and from the threads that poll.
+final class ClientEvents: Sendable {
+  /// A change of assignment that the group asks for and that has not been answered.
+  enum Rebalance: Sendable {
+    case assign([Int32])
+    case revoke(lost: Bool)
+  }
+
+  private struct State {
+    var lastFailure: NativeError?
+    var authenticationFailure: NativeError?
+    var allBrokersDown = false
+    var rebalance: Rebalance?
+    var failedDelivery: NativeError?
+  }
+
+  private let log: any LogSink
+  private let redactor: Redactor
+  private let state = Mutex(State())
+
+  init(log: any LogSink, redactor: Redactor) {
+    self.log = log
+    self.redactor = redactor
+  }
+
+  /// The latest complaint about a connection, for the "why" of an error.
+  var lastFailure: NativeError? { state.withLock { $0.lastFailure } }
+
+  /// Set once a broker has refused the credentials.
+  var authenticationFailure: NativeError? { state.withLock { $0.authenticationFailure } }
+
+  /// Whether no broker could be reached the last time that librdkafka looked; `clearBrokersDown` forgets it.
+  var allBrokersDown: Bool { state.withLock { $0.allBrokersDown } }
+
+  func clearBrokersDown() { state.withLock { $0.allBrokersDown = false } }
+
+  /// The rebalance that was recorded since the last call, if any.
+  func takeRebalance() -> Rebalance? {
+    state.withLock { state in
+      defer { state.rebalance = nil }
+      return state.rebalance
+    }
+  }
+
+  var hasRebalance: Bool { state.withLock { $0.rebalance != nil } }
+
+  /// Why the first record failed since the last call (clients with the report callback only).
+  func takeFailedDelivery() -> NativeError? {
+    state.withLock { state in
+      defer { state.failedDelivery = nil }
+      return state.failedDelivery
+    }
+  }
+
+  func warn(_ text: String) { log.log(.warning, redactor.redact(text)) }
+
+  private static func of(_ opaque: UnsafeMutableRawPointer) -> ClientEvents {
+    Unmanaged<ClientEvents>.fromOpaque(opaque).takeUnretainedValue()
+  }
+
+  static let logCallback: @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void =
+    { client, level, facility, text in
+      guard let client, let opaque = rd_kafka_opaque(client) else { return }
+      ClientEvents.of(opaque).logged(
+        level, facility: facility.map { String(cString: $0) } ?? "", text: text.map { String(cString: $0) } ?? "")
+    }
+
+  static let errorCallback:
+    @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void = {
+      client, code, reason, opaque in
+      guard let opaque else { return }
+      let text = reason.map { String(cString: $0) }
+      ClientEvents.of(opaque).failed(NativeError(rd_kafka_resp_err_t(rawValue: code), text: text))
+    }
+
+  static let rebalanceCallback:
+    @convention(c) (
+      OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
+      UnsafeMutableRawPointer?
+    ) -> Void = { client, code, list, opaque in
+      guard let client, let opaque else { return }
+      let events = ClientEvents.of(opaque)
+      if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        let count = Int(list?.pointee.cnt ?? 0)
+        events.record(.assign((0..<count).map { list!.pointee.elems[$0].partition }.sorted()))
+      } else {
+        events.record(.revoke(lost: rd_kafka_assignment_lost(client) != 0))
+      }
+      rd_kafka_yield(client)
+    }
+
+  static let reportCallback:
+    @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = {
+      _, message, opaque in
+      guard let message, let opaque, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+      let error = NativeError(message.pointee.err)
+      ClientEvents.of(opaque).state.withLock { $0.failedDelivery = $0.failedDelivery ?? error }
+    }
+
+  private func record(_ rebalance: Rebalance) { state.withLock { $0.rebalance = rebalance } }
+
+  private func logged(_ level: Int32, facility: String, text: String) {
+    // Every client is given all properties of the user; which of them it has no use for is no news.
+    if facility == "CONFWARN" && text.contains("will be ignored by this") { return }
+    log.log(logLevel(level, facility: facility), redactor.redact("librdkafka: \(text)"))
+  }
+
+  private func logLevel(_ level: Int32, facility: String) -> LogLevel {
+    // A lost connection is retried and ends in an error of ours if it does not come back.
+    if facility == "FAIL" || facility == "ERROR" { return .info }
+    switch level {
+    case ...2: return .error
+    case 3, 4: return .warning
+    case 5: return .notice
+    case 6: return .info
+    default: return .debug
+    }
+  }
+
+  private func failed(_ error: NativeError) {
+    state.withLock { state in
+      switch error.code {
+      case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        state.allBrokersDown = true
+        if state.lastFailure == nil { state.lastFailure = error }
+      case RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        state.authenticationFailure = error
+        state.lastFailure = error
+      default: state.lastFailure = error
+      }
+    }
+    log.log(.debug, redactor.redact("librdkafka: \(error.name): \(error.text)"))
+  }
+}

@@ -1,0 +1,116 @@
+import CRdKafka
+import OrderStreamCore
+
+extension NativeClient {
+  /// Sends one admin request by `send` and waits for its answer, which librdkafka gives within `timeout` at the latest.
+  func adminAnswer(
+    _ operation: rd_kafka_admin_op_t, _ timeout: Duration,
+    _ send: (_ options: OpaquePointer, _ queue: OpaquePointer) -> Void
+  ) throws(NativeError) -> NativeEvent {
+    guard let options = rd_kafka_AdminOptions_new(pointer, operation) else {
+      throw NativeError(RD_KAFKA_RESP_ERR__INVALID_ARG)
+    }
+    defer { rd_kafka_AdminOptions_destroy(options) }
+    var reason = [CChar](repeating: 0, count: 256)
+    try NativeError.check(
+      rd_kafka_AdminOptions_set_request_timeout(options, timeout.pollMilliseconds, &reason, reason.count))
+    if [RD_KAFKA_ADMIN_OP_CREATETOPICS, RD_KAFKA_ADMIN_OP_DELETETOPICS, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS]
+      .contains(operation)
+    {
+      try NativeError.check(
+        rd_kafka_AdminOptions_set_operation_timeout(options, timeout.pollMilliseconds, &reason, reason.count))
+    }
+    let queue = NativeQueue.new(of: self)
+    send(options, queue.pointer)
+    // A little longer than the request's own time-out, so that its answer names the reason.
+    guard let event = queue.poll(timeout + .seconds(2)) else { throw NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT) }
+    try event.check()
+    return event
+  }
+
+  /// - Parameters:
+  ///   - replicationFactor: `nil` for the broker's default.
+  ///   - settings: Topic configuration.
+  func createTopic(
+    _ name: String, partitions: Int32, replicationFactor: Int16?, settings: [(String, String)], _ timeout: Duration
+  ) throws(NativeError) {
+    var reason = [CChar](repeating: 0, count: 256)
+    guard let topic = rd_kafka_NewTopic_new(name, partitions, Int32(replicationFactor ?? -1), &reason, reason.count)
+    else { throw Self.invalid(reason) }
+    defer { rd_kafka_NewTopic_destroy(topic) }
+    for (key, value) in settings { try NativeError.check(rd_kafka_NewTopic_set_config(topic, key, value)) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout) { options, queue in
+      var topics: [OpaquePointer?] = [topic]
+      rd_kafka_CreateTopics(pointer, &topics, 1, options, queue)
+    }
+    var count = 0
+    try Self.check(rd_kafka_CreateTopics_result_topics(answer.pointer, &count), count)
+  }
+
+  func addPartitions(_ topic: String, total: Int32, _ timeout: Duration) throws(NativeError) {
+    var reason = [CChar](repeating: 0, count: 256)
+    guard let partitions = rd_kafka_NewPartitions_new(topic, Int(total), &reason, reason.count) else {
+      throw Self.invalid(reason)
+    }
+    defer { rd_kafka_NewPartitions_destroy(partitions) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout) { options, queue in
+      var all: [OpaquePointer?] = [partitions]
+      rd_kafka_CreatePartitions(pointer, &all, 1, options, queue)
+    }
+    var count = 0
+    try Self.check(rd_kafka_CreatePartitions_result_topics(answer.pointer, &count), count)
+  }
+
+  func deleteTopic(_ name: String, _ timeout: Duration) throws(NativeError) {
+    let topic = rd_kafka_DeleteTopic_new(name)
+    defer { rd_kafka_DeleteTopic_destroy(topic) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout) { options, queue in
+      var topics: [OpaquePointer?] = [topic]
+      rd_kafka_DeleteTopics(pointer, &topics, 1, options, queue)
+    }
+    var count = 0
+    try Self.check(rd_kafka_DeleteTopics_result_topics(answer.pointer, &count), count)
+  }
+
+  func deleteGroup(_ name: String, _ timeout: Duration) throws(NativeError) {
+    let group = rd_kafka_DeleteGroup_new(name)
+    defer { rd_kafka_DeleteGroup_destroy(group) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout) { options, queue in
+      var groups: [OpaquePointer?] = [group]
+      rd_kafka_DeleteGroups(pointer, &groups, 1, options, queue)
+    }
+    var count = 0
+    guard let results = rd_kafka_DeleteGroups_result_groups(answer.pointer, &count), count == 1 else { return }
+    if let error = rd_kafka_group_result_error(results[0]) {
+      throw NativeError(rd_kafka_error_code(error), text: String(cString: rd_kafka_error_string(error)))
+    }
+  }
+
+  /// Removes the records below the offsets of `list`.
+  func deleteRecords(_ list: borrowing PartitionList, _ timeout: Duration) throws(NativeError) {
+    let request = rd_kafka_DeleteRecords_new(list.pointer)
+    defer { rd_kafka_DeleteRecords_destroy(request) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_DELETERECORDS, timeout) { options, queue in
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_DeleteRecords(pointer, &requests, 1, options, queue)
+    }
+    guard let results = rd_kafka_DeleteRecords_result_offsets(answer.pointer) else { return }
+    for element in PartitionList.elements(of: results) { try NativeError.check(element.error) }
+  }
+
+  private static func invalid(_ reason: [CChar]) -> NativeError {
+    let text = reason.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    return NativeError(RD_KAFKA_RESP_ERR__INVALID_ARG, text: text)
+  }
+
+  private static func check(
+    _ results: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
+  ) throws(NativeError) {
+    for index in 0..<(results == nil ? 0 : count) {
+      let result = results![index]
+      let code = rd_kafka_topic_result_error(result)
+      guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { continue }
+      throw NativeError(code, text: rd_kafka_topic_result_error_string(result).map { String(cString: $0) })
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import CRdKafka
+import OrderStreamCore
+
+/// A Kafka cluster through librdkafka. May be used from several threads; what it makes belongs to one thread each.
+///
+/// ```swift
+/// let broker = try KafkaBroker.connect(
+///   brokers: "localhost:9092", properties: [("security.protocol", "ssl")], wait: nil, log: log, time: time)
+/// ```
+public final class KafkaBroker: Broker {
+  /// How long `connect` tries when it is not told to wait.
+  public static let connectLimit = Duration.seconds(8)
+
+  public let name: String
+  let context: KafkaContext
+
+  private init(name: String, context: KafkaContext) {
+    self.name = name
+    self.context = context
+  }
+
+  /// Reaches a cluster.
+  /// - Parameters:
+  ///   - brokers: `host:port[,host:port…]` of at least one broker.
+  ///   - properties: librdkafka's, in order; later ones win. Those that carry a promise are refused.
+  ///   - clientID: What brokers call this program in their logs.
+  ///   - wait: Keep trying for that long; `nil` for `connectLimit`, so that a program ends within 10 s.
+  ///   - lockDirectory: Where processes of one user on one machine agree on who is which member of a group; it is made
+  ///     when it is missing. `nil` for a directory of the user's below `/tmp`.
+  ///   - log: Gets librdkafka's log lines and notes about waiting, without secrets; from any thread.
+  /// - Throws: `unreachable` naming the address, `authentication`, `configuration` for a property that is refused.
+  public static func connect(
+    brokers: String, properties: [(key: String, value: String)] = [], clientID: String = "orderstream",
+    wait: Duration? = nil, lockDirectory: String? = nil, log: any LogSink, time: any TimeSource
+  ) throws(BrokerError) -> KafkaBroker {
+    try PropertyRules.check(properties)
+    let redactor = Redactor(properties: properties)
+    let errors = KafkaErrors(redactor: redactor, brokers: brokers)
+    let factory = ClientFactory(
+      brokers: brokers, clientID: clientID, properties: properties, redactor: redactor, log: log)
+    let lookup = try factory.client(.lookup(committed: false))
+    let clusterID = try reach(lookup, limit: wait ?? connectLimit, errors, time)
+    return KafkaBroker(
+      name: brokers,
+      context: KafkaContext(
+        factory: factory, errors: errors, time: time, lookup: lookup, clusterID: clusterID,
+        lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory))
+  }
+
+  /// Waits until a broker answers; returns the cluster's id, empty when it has none.
+  private static func reach(
+    _ client: NativeClient, limit: Duration, _ errors: KafkaErrors, _ time: any TimeSource
+  ) throws(BrokerError) -> String {
+    let what = "cannot reach a broker at \(errors.brokers)"
+    let deadline = Deadline(limit, time)
+    while true {
+      do {
+        try client.ping(deadline.remaining(atMost: .milliseconds(500)))
+        return client.clusterID(.seconds(1)) ?? ""
+      } catch {
+        client.poll(.zero)
+        if let failure = client.events.authenticationFailure { throw errors.map(failure, what, recovery: .fatal) }
+        if deadline.hasPassed {
+          let failure = client.events.lastFailure ?? error
+          var mapped = errors.map(failure, what, recovery: .fatal)
+          if mapped.code == .unauthorized || mapped.code == .authentication { throw mapped }
+          mapped.code = .unreachable
+          mapped.remedy = "check that a broker listens at \(errors.brokers), or wait for it with --wait"
+          throw mapped
+        }
+      }
+    }
+  }
+
+  public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
+
+  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+    try KafkaProducer(
+      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, context: context)
+  }
+
+  public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
+    try KafkaConsumer(options, partitionCount: try context.partitionCount(of: options.topic), context: context)
+  }
+
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    guard let consumer = consumer as? KafkaConsumer else {
+      preconditionFailure("a transaction is for a consumer of the same broker")
+    }
+    return try KafkaTransaction(for: consumer, outputs: outputs, context: context)
+  }
+}

@@ -1,0 +1,42 @@
+import OrderStreamCore
+import Synchronization
+
+/// Serves a client's delivery reports on a thread of its own, so that they are counted however slowly the sender sends.
+final class ReportPump: Sendable {
+  /// How long the thread sleeps at most when nothing comes.
+  private static let pollInterval = Duration.milliseconds(100)
+
+  private let client: NativeClient
+  private let queue: NativeQueue
+  private let ledger: DeliveryLedger
+  private let stopped = Atomic<Bool>(false)
+  private let thread = Mutex<BackgroundThread?>(nil)
+
+  init(_ client: NativeClient, _ ledger: DeliveryLedger) {
+    self.client = client
+    self.ledger = ledger
+    queue = NativeQueue.main(of: client)
+  }
+
+  func start() {
+    let started = BackgroundThread { [self] in
+      while !stopped.load(ordering: .acquiring) { serve(Self.pollInterval) }
+    }
+    thread.withLock { $0 = started }
+  }
+
+  /// Waits up to `timeout` for reports and counts them. Any thread.
+  func serve(_ timeout: Duration) {
+    guard let event = queue.poll(timeout) else { return }
+    // Asked after the event came: an error that ended the client was known before the reports that it caused.
+    ledger.enter(event, isFatal: client.isFatal)
+  }
+
+  /// Ends the thread; reports that are still queued are served here.
+  func stop() {
+    stopped.store(true, ordering: .releasing)
+    queue.wake()
+    _ = thread.withLock { $0 }?.join(.seconds(5))
+    while let event = queue.poll(.zero) { ledger.enter(event, isFatal: client.isFatal) }
+  }
+}

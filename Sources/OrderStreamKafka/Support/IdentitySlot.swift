@@ -1,0 +1,85 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+import OrderStreamCore
+
+/// Who a member of a group is over restarts: the lowest number that no other process of this machine holds for the same
+/// cluster and group. Holding is an `flock` on a file, which the kernel gives back on any death. With the same identity
+/// a restarted member takes its partitions and its open transaction over at once, instead of waiting for time-outs.
+final class IdentitySlot: Sendable {
+  /// Members of one group on one machine.
+  private static let slotLimit = 256
+
+  /// `transactional.id` and `group.instance.id`.
+  let identity: String
+  /// Whether a restart will have the same one.
+  let isStable: Bool
+  private let descriptor: Int32
+
+  /// Takes the lowest free slot, or a random one where no lock can be had.
+  init(group: String, clusterID: String, directory: String) {
+    let machine = Self.hash([Self.hostName, Self.machineID, String(geteuid())])
+    let scope = Self.hash([clusterID, group])
+    if Self.prepare(directory) {
+      for slot in 0..<Self.slotLimit {
+        let descriptor = open("\(directory)/\(scope)-\(slot).lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        if descriptor < 0 { break }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+          identity = "\(group)-\(machine)-\(slot)"
+          isStable = true
+          self.descriptor = descriptor
+          return
+        }
+        _ = Self.closeFile(descriptor)
+      }
+    }
+    identity = "\(group)-\(machine)-r\(Self.hex(UInt64.random(in: 0...UInt64.max)))"
+    isStable = false
+    descriptor = -1
+  }
+
+  deinit { if descriptor >= 0 { _ = Self.closeFile(descriptor) } }
+
+  static var defaultDirectory: String { "/tmp/orderstream-\(geteuid())" }
+
+  /// Makes the directory, and trusts it only when nobody else can write to it.
+  private static func prepare(_ directory: String) -> Bool {
+    _ = mkdir(directory, 0o700)
+    var status = stat()
+    guard lstat(directory, &status) == 0 else { return false }
+    return status.st_mode & S_IFMT == S_IFDIR && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+  }
+
+  private static func closeFile(_ descriptor: Int32) -> Int32 { close(descriptor) }
+
+  private static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    return gethostname(&name, name.count - 1) == 0 ? name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : ""
+  }
+
+  /// What tells machines of the same name apart, where the system has it.
+  private static var machineID: String {
+    let descriptor = open("/etc/machine-id", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return "" }
+    defer { _ = closeFile(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = read(descriptor, &bytes, bytes.count)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  }
+
+  /// FNV-1a over the parts, each ended by a byte that no part has.
+  private static func hash(_ parts: [String]) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for part in parts {
+      for byte in Array(part.utf8) + [0xff] { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    }
+    return hex(hash)
+  }
+
+  private static func hex(_ value: UInt64) -> String {
+    let text = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - text.count) + text
+  }
+}

@@ -1,0 +1,16 @@
+/// Names that this back end gives to things on the cluster.
+enum KafkaWords {
+  static let stateTopicPrefix = "orderstream-"
+  static let stateTopicSuffix = "-state"
+
+  /// The compacted topic that holds a group's state.
+  static func stateTopic(of group: String) -> String { stateTopicPrefix + group + stateTopicSuffix }
+
+  /// Bookkeeping of the broker or of this program.
+  static func isInternal(_ topic: String) -> Bool {
+    topic.hasPrefix("__") || topic.hasPrefix(stateTopicPrefix) && topic.hasSuffix(stateTopicSuffix)
+  }
+
+  /// What the keys of a source partition's state records begin with. A topic's name has no `/`.
+  static func stateKeyPrefix(topic: String, partition: Int32) -> [UInt8] { Array("\(topic)/\(partition)/".utf8) }
+}

@@ -1,0 +1,30 @@
+import OrderStreamCore
+
+/// A wait for somebody else: bounded, and said aloud when it takes long enough to be noticed.
+struct Patience {
+  private static let pause = Duration.milliseconds(10)
+
+  private let what: String
+  private let context: KafkaContext
+  private let limit: Deadline
+  private let noteAfter: Deadline
+  private var isNoted = false
+
+  init(_ what: String, limit: Duration, _ context: KafkaContext) {
+    self.what = what
+    self.context = context
+    self.limit = Deadline(limit, context.time)
+    noteAfter = Deadline(KafkaConsumer.noteAfter, context.time)
+  }
+
+  /// Pauses before the next attempt; false when there should be none.
+  mutating func goesOn(pause: Duration = Patience.pause) -> Bool {
+    if limit.hasPassed { return false }
+    if noteAfter.hasPassed && !isNoted {
+      isNoted = true
+      context.note(.notice, what)
+    }
+    if pause > .zero { context.time.sleep(pause) }
+    return true
+  }
+}

@@ -1,0 +1,274 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Transactions of one consumer: a transactional producer whose identity outlives the process, outputs, the group's state
+/// topic, and offsets that are fenced by the consumer's generation. Used on the consumer's thread.
+///
+/// Everything that ends a client (a fatal error, being fenced, a call past its deadline: librdkafka issue 5423) is thrown
+/// as `requiresAbort`; `abort` then makes another client, whose first act is to abort what the old one left open.
+final class KafkaTransaction: Transaction {
+  /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live.
+  private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
+  private static let closeLimit = Duration.seconds(3)
+  /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
+  private static let initLimit = Duration.seconds(60)
+  /// Clients that may be used up without a single commit in between.
+  private static let linkLimit = 5
+
+  private enum Phase {
+    case idle, open
+    /// Only `abort` is left.
+    case mustAbort(BrokerError)
+    /// The client is of no more use; `abort` makes another one.
+    case mustReplace(BrokerError)
+  }
+
+  private(set) var pendingBytes = 0
+  private let consumer: KafkaConsumer
+  private let context: KafkaContext
+  private let slot: IdentitySlot
+  private let topic: String
+  private let group: String
+  private let topics: [String]
+  private let stateIndex: Int
+  var link: TransactionLink?
+  private var phase = Phase.idle
+  private var linksWithoutCommit = 1
+  private let stateKey = ByteBuffer(capacity: 256)
+  private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
+
+  init(for consumer: KafkaConsumer, outputs: [String], context: KafkaContext) throws(BrokerError) {
+    guard let slot = consumer.slot, let group = consumer.options.group else {
+      preconditionFailure("a transaction needs a consumer with a group")
+    }
+    self.consumer = consumer
+    self.context = context
+    self.slot = slot
+    self.group = group
+    topic = consumer.options.topic
+    for output in outputs where try context.describe(output) == nil { throw context.unknown(output) }
+    let state = try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)
+    topics = outputs + [state]
+    stateIndex = outputs.count
+    link = try makeLink()
+  }
+
+  deinit { close() }
+
+  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
+    precondition(output >= 0 && output < stateIndex, "an output is named by its index in `transaction(for:outputs:)`")
+    try enqueue(record, output)
+  }
+
+  func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError) {
+    let prefix = stateKeyPrefixes[partition] ?? KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
+    stateKeyPrefixes[partition] = prefix
+    stateKey.removeAll()
+    prefix.withUnsafeBytes { stateKey.append($0) }
+    stateKey.append(key)
+    let record = OutgoingRecord(
+      partition: partition, timestampMs: context.time.wallMilliseconds, key: stateKey.bytes, value: value)
+    try enqueue(record, stateIndex)
+  }
+
+  private func enqueue(_ record: OutgoingRecord, _ index: Int) throws(BrokerError) {
+    let link = try begin()
+    let deadline = Deadline(Self.commitLimit, context.time)
+    while true {
+      let code = link.send(record, to: index)
+      if code == RD_KAFKA_RESP_ERR_NO_ERROR {
+        pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count
+        return
+      }
+      let what = "cannot append to \(topics[index])[\(record.partition)]"
+      switch code {
+      case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        guard !deadline.hasPassed else { throw expired(what) }
+        link.client.poll(.milliseconds(10))
+      case RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__FATAL:
+        // The transaction has failed in the background; the reports say why.
+        throw failed(link.client.fatalError ?? cause(link, NativeError(code)), what, mustAbort: true)
+      case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION where index == stateIndex && !deadline.hasPassed:
+        // The source has grown since; so must the state.
+        _ = try StateTopic.prepare(group: group, partitions: record.partition + 1, context)
+        _ = try? link.client.metadata(topics[index], .seconds(5))
+      default: throw context.errors.map(NativeError(code), what, recovery: BrokerError.Recovery.none)
+      }
+    }
+  }
+
+  /// The first delivery that failed, which is why a transaction must be aborted, or else what the call says itself.
+  private func cause(_ link: TransactionLink, _ error: NativeError) -> NativeError {
+    link.client.poll(.zero)
+    return link.client.events.takeFailedDelivery() ?? error
+  }
+
+  private func begin() throws(BrokerError) -> TransactionLink {
+    switch phase {
+    case .open: return try openLink()
+    case .mustAbort(let error), .mustReplace(let error): throw error
+    case .idle:
+      let link = try openLink()
+      _ = link.client.events.takeFailedDelivery()
+      do { try link.client.beginTransaction() } catch {
+        throw failed(error, "cannot begin a transaction", mustAbort: true)
+      }
+      phase = .open
+      return link
+    }
+  }
+
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    let what = "cannot commit \(topic) for the group \(group)"
+    let link = try begin()
+    guard let metadata = consumer.groupMetadata, metadata.generation >= 0 || isSole else {
+      throw remember(
+        BrokerError(.fenced, what, why: "the partitions belong to another member by now", recovery: .abort))
+    }
+    let deadline = Deadline(Self.commitLimit, context.time)
+    // Without it a commit waits for the linger time of its own flush.
+    do { try link.client.flush(Self.commitLimit) } catch { throw expired(what) }
+    let list = PartitionList(topic: topic, offsets)
+    try step(what, link, deadline) { () throws(NativeError) in try link.client.sendOffsets(list, metadata) }
+    do {
+      try step(what, link, deadline) { () throws(NativeError) in try link.client.commitTransaction() }
+    } catch {
+      guard case .mustReplace = phase, try wasCommittedAfterAll(offsets) else { throw error }
+    }
+    phase = .idle
+    pendingBytes = 0
+    linksWithoutCommit = 0
+  }
+
+  private var isSole: Bool { if case .sole = consumer.options.membership { true } else { false } }
+
+  /// Repeats a call while its error is one that repeating may heal.
+  private func step(
+    _ what: String, _ link: TransactionLink, _ deadline: Deadline, _ call: () throws(NativeError) -> Void
+  ) throws(BrokerError) {
+    while true {
+      do { return try call() } catch {
+        if error.isRetriable && !error.isFatal && !error.requiresAbort {
+          if deadline.hasPassed { throw expired(what) }
+          context.time.sleep(.milliseconds(5))
+          continue
+        }
+        throw failed(error.isFatal ? error : better(error, link), what, mustAbort: true)
+      }
+    }
+  }
+
+  /// librdkafka says "see the delivery reports"; the report says why.
+  private func better(_ error: NativeError, _ link: TransactionLink) -> NativeError {
+    guard error.requiresAbort, var report = link.client.events.takeFailedDelivery() else { return error }
+    switch report.code {
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return error
+    default:
+      report.requiresAbort = true
+      return report
+    }
+  }
+
+  /// A commit without an answer: a new client with the same identity waits until the coordinator has finished the old
+  /// transaction one way or the other; then the group's offsets tell which.
+  private func wasCommittedAfterAll(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
+    try replaceLink()
+    guard !offsets.isEmpty else { return false }
+    return try consumer.committed(offsets.map(\.partition)) == offsets.map(\.offset)
+  }
+
+  func abort() throws(BrokerError) {
+    pendingBytes = 0
+    switch phase {
+    case .idle: return
+    case .mustReplace: try replaceLink()
+    case .open, .mustAbort:
+      let link = try openLink()
+      let deadline = Deadline(Self.commitLimit, context.time)
+      do {
+        try step("cannot abort a transaction on \(topic)", link, deadline) { () throws(NativeError) in
+          try link.client.abortTransaction()
+        }
+        _ = link.client.events.takeFailedDelivery()
+        phase = .idle
+      } catch {
+        try replaceLink()
+      }
+    }
+  }
+
+  func close() {
+    guard let link else { return }
+    self.link = nil
+    switch phase {
+    case .open, .mustAbort: try? link.client.abortTransaction(Self.closeLimit)
+    case .idle, .mustReplace: break
+    }
+    phase = .idle
+    link.client.purge()
+  }
+
+  private func openLink() throws(BrokerError) -> TransactionLink {
+    if let link { return link }
+    throw BrokerError(.internalError, "cannot write a transaction on \(topic)", why: "it is closed")
+  }
+
+  private func replaceLink() throws(BrokerError) {
+    guard linksWithoutCommit < Self.linkLimit else {
+      throw BrokerError(
+        .fenced, "cannot write transactions of the group \(group)",
+        why: "\(linksWithoutCommit) producers in a row have failed", remedy: "see the log for the reasons")
+    }
+    linksWithoutCommit += 1
+    link?.client.purge()
+    link = nil
+    link = try makeLink()
+    phase = .idle
+  }
+
+  private func makeLink() throws(BrokerError) -> TransactionLink {
+    let what = "cannot write transactions of the group \(group)"
+    let client = try context.factory.client(.transactional(id: slot.identity))
+    var patience = Patience(
+      "waiting for the coordinator to end an earlier transaction of \(slot.identity)", limit: Self.initLimit, context)
+    while true {
+      do {
+        try client.initTransactions(.seconds(1))
+        break
+      } catch {
+        client.poll(.zero)
+        let mapped = context.errors.map(error, what)
+        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut, patience.goesOn() else { throw mapped }
+      }
+    }
+    do {
+      let link = try TransactionLink(client, topics: topics)
+      link.warmUp(topics)
+      return link
+    } catch { throw context.errors.map(error, what) }
+  }
+
+  private func expired(_ what: String) -> BrokerError {
+    let error = BrokerError(
+      .timedOut, what, why: "the brokers did not finish it within \(Self.commitLimit.milliseconds) ms",
+      remedy: "check the cluster's health", recovery: .abort)
+    phase = .mustReplace(error)
+    return error
+  }
+
+  /// What an error of a transaction means for it: abort, or abort with another client.
+  private func failed(_ error: NativeError, _ what: String, mustAbort: Bool) -> BrokerError {
+    let mapped = context.errors.map(error, what, recovery: .abort)
+    guard link?.client.isFatal == true || error.isFatal else { return remember(mapped) }
+    context.note(.info, "the producer of \(slot.identity) failed: \(mapped.why)")
+    phase = .mustReplace(mapped)
+    return mapped
+  }
+
+  private func remember(_ error: BrokerError) -> BrokerError {
+    phase = .mustAbort(error)
+    return error
+  }
+}
