@@ -26,7 +26,9 @@ let package = Package(
     .target(name: "OrderStreamKafka", dependencies: ["OrderStreamCore", "CRdKafka"]),
     .executableTarget(
       name: "orderstream",
-      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", .product(name: "Logging", package: "swift-log")]),
+      dependencies: [
+        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", .product(name: "Logging", package: "swift-log"),
+      ]),
 
     .target(name: "OrderStreamTestSupport", dependencies: ["OrderStreamCore", "OrderStreamEmbedded"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),

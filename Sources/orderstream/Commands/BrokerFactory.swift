@@ -1,5 +1,6 @@
 import OrderStreamCore
 import OrderStreamEmbedded
+import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
@@ -12,10 +13,12 @@ enum BrokerFactory {
         try EmbeddedBroker.open(directory: directory, log: context.log, time: context.time)
       }
     case .kafka(let servers):
-      let names = servers.map(\.description).joined(separator: ",")
-      throw CommandError(
-        .configuration, "cannot use the Kafka cluster \(names)", why: "this version has the embedded log only",
-        remedy: "use --brokers embedded")
+      return try CommandError.wrap { () throws(BrokerError) in
+        try KafkaBroker.connect(
+          brokers: servers.map(\.description).joined(separator: ","),
+          properties: context.options.properties.map { ($0.key, $0.value) }, wait: context.options.wait,
+          log: context.log, time: context.time)
+      }
     }
   }
 }
