@@ -14,7 +14,7 @@ public struct MetricsReport: Report {
     self.lostRecords = lostRecords
   }
 
-  /// Least widths of the two count columns; both grow with the largest count.
+  /// Least widths of the two count columns; both grow so that two blanks stand before the largest count.
   private static let ordersWidth = 8
   private static let failedWidth = 6
 
@@ -51,8 +51,8 @@ public struct MetricsReport: Report {
   }
 
   private func appendMinutes(to text: ByteBuffer) {
-    let orders = max(Self.ordersWidth, Self.digits(summary.minutes.map(\.orders).max() ?? 0) + 4)
-    let failed = max(Self.failedWidth, Self.digits(summary.minutes.map(\.failed).max() ?? 0) + 4)
+    let orders = max(Self.ordersWidth, Self.digits(summary.minutes.map(\.orders).max() ?? 0) + 2)
+    let failed = max(Self.failedWidth, Self.digits(summary.minutes.map(\.failed).max() ?? 0) + 2)
     for minute in summary.minutes {
       text.append("  " as StaticString)
       CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text)
