@@ -70,6 +70,7 @@ final class EmbeddedConsumer: Consumer {
 
   func unassign() throws(BrokerError) {
     positions = []
+    hasUnread = false
     lookedAt = nil
     try member?.unassign()
   }
@@ -131,7 +132,7 @@ final class EmbeddedConsumer: Consumer {
       lookedAt = nil
       return event
     }
-    if !batch.ends.isEmpty { try checkEnds(batch.ends) }
+    if !batch.ends.isEmpty { try connection.checkTails(topic: topic, ends: batch.ends) }
     return .polled
   }
 
@@ -139,6 +140,8 @@ final class EmbeddedConsumer: Consumer {
     try connection.read("cannot read \(topic.name)") { database in
       let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
       if partitions.isEmpty { throw TopicRow.unknown(topic.name) }
+      // Partitions are only ever added.
+      if partitions.count < Int(topic.partitionCount) { _ = try topic.partitions(database) }
       if let member {
         let finding = try member.look(database)
         guard case .working = finding else { return finding }
@@ -150,12 +153,6 @@ final class EmbeddedConsumer: Consumer {
       hasUnread = positions.contains { $0.next < partitions[Int($0.partition)].high }
       return .working
     }
-  }
-
-  /// Compares the ends just reached with the outside mark. A mark beyond the end may only mean that somebody has
-  /// committed since this snapshot, so it is compared with a fresh one.
-  private func checkEnds(_ ends: [PartitionOffset]) throws(BrokerError) {
-    try connection.checkTails(topic: topic, ends: ends)
   }
 
   private func check(_ partitions: [Int32]) throws(BrokerError) {

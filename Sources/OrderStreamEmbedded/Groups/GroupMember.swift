@@ -155,7 +155,7 @@ final class GroupMember {
           _ = reap(&state)
           if alone && !state.members.isEmpty { throw active(state) }
           try beginLife()
-          state.join(GroupState.Member(id: id, host: ProcessInfo.processInfo.hostName))
+          state.join(GroupState.Member(id: id, host: Self.host))
         }
         taken = state.take(id)
         newGeneration = state.generation
@@ -165,9 +165,17 @@ final class GroupMember {
     phase = taken.map(Phase.offered) ?? .waiting
   }
 
+  /// The machine's own name for itself, without asking the network.
+  private static let host: String = {
+    var name = [UInt8](repeating: 0, count: 256)
+    let code = name.withUnsafeMutableBytes { gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), 255) }
+    return code == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : "localhost"
+  }()
+
   /// A new id, with its file and its heartbeat. Under the write lock.
   private func beginLife() throws(BrokerError) {
     heartbeat?.stop()
+    if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier
     id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     let file = try MemberFile(creating: id, in: connection.directory)
