@@ -1,4 +1,5 @@
 import CCRC32C
+import OrderStreamCore
 import OrderStreamTestSupport
 import Testing
 
