@@ -48,7 +48,7 @@ final class EmbeddedConsumer: Consumer {
     let (end, overflow) = time.monotonicNanoseconds.addingReportingOverflow(timeout.nanoseconds)
     let deadline = overflow ? Int64.max : end
     while true {
-      let event = try look(batch)
+      let event = try lookUnlessBusy(batch)
       if event != .polled || !batch.isEmpty || !batch.ends.isEmpty { return event }
       let rest = deadline - time.monotonicNanoseconds
       if rest <= 0 { return .polled }
@@ -114,6 +114,18 @@ final class EmbeddedConsumer: Consumer {
   private var groupID: Int64 {
     guard let member else { preconditionFailure("a consumer without a group has no offsets and no state") }
     return member.store.group.id
+  }
+
+  /// A write lock that somebody holds for long keeps a member from joining and from taking over, not from living: it
+  /// tries again, and says why nothing comes.
+  private func lookUnlessBusy(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
+    do throws(BrokerError) {
+      return try look(batch)
+    } catch where error.code == .busy {
+      connection.log.log(.warning, error.description)
+      lookedAt = nil
+      return .polled
+    }
   }
 
   /// One look at the log, without waiting.

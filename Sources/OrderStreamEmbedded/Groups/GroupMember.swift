@@ -8,6 +8,8 @@ final class GroupMember {
   /// How often the other members are looked at.
   private static let watchIntervalNanoseconds: Int64 = 250_000_000
   private static let leavePatience = Duration.seconds(4)
+  /// A poll comes back soon even while a stopped process holds the write lock; the next poll tries again.
+  private static let pollPatience = Duration.seconds(1)
 
   private enum Phase {
     /// Not a member: never joined, or taken for dead and replaced.
@@ -79,11 +81,13 @@ final class GroupMember {
   }
 
   /// Joins if this is no member, and takes the targets if they are free.
-  func advance() throws(BrokerError) { try enter(alone: false) }
+  func advance() throws(BrokerError) { try enter(alone: false, patience: Self.pollPatience) }
 
   /// Joins; with `alone` only if nobody else is there.
   /// - Throws: `groupActive`.
-  func join(alone: Bool) throws(BrokerError) { try enter(alone: alone) }
+  func join(alone: Bool) throws(BrokerError) {
+    try enter(alone: alone, patience: LogConnection.lockPatience)
+  }
 
   /// The caller has taken over what was offered.
   func acceptOffer() {
@@ -108,7 +112,7 @@ final class GroupMember {
     nextWatch = now + Self.watchIntervalNanoseconds
     let others = try connection.read(what) { try store.load($0) }.members.map(\.id).filter { $0 != id }
     guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
-    return try connection.write(what) { scope in
+    return try connection.write(what, patience: Self.pollPatience) { scope in
       try store.change(scope) { state in
         // Only a member may: one that was replaced itself has nothing to say.
         state.contains(id) ? reap(&state) : false
@@ -146,10 +150,10 @@ final class GroupMember {
     try file?.backdate(by: 2 * MemberFile.leaseNanoseconds)
   }
 
-  private func enter(alone: Bool) throws(BrokerError) {
+  private func enter(alone: Bool, patience: Duration) throws(BrokerError) {
     var taken: [Int32]?
     var newGeneration: Int64 = -1
-    try connection.write(what) { scope in
+    try connection.write(what, patience: patience) { scope in
       try store.change(scope) { state in
         if !state.contains(id) {
           _ = reap(&state)
