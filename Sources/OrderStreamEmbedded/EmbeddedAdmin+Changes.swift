@@ -52,7 +52,7 @@ extension EmbeddedAdmin {
     let what = "cannot delete the topic \(name)"
     try connection.write(what) { scope in
       let topic = try TopicRow.get(scope.database, name: name)
-      let rows = try PartitionRow.all(scope.database, topic: topic.id, name: name)
+      let rows = try topic.partitions(scope.database)
       for group in try GroupRow.all(scope.database) {
         try GroupStore(group: group, topic: topic.id, topicName: name).erase(scope)
       }
@@ -94,7 +94,7 @@ extension EmbeddedAdmin {
     let what = "cannot delete records of \(partition)"
     let row = try connection.write(what) { scope in
       let topic = try TopicRow.get(scope.database, name: partition.topic)
-      let rows = try PartitionRow.all(scope.database, topic: topic.id, name: topic.name)
+      let rows = try topic.partitions(scope.database)
       guard rows.indices.contains(Int(partition.partition)) else {
         throw BrokerError(.unknownPartition, what, why: "the topic has \(rows.count) partitions", recovery: .none)
       }

@@ -19,7 +19,7 @@ final class EmbeddedAdmin: Admin {
 
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks] {
     try connection.read("cannot read the watermarks of \(topic)") { database in
-      try PartitionRow.all(database, topic: TopicRow.get(database, name: topic).id, name: topic).map {
+      try TopicRow.get(database, name: topic).partitions(database).map {
         Watermarks(low: $0.low, high: $0.high, stable: $0.high)
       }
     }
@@ -29,7 +29,7 @@ final class EmbeddedAdmin: Admin {
     try connection.read("cannot find offsets by time in \(topic)") { database in
       let row = try TopicRow.get(database, name: topic)
       let reader = BatchReader(topic: row.id, name: topic)
-      return try PartitionRow.all(database, topic: row.id, name: topic).map {
+      return try row.partitions(database).map {
         try reader.firstOffset(database, $0, at: timestampMs)
       }
     }
@@ -61,7 +61,7 @@ final class EmbeddedAdmin: Admin {
     var description = GroupDescription(group: group.name, state: "Empty", members: [], committed: [:])
     var isStable = true
     for topic in topics {
-      let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+      let partitions = try topic.partitions(database)
       for row in partitions {
         let key = TopicPartition(topic: topic.name, partition: row.number)
         description.committed[key] = try CommittedOffsets.get(

@@ -27,7 +27,8 @@ import Testing
       let out = try watcher.contents(of: "out")
       for partition in 0..<2 {
         #expect(
-          out.filter { $0.partition == partition }.map(\.text) == stride(from: partition, to: 3000, by: 2).map { "o\($0)" })
+          out.filter { $0.partition == partition }.map(\.text)
+            == stride(from: partition, to: 3000, by: 2).map { "o\($0)" })
       }
       #expect(try watcher.contents(of: "dead").map(\.text) == ["x"])
       #expect(try member.consumer.committed([0, 1]) == [50, 50])
@@ -87,7 +88,9 @@ import Testing
       try broker.createTopic("in", partitions: 2)
       try broker.createTopic("out")
       try broker.produce(2, to: "in", partitions: 2)
-      let members = try (0..<2).map { _ in try TestConsumer(try fixture.open(), topic: "in", group: "g", outputs: ["out"]) }
+      let members = try (0..<2).map { _ in
+        try TestConsumer(try fixture.open(), topic: "in", group: "g", outputs: ["out"])
+      }
       defer { for member in members { member.close() } }
       #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.assigned?.count == 1 } })
       let before = try members[1].consumer.committed([0, 1])
@@ -106,7 +109,9 @@ import Testing
     try backEnd.run { fixture, broker in
       try broker.createTopic("in", partitions: 2)
       try broker.createTopic("out")
-      let members = try (0..<2).map { _ in try TestConsumer(try fixture.open(), topic: "in", group: "g", outputs: ["out"]) }
+      let members = try (0..<2).map { _ in
+        try TestConsumer(try fixture.open(), topic: "in", group: "g", outputs: ["out"])
+      }
       defer { for member in members { member.close() } }
       #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.assigned?.count == 1 } })
       for round in 0..<5 {

@@ -18,17 +18,28 @@ struct BatchReader {
     for turn in 0..<count {
       let index = (firstTurn + turn) % count
       let row = partitions[Int(positions[index].partition)]
-      try checkRange(positions[index], row)
-      let room = batch.recordLimit - batch.count
-      if room > 0 && !batch.isFull && positions[index].next < row.high {
-        let quota = max(1, room / (count - turn))
-        try read(into: batch, database, &positions[index], row, quota: quota)
+      do {
+        try checkRange(positions[index], row)
+        if !Self.isFullEnough(batch) && positions[index].next < row.high {
+          let quota = max(1, (batch.recordLimit - batch.count) / (count - turn))
+          try read(into: batch, database, &positions[index], row, quota: quota)
+        }
+      } catch  where !batch.isEmpty || !batch.ends.isEmpty {
+        // What is whole is handed over first; a later poll meets the error with nothing before it.
+        return
       }
       if positions[index].next == row.high && positions[index].reportedEnd != row.high {
         positions[index].reportedEnd = row.high
         batch.appendEnd(PartitionOffset(partition: row.number, offset: row.high))
       }
     }
+  }
+
+  /// A stored batch that does not fit is read twice, so one that is more than half full stops before it.
+  private static func isFullEnough(_ batch: RecordBatch) -> Bool {
+    batch.isFull
+      || batch.count > batch.recordLimit / 2 && batch.count + Int(RecordChunk.recordLimit) > batch.recordLimit
+      || batch.byteCount > batch.byteLimit / 2 && batch.byteCount + RecordChunk.byteLimit > batch.byteLimit
   }
 
   private func checkRange(_ position: ReadPosition, _ row: PartitionRow) throws(BrokerError) {
@@ -51,6 +62,8 @@ struct BatchReader {
   ) throws {
     let before = batch.count
     var ranOut = true
+    var next = position.next
+    defer { position.next = next }
     let containing = try Query.integer(
       database, "SELECT max(id) FROM batch WHERE id BETWEEN ? AND ?",
       [
@@ -58,7 +71,6 @@ struct BatchReader {
         .integer(LogSchema.batchID(partition: row.id, base: position.next)),
       ])
     guard let containing else { throw missing(row, position.next, until: nil) }
-    var next = position.next
     try Query.stepping(
       database,
       "SELECT id, count, min_timestamp, max_timestamp, crc, payload FROM batch WHERE id >= ? AND id < ? ORDER BY id",
@@ -68,18 +80,23 @@ struct BatchReader {
       if base > next { throw missing(row, next, until: base) }
       let (stored, payload) = try checked(query, base: base, row)
       let end = base + Int64(stored)
-      if end <= next { throw missing(row, next, until: nil) }
+      // The batch before a gap: the next one, or the lack of one, shows how far the gap goes.
+      if end <= next { return true }
       if end > row.high {
         throw StorageErrors.damaged("\(name)[\(row.number)]@\(row.high)", why: "a batch reaches beyond the end")
       }
-      next = try BatchUnpacker(payload: payload, partition: row.number, base: base, count: stored)
-        .unpack(from: next, into: batch, coordinates: { "\(name)[\(row.number)]@\($0)" })
-      ranOut = next == end && next < row.high && batch.count - before < quota && !batch.isFull
+      let whole = batch.count
+      do {
+        next = try BatchUnpacker(payload: payload, partition: row.number, base: base, count: stored)
+          .unpack(from: next, into: batch, coordinates: { "\(name)[\(row.number)]@\($0)" })
+      } catch {
+        batch.keepFirst(whole)
+        throw error
+      }
+      ranOut = next == end && next < row.high && batch.count - before < quota && !Self.isFullEnough(batch)
       return ranOut
     }
-    // What was read before the gap is handed over first; the next poll meets the gap.
-    if ranOut && batch.count == before { throw missing(row, next, until: nil) }
-    position.next = next
+    if ranOut && next < row.high { throw missing(row, next, until: nil) }
   }
 
   func checked(_ query: Query, base: Offset, _ row: PartitionRow) throws -> (Int32, UnsafeRawBufferPointer) {

@@ -48,7 +48,7 @@ final class EmbeddedConsumer: Consumer {
     let (end, overflow) = time.monotonicNanoseconds.addingReportingOverflow(timeout.nanoseconds)
     let deadline = overflow ? Int64.max : end
     while true {
-      let event = try look(batch)
+      let event = try lookUnlessBusy(batch)
       if event != .polled || !batch.isEmpty || !batch.ends.isEmpty { return event }
       let rest = deadline - time.monotonicNanoseconds
       if rest <= 0 { return .polled }
@@ -70,6 +70,7 @@ final class EmbeddedConsumer: Consumer {
 
   func unassign() throws(BrokerError) {
     positions = []
+    hasUnread = false
     lookedAt = nil
     try member?.unassign()
   }
@@ -115,6 +116,18 @@ final class EmbeddedConsumer: Consumer {
     return member.store.group.id
   }
 
+  /// A write lock that somebody holds for long keeps a member from joining and from taking over, not from living: it
+  /// tries again, and says why nothing comes.
+  private func lookUnlessBusy(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
+    do throws(BrokerError) {
+      return try look(batch)
+    } catch where error.code == .busy {
+      connection.log.log(.warning, error.description)
+      lookedAt = nil
+      return .polled
+    }
+  }
+
   /// One look at the log, without waiting.
   private func look(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
     if let member, try member.watchOthers() { lookedAt = nil }
@@ -131,7 +144,7 @@ final class EmbeddedConsumer: Consumer {
       lookedAt = nil
       return event
     }
-    if !batch.ends.isEmpty { try checkEnds(batch.ends) }
+    if !batch.ends.isEmpty { try connection.checkTails(topic: topic, ends: batch.ends) }
     return .polled
   }
 
@@ -139,6 +152,8 @@ final class EmbeddedConsumer: Consumer {
     try connection.read("cannot read \(topic.name)") { database in
       let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
       if partitions.isEmpty { throw TopicRow.unknown(topic.name) }
+      // Partitions are only ever added.
+      if partitions.count < Int(topic.partitionCount) { _ = try topic.partitions(database) }
       if let member {
         let finding = try member.look(database)
         guard case .working = finding else { return finding }
@@ -150,12 +165,6 @@ final class EmbeddedConsumer: Consumer {
       hasUnread = positions.contains { $0.next < partitions[Int($0.partition)].high }
       return .working
     }
-  }
-
-  /// Compares the ends just reached with the outside mark. A mark beyond the end may only mean that somebody has
-  /// committed since this snapshot, so it is compared with a fresh one.
-  private func checkEnds(_ ends: [PartitionOffset]) throws(BrokerError) {
-    try connection.checkTails(topic: topic, ends: ends)
   }
 
   private func check(_ partitions: [Int32]) throws(BrokerError) {

@@ -8,6 +8,8 @@ final class GroupMember {
   /// How often the other members are looked at.
   private static let watchIntervalNanoseconds: Int64 = 250_000_000
   private static let leavePatience = Duration.seconds(4)
+  /// A poll comes back soon even while a stopped process holds the write lock; the next poll tries again.
+  private static let pollPatience = Duration.seconds(1)
 
   private enum Phase {
     /// Not a member: never joined, or taken for dead and replaced.
@@ -79,11 +81,13 @@ final class GroupMember {
   }
 
   /// Joins if this is no member, and takes the targets if they are free.
-  func advance() throws(BrokerError) { try enter(alone: false) }
+  func advance() throws(BrokerError) { try enter(alone: false, patience: Self.pollPatience) }
 
   /// Joins; with `alone` only if nobody else is there.
   /// - Throws: `groupActive`.
-  func join(alone: Bool) throws(BrokerError) { try enter(alone: alone) }
+  func join(alone: Bool) throws(BrokerError) {
+    try enter(alone: alone, patience: LogConnection.lockPatience)
+  }
 
   /// The caller has taken over what was offered.
   func acceptOffer() {
@@ -108,7 +112,7 @@ final class GroupMember {
     nextWatch = now + Self.watchIntervalNanoseconds
     let others = try connection.read(what) { try store.load($0) }.members.map(\.id).filter { $0 != id }
     guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
-    return try connection.write(what) { scope in
+    return try connection.write(what, patience: Self.pollPatience) { scope in
       try store.change(scope) { state in
         // Only a member may: one that was replaced itself has nothing to say.
         state.contains(id) ? reap(&state) : false
@@ -146,16 +150,16 @@ final class GroupMember {
     try file?.backdate(by: 2 * MemberFile.leaseNanoseconds)
   }
 
-  private func enter(alone: Bool) throws(BrokerError) {
+  private func enter(alone: Bool, patience: Duration) throws(BrokerError) {
     var taken: [Int32]?
     var newGeneration: Int64 = -1
-    try connection.write(what) { scope in
+    try connection.write(what, patience: patience) { scope in
       try store.change(scope) { state in
         if !state.contains(id) {
           _ = reap(&state)
           if alone && !state.members.isEmpty { throw active(state) }
           try beginLife()
-          state.join(GroupState.Member(id: id, host: ProcessInfo.processInfo.hostName))
+          state.join(GroupState.Member(id: id, host: Self.host))
         }
         taken = state.take(id)
         newGeneration = state.generation
@@ -165,9 +169,17 @@ final class GroupMember {
     phase = taken.map(Phase.offered) ?? .waiting
   }
 
+  /// The machine's own name for itself, without asking the network.
+  private static let host: String = {
+    var name = [UInt8](repeating: 0, count: 256)
+    let code = name.withUnsafeMutableBytes { gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), 255) }
+    return code == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : "localhost"
+  }()
+
   /// A new id, with its file and its heartbeat. Under the write lock.
   private func beginLife() throws(BrokerError) {
     heartbeat?.stop()
+    if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier
     id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     let file = try MemberFile(creating: id, in: connection.directory)

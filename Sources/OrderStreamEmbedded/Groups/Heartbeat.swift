@@ -4,12 +4,13 @@ import OrderStreamCore
 /// Renews a member's lease from a thread of its own, for as long as the process runs, however long the member works on
 /// one batch.
 final class Heartbeat: @unchecked Sendable {
-  // `isStopped` is touched only while `monitor` is locked; the file is made for renewing from any thread.
+  // `isStopped` and `file` are touched only while `monitor` is locked.
   private static let intervalNanoseconds: Int64 = 500_000_000
 
   private let monitor = Monitor()
   private var isStopped = false
-  private let file: MemberFile
+  /// `nil` once the thread has ended, so that the lock goes when its other owner lets go.
+  private var file: MemberFile?
   private let log: any LogSink
 
   init(_ file: MemberFile, log: any LogSink) {
@@ -20,11 +21,12 @@ final class Heartbeat: @unchecked Sendable {
     thread.start()
   }
 
-  /// Idempotent. The lease runs out by itself afterwards.
+  /// Returns when nothing renews the lease any more. Idempotent.
   func stop() {
     monitor.locked {
       isStopped = true
       monitor.signalWork()
+      while file != nil { monitor.waitForProgress(until: nil) }
     }
   }
 
@@ -34,11 +36,13 @@ final class Heartbeat: @unchecked Sendable {
       monitor.waitForWork(until: MachineClock.nanoseconds + Self.intervalNanoseconds)
       if isStopped { break }
       do throws(BrokerError) {
-        try file.renew()
+        try file?.renew()
       } catch {
         log.log(.warning, error.description)
       }
     }
+    file = nil
+    monitor.signalProgress()
     monitor.unlock()
   }
 }

@@ -2,7 +2,7 @@
 /// what the last ones took, because disks differ by orders of magnitude.
 struct FlushBudget {
   static let least = 256 << 10
-  static let most = 8 << 20
+  static let most = 4 << 20
   private static let longestMilliseconds = 40
   private static let shortMilliseconds = 20
 

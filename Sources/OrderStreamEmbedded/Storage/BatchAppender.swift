@@ -13,7 +13,11 @@ enum BatchAppender {
       let seal = BatchSeal(
         topic: topic, partition: chunk.partition, base: row.high, count: chunk.count,
         minTimestamp: chunk.minTimestamp, maxTimestamp: chunk.maxTimestamp)
-      precondition(row.high + Int64(chunk.count) < LogSchema.offsetLimit, "a partition holds fewer than 2^40 records")
+      guard row.high + Int64(chunk.count) < LogSchema.offsetLimit else {
+        throw BrokerError(
+          .unsupported, "cannot append to \(name)[\(chunk.partition)]", why: "a partition holds fewer than 2^40 records"
+        )
+      }
       let crc = seal.crc(of: chunk.bytes.bytes)
       try scope.run(
         "INSERT INTO batch (id, count, min_timestamp, max_timestamp, crc, payload) VALUES (?, ?, ?, ?, ?, ?)",

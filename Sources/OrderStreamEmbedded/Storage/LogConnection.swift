@@ -11,7 +11,7 @@ import OrderStreamCore
 /// processes reset at once.
 final class LogConnection {
   /// From this size on a commit moves the write-ahead log into the database file.
-  static let checkpointBytes = 16 << 20
+  static let checkpointBytes = 8 << 20
   /// From this size on the checkpoint also waits for readers, so that the write-ahead log can start over.
   static let restartBytes = 48 << 20
   /// How long a writer queues before it reports that the log is held by somebody else.
@@ -45,7 +45,7 @@ final class LogConnection {
         wal.watch(database)
       }
     } catch {
-      throw Self.openingError(error, what, directory, isNew: isNew)
+      throw Self.openingError(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
     }
   }
 
@@ -57,9 +57,11 @@ final class LogConnection {
     do {
       return try queue.inDatabase { database in
         var result: T?
-        try database.inTransaction(.deferred) {
-          result = try body(database)
-          return .commit
+        try Self.explainingFullDisk(database) {
+          try database.inTransaction(.deferred) {
+            result = try body(database)
+            return .commit
+          }
         }
         return result!
       }
@@ -89,10 +91,12 @@ final class LogConnection {
       return try queue.inDatabase { database in
         let scope = WriteScope(database)
         var result: T?
-        try database.inTransaction(.immediate) {
-          result = try body(scope)
-          try marks.remove(scope.removedPartitions)
-          return .commit
+        try Self.explainingFullDisk(database) {
+          try database.inTransaction(.immediate) {
+            result = try body(scope)
+            try marks.remove(scope.removedPartitions)
+            return .commit
+          }
         }
         followCommit(scope, database)
         return result!
@@ -149,6 +153,18 @@ final class LogConnection {
     }
   }
 
+  /// SQLite reports some full disks as I/O errors (its index of the write-ahead log is mapped memory); the number of the
+  /// operating system tells.
+  private static func explainingFullDisk(_ database: Database, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_IOERR {
+      let number = ErrorNumber(code: sqlite3_system_errno(database.sqliteConnection))
+      if number.code == ENOSPC || number.code == EDQUOT { throw number }
+      throw error
+    }
+  }
+
   private static func prepare(
     _ database: Database, _ directory: LogDirectory, _ lock: WriteLock, _ marks: TailMarks
   ) throws {
@@ -170,6 +186,8 @@ final class LogConnection {
       }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
     }
+    // Only a connection that has read is counted as a user of the write-ahead log, which goes with its last user.
+    _ = try Query.integer(database, "SELECT count(*) FROM topic")
   }
 
   private static func inspect(_ database: Database, _ directory: LogDirectory) throws -> LogSchema.Finding {
@@ -186,11 +204,12 @@ final class LogConnection {
   }
 
   private static func openingError(
-    _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool
+    _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool, hasMarks: Bool
   ) -> BrokerError {
     guard let error = error as? DatabaseError else { return StorageErrors.broker(error, what) }
     switch error.resultCode {
     case .SQLITE_NOTADB:
+      if hasMarks { return StorageErrors.broker(error, what) }
       return LogSchema.foreign(directory.path, why: "\(directory.database) is not an SQLite database")
     case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
       if isNew {

@@ -23,8 +23,6 @@ enum StorageErrors {
     case .SQLITE_CORRUPT, .SQLITE_NOTADB:
       return BrokerError(.damaged, what, why: "the log's file is damaged: \(why)", remedy: "restore it from a copy")
     case .SQLITE_IOERR:
-      // The write-ahead index is mapped memory: a full disk shows there as an I/O error.
-      if errno == ENOSPC { return BrokerError(.diskFull, what, why: why, remedy: diskFullRemedy) }
       return BrokerError(.io, what, why: why, remedy: "check the disk and the file system")
     case .SQLITE_BUSY, .SQLITE_LOCKED:
       return BrokerError(.busy, what, why: why, remedy: "try again", recovery: .retry)

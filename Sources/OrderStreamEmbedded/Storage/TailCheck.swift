@@ -53,11 +53,14 @@ extension LogConnection {
     try Query.run(database, "SELECT topic, number FROM partition WHERE id = ?", [.integer(mark.partition)]) {
       found = ($0.integer(0), Int32(truncatingIfNeeded: $0.integer(1)))
     }
-    guard let found, let topic = try TopicRow.all(database).first(where: { $0.id == found.topic }) else {
+    guard let found, let topic = try TopicRow.find(database, id: found.topic) else {
       return StorageErrors.damaged(
         "the log", why: "a partition with \(mark.end) records is missing: the log was cut or an older copy put back")
     }
-    let rows = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+    let rows = try topic.partitions(database)
+    guard rows.indices.contains(Int(found.number)) else {
+      throw StorageErrors.damaged("\(topic.name)[\(found.number)]", why: "the log was altered")
+    }
     let row = rows[Int(found.number)]
     if row.high < mark.end {
       return StorageErrors.damaged(

@@ -24,10 +24,27 @@ struct TopicRow {
     return found
   }
 
+  static func find(_ database: Database, id: Int64) throws -> TopicRow? {
+    var found: TopicRow?
+    try Query.run(database, "SELECT id, name, partitions, crc FROM topic WHERE id = ?", [.integer(id)]) {
+      found = try TopicRow($0)
+    }
+    return found
+  }
+
   /// - Throws: `unknownTopic`.
   static func get(_ database: Database, name: String) throws -> TopicRow {
     guard let row = try find(database, name: name) else { throw unknown(name) }
     return row
+  }
+
+  /// - Throws: `damaged` when partitions are missing.
+  func partitions(_ database: Database) throws -> [PartitionRow] {
+    let rows = try PartitionRow.all(database, topic: id, name: name)
+    if rows.count != Int(partitionCount) {
+      throw StorageErrors.damaged("\(name)[\(rows.count)]", why: "the partition is missing: the log was altered")
+    }
+    return rows
   }
 
   static func unknown(_ name: String) -> BrokerError {

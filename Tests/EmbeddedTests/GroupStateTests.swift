@@ -1,0 +1,63 @@
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+@testable import OrderStreamEmbedded
+
+@Suite struct GroupStateTests {
+  @Test("Targets are ranges over the members in the order of their ids")
+  func ranges() {
+    var state = group(partitions: 7)
+    for id in ["c", "a", "b"] { state.join(.init(id: id, host: "h")) }
+    #expect(state.slots.map(\.target) == ["a", "a", "a", "b", "b", "c", "c"])
+  }
+
+  @Test("A partition changes hands only after its owner has given it up")
+  func handOver() {
+    var state = group(partitions: 2)
+    state.join(.init(id: "b", host: "h"))
+    #expect(state.take("b") == [0, 1])
+    let before = state.generation
+    state.join(.init(id: "a", host: "h"))
+    #expect(state.generation > before && !state.isStable)
+    #expect(state.take("a") == nil)
+    #expect(state.owned(by: "b", generation: before).count == 2)
+    state.release("b")
+    #expect(state.take("a") == [0] && state.take("b") == [1])
+    #expect(state.isStable)
+    #expect(state.owned(by: "b", generation: before).isEmpty)
+  }
+
+  @Test("Two members never own one partition, in any order of joins, deaths, takes and releases")
+  func storm() {
+    let seed: UInt64 = 7
+    var random = SeededRandom(seed: seed)
+    var state = group(partitions: 5)
+    var held: [String: [Int32]] = [:]
+    var last: Int64 = 0
+    for step in 0..<5000 {
+      let id = ["a", "b", "c", "d"].randomElement(using: &random)!
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0 where !state.contains(id): state.join(.init(id: id, host: "h"))
+      case 1:
+        state.remove([id])
+        held[id] = nil
+      case 2:
+        state.release(id)
+        held[id] = nil
+      default:
+        if let taken = state.take(id) { held[id] = taken }
+      }
+      let all = held.values.flatMap { $0 }
+      #expect(Set(all).count == all.count, "seed \(seed), step \(step)")
+      #expect(state.generation >= last)
+      last = state.generation
+    }
+  }
+
+  private func group(partitions: Int) -> GroupState {
+    var state = GroupState()
+    state.slots = (0..<partitions).map { GroupState.Slot(partition: Int64($0) + 10, number: Int32($0)) }
+    return state
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import GRDB
+import OrderStreamCore
+import OrderStreamTestSupport
+
+@testable import OrderStreamEmbedded
+
+/// A log in a temporary directory, with the means to look at its files and to damage them.
+final class LogFixture {
+  private let parent = TemporaryDirectory()
+  let directory: LogDirectory
+
+  init() { directory = LogDirectory(path: parent.path + "/a/log") }
+
+  func open() throws(BrokerError) -> EmbeddedBroker {
+    try EmbeddedBroker.open(directory: directory.path, log: SilentLog(), time: SystemTime())
+  }
+
+  /// A log with a topic `t` of 3 partitions and 9000 records in it, in 4 or more batches a partition, closed.
+  static func filled() throws -> LogFixture {
+    let fixture = LogFixture()
+    let broker = try fixture.open()
+    try broker.createTopic("t", partitions: 3)
+    for _ in 0..<4 { try broker.produce(2250, to: "t", partitions: 3) }
+    return fixture
+  }
+
+  /// Changes rows behind the log's back.
+  func edit(_ sql: String) throws {
+    let queue = try DatabaseQueue(path: directory.database)
+    try queue.write { try $0.execute(sql: sql) }
+    try queue.close()
+  }
+
+  func integer(_ sql: String) throws -> Int64 {
+    let queue = try DatabaseQueue(path: directory.database)
+    defer { try? queue.close() }
+    return try queue.read { try Int64.fetchOne($0, sql: sql) } ?? -1
+  }
+
+  /// What reading everything fails with, `nil` when it succeeds.
+  func readingError() -> BrokerError? {
+    do {
+      let broker = try open()
+      for topic in try broker.admin().topics(named: nil) { _ = try broker.contents(of: topic.name) }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Base offsets of the stored batches of a partition, in order.
+  func bases(partition: Int64) throws -> [Offset] {
+    let queue = try DatabaseQueue(path: directory.database)
+    defer { try? queue.close() }
+    return try queue.read {
+      try Int64.fetchAll(
+        $0, sql: "SELECT id FROM batch WHERE id BETWEEN ? AND ? ORDER BY id",
+        arguments: [
+          LogSchema.batchID(partition: partition, base: 0), LogSchema.batchID(partition: partition + 1, base: 0) - 1,
+        ])
+    }.map(LogSchema.baseOffset(batchID:))
+  }
+
+  func permissions(_ path: String) throws -> Int {
+    (try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue ?? -1
+  }
+
+  func size(_ path: String) -> Int {
+    ((try? FileManager.default.attributesOfItem(atPath: path)[.size]) as? NSNumber)?.intValue ?? 0
+  }
+
+  /// Copies the whole directory, as a user may while nobody has the log open.
+  func copy(to name: String) throws -> LogDirectory {
+    let target = LogDirectory(path: parent.path + "/" + name)
+    try FileManager.default.copyItem(atPath: directory.path, toPath: target.path)
+    return target
+  }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import GRDB
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+@testable import OrderStreamEmbedded
+
+@Suite struct OpeningTests {
+  @Test("Every connection has synchronous FULL, a write-ahead log and no automatic checkpoints")
+  func settings() throws {
+    let fixture = LogFixture()
+    let broker = try fixture.open()
+    try broker.createTopic("t")
+    try withExtendedLifetime(broker) {
+      let connection = try LogConnection(fixture.directory, log: SilentLog())
+      #expect(try connection.pragma("synchronous") == 2)
+      #expect(try connection.pragma("wal_autocheckpoint") == 0)
+      #expect(try connection.pragma("page_size") == Int64(LogSchema.pageBytes))
+      connection.close()
+      #expect(FileManager.default.fileExists(atPath: fixture.directory.database + "-wal"))
+    }
+  }
+
+  @Test("A new log is marked, private to its owner, and named after its directory")
+  func newLog() throws {
+    let fixture = LogFixture()
+    let broker = try fixture.open()
+    #expect(broker.name == "embedded:\(fixture.directory.path)")
+    #expect(try fixture.permissions(fixture.directory.path) == 0o700)
+    #expect(try fixture.integer("PRAGMA application_id") == 0x4F53_5452)
+    #expect(try fixture.integer("PRAGMA user_version") == 1)
+    withExtendedLifetime(broker) {}
+  }
+
+  @Test("A database of another program is refused and left as it is")
+  func foreignDatabase() throws {
+    let fixture = LogFixture()
+    try fixture.directory.create()
+    try fixture.edit("CREATE TABLE theirs (x)")
+    let before = try Data(contentsOf: URL(fileURLWithPath: fixture.directory.database))
+    #expect(code(fixture) == .foreignLog)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: fixture.directory.database)) == before)
+    try fixture.edit("PRAGMA application_id = 7")
+    #expect(code(fixture) == .foreignLog)
+  }
+
+  @Test("A file that is no database is refused and left as it is")
+  func noDatabase() throws {
+    let fixture = LogFixture()
+    try fixture.directory.create()
+    let text = Data(String(repeating: "not a database ", count: 1000).utf8)
+    try text.write(to: URL(fileURLWithPath: fixture.directory.database))
+    #expect(code(fixture) == .foreignLog)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: fixture.directory.database)) == text)
+  }
+
+  @Test("A log of a newer version is refused in words")
+  func newer() throws {
+    let fixture = try LogFixture.filled()
+    try fixture.edit("PRAGMA user_version = 9")
+    let error = #expect(throws: BrokerError.self) { try fixture.open() }
+    #expect(error?.code == .newerLog && error?.why.contains("version 9") == true)
+  }
+
+  @Test("A directory that cannot be made is named")
+  func cannotCreate() throws {
+    let error = #expect(throws: BrokerError.self) {
+      try EmbeddedBroker.open(directory: "/dev/null/log", log: SilentLog(), time: SystemTime())
+    }
+    #expect(error?.code == .cannotCreate && error?.what.contains("/dev/null/log") == true)
+  }
+
+  @Test("A log that nobody has open is one directory: it may be copied and moved")
+  func copy() throws {
+    let fixture = try LogFixture.filled()
+    let copy = try fixture.copy(to: "copy")
+    let broker = try EmbeddedBroker.open(directory: copy.path, log: SilentLog(), time: SystemTime())
+    #expect(try broker.contents(of: "t").count == 9000)
+    #expect(!FileManager.default.fileExists(atPath: fixture.directory.database + "-wal"))
+  }
+
+  @Test("Many objects opening one new log at once make one log")
+  func race() throws {
+    let fixture = LogFixture()
+    let failures = Failures()
+    let threads = (0..<6).map { number in
+      let directory = fixture.directory
+      let thread = Thread {
+        failures.catching {
+          let broker = try EmbeddedBroker.open(directory: directory.path, log: SilentLog(), time: SystemTime())
+          try broker.createTopic("t\(number)")
+          try broker.produce(10, to: "t\(number)")
+        }
+        failures.finish()
+      }
+      thread.start()
+      return thread
+    }
+    failures.wait(for: threads.count)
+    #expect(failures.all.isEmpty, "\(failures.all)")
+    #expect(try fixture.open().admin().topics(named: nil).count == 6)
+  }
+
+  private func code(_ fixture: LogFixture) -> BrokerError.Code? {
+    do throws(BrokerError) {
+      _ = try fixture.open()
+      return nil
+    } catch {
+      return error.code
+    }
+  }
+}
