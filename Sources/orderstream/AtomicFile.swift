@@ -58,14 +58,18 @@ struct AtomicFile: Sendable {
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
     guard isReplaced else { return try writeInPlace(bytes) }
     let temporary = try createTemporary()
+    Failpoint.reach("file/created")
     var code = Self.fill(temporary.descriptor, bytes, like: target)
     if close(temporary.descriptor) != 0, code == 0 { code = errno }
+    Failpoint.reach("file/written")
     if code == 0, rename(temporary.name, target) != 0 { code = errno }
     guard code == 0 else {
       unlink(temporary.name)
       throw failure(code)
     }
+    Failpoint.reach("file/renamed")
     try syncDirectory()
+    Failpoint.reach("file/synced")
   }
 
   private func writeInPlace(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {

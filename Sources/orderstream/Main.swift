@@ -15,7 +15,18 @@ struct Main {
     Descriptor.secureStandardStreams()
     Signals.ignoreWriteSignals()
     Signals.reportCrashes()
+    armFailpoint()
     exit(run(start).rawValue)
+  }
+
+  /// In debug builds a crash test may name the place where this process ends (see `Failpoint`).
+  private static func armFailpoint() {
+    #if DEBUG
+      guard let text = ProcessEnvironment.lookup("ORDERSTREAM_FAILPOINT"), let place = Int(text) else { return }
+      Failpoint.arm(place: place) { _ in
+        kill(getpid(), SIGKILL)
+      }
+    #endif
   }
 
   private static func run(_ start: Int64) -> ExitCode {

@@ -55,7 +55,9 @@ public struct OrderPublisher {
       }
       try sendNext(wall)
     }
+    Failpoint.reach("publisher/before-flush")
     try producer.flush(timeout: Self.flushTimeout)
+    Failpoint.reach("publisher/after-flush")
   }
 
   /// Sleeps until an order is due, in slices, so that a stop is seen.

@@ -87,8 +87,10 @@ extension PipelineLoop {
     for start in starts {
       try processor.saveState(partition: start.partition, to: stateWriter(for: start))
     }
+    Failpoint.reach("reset/before-commit")
     do throws(BrokerError) {
       try transaction.commit(starts)
+      Failpoint.reach("reset/after-commit")
     } catch {
       throw error.code == .fenced ? .groupActive(group: group) : .broker(error)
     }

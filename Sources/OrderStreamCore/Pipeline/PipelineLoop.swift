@@ -101,6 +101,7 @@ public final class PipelineLoop {
 
   /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
   public func close() {
+    Failpoint.reach("pipeline/before-close")
     transaction.close()
     consumer.close()
     admin.close()
@@ -250,7 +251,9 @@ public final class PipelineLoop {
     for position in positions {
       try processor.saveState(partition: position.partition, to: stateWriter(for: position))
     }
+    Failpoint.reach("pipeline/before-commit")
     try brokerCall { () throws(BrokerError) in try transaction.commit(positions) }
+    Failpoint.reach("pipeline/after-commit")
     processor.committed()
     progress.markCommitted()
     abortsInARow = 0
@@ -304,6 +307,7 @@ public final class PipelineLoop {
       needsReset = false
     }
     try restore(partitions)
+    Failpoint.reach("pipeline/assigned")
     observer.pipelineAssigned(partitions)
   }
 
@@ -315,6 +319,7 @@ public final class PipelineLoop {
         observer.pipelineAborted(error)
       }
     }
+    Failpoint.reach("pipeline/before-release")
     try abort()
     isAssigned = false
     progress.clear()

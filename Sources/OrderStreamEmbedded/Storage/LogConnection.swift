@@ -95,10 +95,13 @@ final class LogConnection {
           try database.inTransaction(.immediate) {
             result = try body(scope)
             try marks.remove(scope.removedPartitions)
+            Failpoint.reach("log/before-commit")
             return .commit
           }
         }
+        Failpoint.reach("log/after-commit")
         followCommit(scope, database)
+        Failpoint.reach("log/after-mark")
         return result!
       }
     } catch {
