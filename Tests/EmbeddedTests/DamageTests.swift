@@ -128,6 +128,22 @@ import Testing
     #expect(error?.code == .damaged)
   }
 
+  @Test("A mark that was removed or altered is a warning, and the log is read", arguments: [true, false])
+  func damagedMark(_ removed: Bool) throws {
+    let fixture = try LogFixture.filled()
+    if removed {
+      try FileManager.default.removeItem(atPath: fixture.directory.marks)
+    } else {
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: fixture.directory.marks))
+      bytes[32 + 9] ^= 1
+      try bytes.write(to: URL(fileURLWithPath: fixture.directory.marks))
+    }
+    let lines = KeptLog()
+    let broker = try EmbeddedBroker.open(directory: fixture.directory.path, log: lines, time: SystemTime())
+    #expect(lines.all.count == 1 && lines.all[0].contains(removed ? "gone" : "altered in 1 place"), "\(lines.all)")
+    #expect(try broker.contents(of: "t").count == 9000)
+  }
+
   @Test("A removed topic leaves no mark behind")
   func removedTopic() throws {
     let fixture = try LogFixture.filled()

@@ -121,7 +121,7 @@ final class EmbeddedConsumer: Consumer {
   private func lookUnlessBusy(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
     do throws(BrokerError) {
       return try look(batch)
-    } catch where error.code == .busy {
+    } catch  where error.code == .busy {
       connection.log.log(.warning, error.description)
       lookedAt = nil
       return .polled

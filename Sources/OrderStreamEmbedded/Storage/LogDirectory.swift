@@ -18,6 +18,7 @@ struct LogDirectory: Sendable, Hashable {
 
   /// Makes the directory, with its parents, for the owner alone. One that is there stays as it is.
   func create() throws(BrokerError) {
+    let isNew = !FileManager.default.fileExists(atPath: path)
     for directory in [path, members] {
       do {
         try FileManager.default.createDirectory(
@@ -27,6 +28,17 @@ struct LogDirectory: Sendable, Hashable {
           .cannotCreate, "cannot create the log directory \(directory)", why: StorageErrors.words(error),
           remedy: "name a directory that can be written with --brokers embedded:<directory>")
       }
+    }
+    if isNew { try synchronizeParent() }
+  }
+
+  /// What is acknowledged must not go because the name of its directory did.
+  private func synchronizeParent() throws(BrokerError) {
+    do {
+      let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      try Descriptor(opening: parent, flags: O_RDONLY | O_DIRECTORY).synchronize()
+    } catch {
+      throw StorageErrors.broker(error, "cannot create the log directory \(path)")
     }
   }
 

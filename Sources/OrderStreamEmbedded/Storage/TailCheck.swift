@@ -8,13 +8,21 @@ extension LogConnection {
   /// Compares every partition with its mark, when a log is opened.
   /// - Throws: `damaged` with coordinates when the log ends before its mark, or does not hold what the mark saw.
   func checkAllTails() throws(BrokerError) {
-    let marks: [TailMark]
+    let found: (marks: [TailMark], altered: Int)
     do {
-      marks = try self.marks.all()
+      found = try marks.all()
     } catch {
       throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
     }
-    for mark in marks { try check(mark) }
+    for mark in found.marks { try check(mark) }
+    let holdsRecords = try holdsRecords()
+    let isBlind = found.marks.isEmpty && found.altered == 0 && holdsRecords
+    if found.altered > 0 || isBlind {
+      log.log(
+        .warning,
+        "the mark of the log \(directory.path) is \(isBlind ? "gone" : "altered in \(found.altered) place(s)"): "
+          + "a lost tail cannot be noticed until something is appended")
+    }
   }
 
   /// Compares ends that a reader has just reached with their marks.
@@ -24,6 +32,10 @@ extension LogConnection {
       guard let mark = try mark(of: rows[Int(end.partition)].id), mark.end > end.offset else { continue }
       try check(mark)
     }
+  }
+
+  private func holdsRecords() throws(BrokerError) -> Bool {
+    try read("cannot check the log \(directory.path)") { try Query.integer($0, "SELECT id FROM batch LIMIT 1") } != nil
   }
 
   /// A mark is written after its commit and removed before its partition, so a fresh snapshot that disagrees is damage,

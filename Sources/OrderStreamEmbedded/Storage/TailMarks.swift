@@ -31,17 +31,22 @@ final class TailMarks {
     return count == Self.slotBytes ? slot.mark(of: partition) : nil
   }
 
-  /// Every mark there is.
-  func all() throws(ErrorNumber) -> [TailMark] {
+  /// Every mark there is, and how many slots were altered.
+  func all() throws(ErrorNumber) -> (marks: [TailMark], altered: Int) {
     let slots = try file.size() / Int64(Self.slotBytes)
     var marks: [TailMark] = []
+    var altered = 0
     for partition in 0..<slots {
-      if let mark = try mark(of: partition) { marks.append(mark) }
+      var slot = Slot()
+      _ = try withUnsafeMutableBytes(of: &slot.words) { buffer throws(ErrorNumber) in
+        try file.read(into: buffer, at: partition * Int64(Self.slotBytes))
+      }
+      if let mark = slot.mark(of: partition) { marks.append(mark) } else if !slot.isEmpty { altered += 1 }
     }
-    return marks
+    return (marks, altered)
   }
 
-  var holdsAnything: Bool { ((try? all()) ?? []).contains { $0.end > 0 } }
+  var holdsAnything: Bool { ((try? all().marks) ?? []).contains { $0.end > 0 } }
 
   /// Only under the write lock, after the commit.
   func update(_ marks: [TailMark]) throws(ErrorNumber) {
@@ -68,6 +73,8 @@ final class TailMarks {
       words = (UInt64(mark.partition).littleEndian, UInt64(mark.end).littleEndian, UInt64(mark.crc).littleEndian, 0)
       words.3 = (UInt64(seal) << 32).littleEndian
     }
+
+    var isEmpty: Bool { words == (0, 0, 0, 0) }
 
     func mark(of partition: Int64) -> TailMark? {
       guard UInt64(littleEndian: words.0) == UInt64(partition), UInt64(littleEndian: words.3) >> 32 == UInt64(seal),
