@@ -38,6 +38,8 @@ public final class PipelineLoop {
   static let groupCheckInterval: Duration = .milliseconds(50)
   /// A wait for the other members that lasts longer is worth a note.
   static let waitNotice: Duration = .seconds(1)
+  /// Attempts at one commit that fails with retriable errors; each waits as long as the back end is patient.
+  static let commitAttemptLimit = 6
   /// Aborts in a row, without a commit between them, before the run gives up.
   static let abortLimit = 20
 
@@ -252,7 +254,7 @@ public final class PipelineLoop {
       try processor.saveState(partition: position.partition, to: stateWriter(for: position))
     }
     Failpoint.reach("pipeline/before-commit")
-    try brokerCall { () throws(BrokerError) in try transaction.commit(positions) }
+    try commitRetrying(positions)
     Failpoint.reach("pipeline/after-commit")
     processor.committed()
     progress.markCommitted()
@@ -262,6 +264,20 @@ public final class PipelineLoop {
     committedRecords += pendingRecords
     pendingRecords = 0
     observer.pipelineCommitted(records: committedRecords, loop: self)
+  }
+
+  /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
+  private func commitRetrying(_ positions: [PartitionOffset]) throws(PipelineError) {
+    var attempts = 1
+    while true {
+      do throws(BrokerError) {
+        return try transaction.commit(positions)
+      } catch {
+        guard error.isRetriable, attempts < Self.commitAttemptLimit, !stop.isRequested else { throw .broker(error) }
+        attempts += 1
+        observer.pipelineWaits(.commit(error.why))
+      }
+    }
   }
 
   /// Runs a step; an error that requires an abort is answered with one, and with reading again from the committed

@@ -32,6 +32,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
   case openTransactions([Int32])
   /// This member is done; others have not committed up to the frozen ends yet.
   case otherMembers
+  /// A commit cannot be made yet, and why.
+  case commit(String)
 
   public var description: String {
     switch self {
@@ -40,6 +42,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
       return "waiting for an open transaction in partition \(list) to end"
     case .otherMembers:
       return "waiting for the other members of the group to commit their partitions"
+    case .commit(let why):
+      return "waiting to commit: \(why)"
     }
   }
 }
