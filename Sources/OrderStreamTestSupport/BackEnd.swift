@@ -1,3 +1,4 @@
+import Foundation
 import OrderStreamCore
 
 /// A row of the table that the contract suite runs over.
@@ -18,6 +19,15 @@ public struct BackEnd: Sendable, CustomStringConvertible {
     try withExtendedLifetime(fixture) { try body(fixture, try fixture.open()) }
   }
 
-  /// Every back end.
-  public static let all: [BackEnd] = [BackEnd(name: "embedded") { EmbeddedFixture() }]
+  /// Every back end; a Kafka cluster only when `ORDERSTREAM_TEST_BROKERS` names one, which is said aloud.
+  public static let all: [BackEnd] = [BackEnd(name: "embedded") { EmbeddedFixture() }] + kafka
+
+  private static var kafka: [BackEnd] {
+    guard let brokers = ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_BROKERS"], !brokers.isEmpty else {
+      print("ORDERSTREAM_TEST_BROKERS is not set: the contract suite runs on the embedded log only")
+      return []
+    }
+    print("ORDERSTREAM_TEST_BROKERS: the contract suite runs on \(brokers) too")
+    return [BackEnd(name: "kafka") { KafkaFixture(brokers: brokers) }]
+  }
 }

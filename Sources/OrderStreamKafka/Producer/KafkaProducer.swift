@@ -98,6 +98,11 @@ final class KafkaProducer: Producer {
     ledger.fail(sent - ledger.finished, because: gone)
   }
 
+  /// Ends the client as a broker's refusal would. For tests.
+  func raiseFatalError() {
+    link?.client.raiseFatalError(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, reason: "raised by a test")
+  }
+
   private func openLink() throws(BrokerError) -> ProducerLink {
     if let link { return link }
     throw BrokerError(.deliveryFailed, "cannot append to \(topic)", why: "the producer is closed")
