@@ -4,12 +4,21 @@ import OrderStreamCore
 /// A row of the table that the contract suite runs over.
 public struct BackEnd: Sendable, CustomStringConvertible {
   public let name: String
+  private let differences: Set<Difference>
   private let make: @Sendable () -> any BrokerFixture
 
-  public init(name: String, make: @escaping @Sendable () -> any BrokerFixture) {
+  public init(
+    name: String, differences: Set<Difference> = [], make: @escaping @Sendable () -> any BrokerFixture
+  ) {
     self.name = name
+    self.differences = differences
     self.make = make
   }
+
+  public func differs(by difference: Difference) -> Bool { differences.contains(difference) }
+
+  /// How long it may take until the partitions of a dead member have another one.
+  public var takeoverLimit: Duration { differs(by: .sessions) ? .seconds(12) : .seconds(5) }
 
   public var description: String { name }
 
@@ -28,6 +37,7 @@ public struct BackEnd: Sendable, CustomStringConvertible {
       return []
     }
     print("ORDERSTREAM_TEST_BROKERS: the contract suite runs on \(brokers) too")
-    return [BackEnd(name: "kafka") { KafkaFixture(brokers: brokers) }]
+    let differences: Set<Difference> = [.controlRecords, .fetches, .sessions, .eagerFirstMember, .noTimeZero]
+    return [BackEnd(name: "kafka", differences: differences) { KafkaFixture(brokers: brokers) }]
   }
 }

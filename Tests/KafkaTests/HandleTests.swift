@@ -6,9 +6,9 @@ import Testing
 @testable import OrderStreamKafka
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 
 /// Loops that make and destroy every handle; run under valgrind they show leaks of memory, and by themselves those of

@@ -4,9 +4,9 @@ import Testing
 @testable import OrderStreamKafka
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 
 struct IdentitySlotTests {

@@ -14,7 +14,8 @@ struct MockConsumerTests {
     try producer.flush(timeout: .seconds(10))
     producer.close()
     mock.cluster.failNext(
-      .fetch, with: [RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_UNKNOWN])
+      .fetch,
+      with: [RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_UNKNOWN])
     #expect(try mock.values().values.reduce(0) { $0 + $1.count } == 600)
   }
 

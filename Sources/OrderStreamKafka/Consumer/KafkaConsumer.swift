@@ -40,7 +40,8 @@ final class KafkaConsumer: Consumer {
     }
     if let slot, !slot.isStable {
       context.note(
-        .notice, "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
+        .notice,
+        "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
     let isMember = if case .member = options.membership { true } else { false }
     // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.

@@ -59,7 +59,8 @@ final class KafkaProducer: Producer {
           if ledger.isStalled { throw stalled() }
         case RD_KAFKA_RESP_ERR__FATAL: try replaceLink()
         default:
-          throw context.errors.map(error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
+          throw context.errors.map(
+            error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
         }
       }
     }

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 import OrderStreamCore
 import Synchronization
@@ -65,7 +65,8 @@ final class IdentitySlot: Sendable {
 
   private static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
-    return gethostname(&name, name.count - 1) == 0 ? name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : ""
+    return gethostname(&name, name.count - 1) == 0
+      ? name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : ""
   }
 
   /// What tells machines of the same name apart, where the system has it.
