@@ -30,10 +30,12 @@ let package = Package(
         "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", .product(name: "Logging", package: "swift-log"),
       ]),
 
-    .target(name: "OrderStreamTestSupport", dependencies: ["OrderStreamCore", "OrderStreamEmbedded"]),
+    .target(
+      name: "OrderStreamTestSupport",
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CRdKafka"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
-    .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "CRdKafka"]),
+    .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "OrderStreamTestSupport", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),
   ],

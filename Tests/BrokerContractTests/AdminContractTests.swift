@@ -87,7 +87,8 @@ import Testing
       defer { admin.close() }
       #expect(try admin.groups(named: "g").isEmpty)
       let members = try (0..<2).map { _ in try TestConsumer(try fixture.open(), topic: "t", group: "g") }
-      #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.pending.count == 5 } })
+      let read = { members.reduce(0) { $0 + $1.committed.count + $1.pending.count } }
+      #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.assigned?.count == 1 } && read() == 10 })
       for member in members { try member.commit() }
       let active = try #require(try admin.group("g"))
       #expect(active.state == "Stable" && active.members.count == 2)
@@ -97,7 +98,12 @@ import Testing
       #expect(active.members.allSatisfy { !$0.host.isEmpty && $0.partitions.count == 1 })
       members[0].close()
       fixture.kill(members[1].consumer)
-      let empty = try #require(try admin.groups(named: nil).first)
+      let clock = ContinuousClock()
+      let deadline = clock.now + backEnd.takeoverLimit
+      var empty = try #require(try admin.groups(named: nil).first)
+      while empty.state != "Empty" && clock.now < deadline {
+        empty = try #require(try admin.groups(named: nil).first)
+      }
       #expect(empty.state == "Empty" && empty.members.isEmpty)
       #expect(Array(empty.committed.values) == [5, 5])
     }

@@ -97,14 +97,14 @@ import Testing
     }
   }
 
-  @Test("Partitions of a dead member are taken over within 5 s", arguments: BackEnd.all)
+  @Test("Partitions of a dead member are taken over in time", arguments: BackEnd.all)
   func takeover(_ backEnd: BackEnd) throws {
     try backEnd.run { fixture, broker in
       try broker.createTopic("t", partitions: 4)
       let members = try (0..<2).map { _ in try TestConsumer(try fixture.open(), topic: "t", group: "g") }
       #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.assigned?.count == 2 } })
       fixture.kill(members[0].consumer)
-      #expect(try TestConsumer.pump([members[1]], within: .seconds(5)) { members[1].assigned?.count == 4 })
+      #expect(try TestConsumer.pump([members[1]], within: backEnd.takeoverLimit) { members[1].assigned?.count == 4 })
       members[1].close()
     }
   }
@@ -121,7 +121,7 @@ import Testing
       try zombie.put("k", "from the grave", partition: 0)
       try fixture.freeze(zombie.consumer)
       let heir = try TestConsumer(try fixture.open(), topic: "t", group: "g")
-      #expect(try TestConsumer.pump([heir], within: .seconds(5)) { heir.pending.count == 100 })
+      #expect(try TestConsumer.pump([heir], within: backEnd.takeoverLimit) { heir.pending.count == 100 })
       try heir.commit()
       let error = #expect(throws: BrokerError.self) { try zombie.commit() }
       #expect(error?.code == .fenced && error?.requiresAbort == true)
@@ -144,9 +144,14 @@ import Testing
       defer { member.close() }
       #expect(try TestConsumer.pump([member]) { member.pending.count == 10 })
       try fixture.freeze(member.consumer)
+      if backEnd.differs(by: .sessions) {
+        let error = #expect(throws: BrokerError.self) { try member.commit() }
+        #expect(error?.code == .fenced && error?.requiresAbort == true)
+        #expect(try TestConsumer.pump([member]) { member.events.contains(.lost) && member.pending.count == 10 })
+      }
       try member.commit()
       #expect(try member.consumer.committed([0]) == [10])
-      #expect(!member.events.contains(.lost))
+      #expect(member.events.contains(.lost) == backEnd.differs(by: .sessions))
     }
   }
 
@@ -205,7 +210,9 @@ import Testing
       #expect(try TestConsumer.pump([member]) { member.assigned == [0, 1] })
       try broker.change(.addPartitions(topic: "t", total: 4))
       try broker.produce(4, to: "t", partitions: 4)
-      #expect(try TestConsumer.pump([member]) { member.assigned == [0, 1, 2, 3] && member.pending.count == 4 })
+      // Some may have been committed when the old partitions were given back.
+      let read = { member.committed.count + member.pending.count }
+      #expect(try TestConsumer.pump([member]) { member.assigned == [0, 1, 2, 3] && read() == 4 })
     }
   }
 

@@ -29,10 +29,11 @@ import Testing
       binary.headers = [
         .init("source", everyByte), .init("empty", []), .init("none", nil), .init("source", [1]), .init("", [0]),
       ]
-      let written = [binary, TestRecord(timestampMs: 0, key: nil, value: "no key"), TestRecord(key: "", value: "é")]
+      var written = [binary, TestRecord(timestampMs: 0, key: nil, value: "no key"), TestRecord(key: "", value: "é")]
       try broker.produce(written, to: "t")
       var read = try broker.contents(of: "t")
       for index in read.indices { read[index].offset = 0 }
+      if backEnd.differs(by: .noTimeZero) { written[1].timestampMs = 1 }
       #expect(read == written)
     }
   }
@@ -65,6 +66,9 @@ import Testing
           #expect(entry.offset == next)
           next = entry.offset.next
         }
+      }
+      if backEnd.differs(by: .fetches) && batch.ends.isEmpty {
+        #expect(try consumer.poll(into: batch, timeout: .seconds(5)) == .polled)
       }
       #expect(batch.ends == [PartitionOffset(partition: 0, offset: 2500)])
     }
@@ -104,7 +108,8 @@ import Testing
         _ = try consumer.poll(into: batch, timeout: .seconds(5))
         for entry in batch.entries { seen[entry.partition, default: 0] += 1 }
       }
-      #expect(seen.count == 4 && seen.values.allSatisfy { $0 >= 100 })
+      #expect(seen.values.reduce(0, +) == 800)
+      if !backEnd.differs(by: .fetches) { #expect(seen.count == 4 && seen.values.allSatisfy { $0 >= 100 }) }
     }
   }
 

@@ -121,7 +121,9 @@ import Testing
         }
         try broker.produce(1, to: "out")
       }
-      #expect(try broker.contents(of: "out").map(\.offset) == Array(0..<15))
+      let offsets = try broker.contents(of: "out").map(\.offset)
+      #expect(offsets.count == 15 && offsets == offsets.sorted())
+      if !backEnd.differs(by: .controlRecords) { #expect(offsets == Array(0..<15)) }
     }
   }
 }

@@ -98,11 +98,29 @@ final class KafkaAdmin: Admin {
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
     case .createTopic(let name, let partitions, let replicationFactor):
+      try checkName(name)
       try steps.create(name, partitions: partitions, replicationFactor: replicationFactor)
     case .addPartitions(let topic, let total): try steps.addPartitions(topic, total: total)
     case .deleteTopic(let topic): try steps.delete(topic)
     case .deleteGroup(let group): try deleteGroup(group)
     case .deleteRecords(let partition, let before): try deleteRecords(partition, before: before)
+    }
+  }
+
+  private func checkName(_ name: String) throws(BrokerError) {
+    let isAllowed = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard isAllowed, (1...200).contains(name.utf8.count) else {
+      throw BrokerError(
+        .invalidTopic, "cannot create a topic", why: "its name is not 1 to 200 of the characters A–Z a–z 0–9 . _ -",
+        recovery: .none)
     }
   }
 

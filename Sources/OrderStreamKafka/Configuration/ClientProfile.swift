@@ -23,7 +23,7 @@ struct ClientProfile {
 
   private static let network: Settings = [
     ("socket.timeout.ms", "10000"), ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"),
-    ("reconnect.backoff.max.ms", "1000"), ("log.connection.close", "false"),
+    ("reconnect.backoff.max.ms", "1000"), ("log.connection.close", "false"), ("log.thread.name", "false"),
     ("topic.metadata.refresh.fast.interval.ms", "100"),
   ]
 
@@ -62,7 +62,7 @@ struct ClientProfile {
     network + [
       ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "300000"),
       ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.wait.max.ms", "50"),
-      ("fetch.error.backoff.ms", "50"),
+      ("fetch.error.backoff.ms", "50"), ("topic.metadata.refresh.interval.ms", "5000"),
     ]
 
   private static func explicitPositions(_ isolation: String) -> Settings {

@@ -23,8 +23,11 @@ final class KafkaConsumer: Consumer {
   private var source: RecordSource?
   private var state: StateReader?
   private var unanswered: ConsumerEvent?
-  /// Whether the group has given partitions (perhaps none) that were not given back.
-  private var isAssigned = false
+  /// What the group has given (perhaps nothing) and was not given back.
+  private(set) var owned: Set<Int32>?
+  private var isAssigned: Bool { owned != nil }
+  /// The one that commits this consumer's offsets.
+  weak var transaction: KafkaTransaction?
   /// librdkafka forgets that an assignment was lost when positions are moved.
   private var isLost = false
 
@@ -37,7 +40,8 @@ final class KafkaConsumer: Consumer {
     }
     if let slot, !slot.isStable {
       context.note(
-        .notice, "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
+        .notice,
+        "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
     let isMember = if case .member = options.membership { true } else { false }
     // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.
@@ -73,7 +77,7 @@ final class KafkaConsumer: Consumer {
     switch source.client.events.takeRebalance() {
     case .assign(let partitions):
       unanswered = .assigned(partitions)
-      isAssigned = true
+      owned = Set(partitions)
       takeGroupMetadata(source.client)
     case .revoke(let lost): unanswered = lost || isLost ? .lost : .revoked
     case nil: break
@@ -103,7 +107,7 @@ final class KafkaConsumer: Consumer {
     if case .member = options.membership { groupMetadata = nil }
     try source.unassign()
     unanswered = nil
-    isAssigned = false
+    owned = nil
     isLost = false
   }
 
@@ -141,7 +145,8 @@ final class KafkaConsumer: Consumer {
     let group = requireGroup()
     let reader = state ?? StateReader(group: group, topic: options.topic, context: context)
     state = reader
-    try reader.read(partitions, body)
+    // Records of an own transaction are not committed, and waiting for its end here would be waiting for ever.
+    try reader.read(partitions, waiting: transaction?.isOpen != true, body)
   }
 
   func close() {
@@ -155,6 +160,17 @@ final class KafkaConsumer: Consumer {
       context.note(.warning, "the group of \(options.topic) did not answer; its session ends by itself")
     }
   }
+
+  /// The process of this consumer and its transaction is gone: nobody is told. For tests.
+  func die() {
+    source = nil
+    state = nil
+    transaction?.die()
+    slot?.release()
+  }
+
+  /// Polls nothing for `limit`. For tests.
+  func freeze(_ limit: Duration) { context.time.sleep(limit) }
 
   /// A static member does not leave by closing: it unsubscribes, serves the revoke, and is gone when it has no id. A
   /// member that is just joining cannot leave, so its assignment is waited for.

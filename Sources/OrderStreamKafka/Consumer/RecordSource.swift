@@ -174,6 +174,12 @@ final class RecordSource {
       RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
       context.note(.info, "reading \(topic): \(error.text)")
       return nil
+    case RD_KAFKA_RESP_ERR_UNKNOWN, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+      RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+      RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH, RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+      // A broker in trouble; librdkafka asks again.
+      context.note(.warning, "reading \(topic): \(error.text)")
+      return nil
     case RD_KAFKA_RESP_ERR__FATAL:
       return context.errors.map(client.fatalError ?? error, "cannot read \(topic)", recovery: .fatal)
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:

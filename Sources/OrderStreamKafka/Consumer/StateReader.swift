@@ -27,13 +27,14 @@ final class StateReader {
     stateTopic = KafkaWords.stateTopic(of: group)
   }
 
+  /// - Parameter waiting: Whether open transactions in front of the high watermark are waited for.
   func read(
-    _ wanted: [Int32],
+    _ wanted: [Int32], waiting: Bool,
     _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
   ) throws(BrokerError) {
     guard let found = try context.describe(stateTopic) else { return }
     let there = wanted.filter { $0 < Int32(found.partitions.count) }
-    try catchUp(there)
+    try catchUp(there, waiting: waiting)
     for partition in there {
       let prefix = KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
       for (key, value) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
@@ -45,10 +46,13 @@ final class StateReader {
     }
   }
 
-  /// Reads each partition to the high watermark of this moment.
-  private func catchUp(_ wanted: [Int32]) throws(BrokerError) {
+  /// Reads each partition to the high watermark of this moment, or to the last stable offset.
+  private func catchUp(_ wanted: [Int32], waiting: Bool) throws(BrokerError) {
+    let source = if let source { source } else { try makeSource() }
+    self.source = source
     let starts = try context.starts(stateTopic, wanted)
-    let ends = try context.ends(stateTopic, wanted)
+    // The reader's own client is read_committed, so its ends are last stable offsets.
+    let ends = try context.ends(stateTopic, wanted, client: waiting ? nil : source.client)
     var targets: [Int32: Offset] = [:]
     for (index, partition) in wanted.enumerated() {
       var view = partitions[partition] ?? Partition()
@@ -58,8 +62,6 @@ final class StateReader {
       if view.position < ends[index] { targets[partition] = ends[index] }
     }
     if targets.isEmpty { return }
-    let source = if let source { source } else { try makeSource() }
-    self.source = source
     try source.assign(targets.keys.sorted().map { PartitionOffset(partition: $0, offset: partitions[$0]!.position) })
     do throws(BrokerError) { try follow(source, targets) } catch {
       // It would go on fetching.

@@ -111,11 +111,11 @@ final class ClientEvents: Sendable {
   }
 
   private func logLevel(_ level: Int32, facility: String) -> LogLevel {
-    // A lost connection is retried and ends in an error of ours if it does not come back.
+    // A lost connection is retried and ends in an error of ours if it does not come back. Nothing that librdkafka says is
+    // an error of the run: those are thrown.
     if facility == "FAIL" || facility == "ERROR" { return .info }
     switch level {
-    case ...2: return .error
-    case 3, 4: return .warning
+    case ...4: return .warning
     case 5: return .notice
     case 6: return .info
     default: return .debug

@@ -51,7 +51,8 @@ extension NativeClient {
     let members = (0..<Int(group.member_cnt)).map { index in
       let member = group.members[index]
       let assignment = UnsafeRawBufferPointer(
-        start: member.member_assignment, count: member.member_assignment == nil ? 0 : Int(member.member_assignment_size))
+        start: member.member_assignment, count: member.member_assignment == nil ? 0 : Int(member.member_assignment_size)
+      )
       return NativeGroup.Member(
         id: text(member.member_id), host: text(member.client_host), assignment: Array(assignment))
     }

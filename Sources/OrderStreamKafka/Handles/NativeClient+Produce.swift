@@ -9,8 +9,10 @@ extension NativeClient {
     let headers = record.headers.isEmpty ? nil : headerList(record.headers)
     let key = Self.presentBytes(record.key)
     let value = Self.presentBytes(record.value)
+    // librdkafka takes 0 for "now", so the first millisecond of 1970 stands for the zeroth.
+    let timestampMs = record.timestampMs == 0 ? 1 : record.timestampMs
     let result = orderstream_rd_kafka_produce(
-      pointer, topic.pointer, record.partition, record.timestampMs, key, record.key?.count ?? 0, value,
+      pointer, topic.pointer, record.partition, timestampMs, key, record.key?.count ?? 0, value,
       record.value?.count ?? 0, headers, UnsafeMutableRawPointer(bitPattern: tag))
     // On success they belong to the message.
     if result != RD_KAFKA_RESP_ERR_NO_ERROR, let headers { rd_kafka_headers_destroy(headers) }

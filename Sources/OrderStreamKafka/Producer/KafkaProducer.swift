@@ -59,7 +59,8 @@ final class KafkaProducer: Producer {
           if ledger.isStalled { throw stalled() }
         case RD_KAFKA_RESP_ERR__FATAL: try replaceLink()
         default:
-          throw context.errors.map(error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
+          throw context.errors.map(
+            error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
         }
       }
     }
@@ -96,6 +97,11 @@ final class KafkaProducer: Producer {
     let gone = NativeError(RD_KAFKA_RESP_ERR__PURGE_QUEUE)
     ledger.fail(Int64(ledger.takeUnacknowledged().count), because: gone)
     ledger.fail(sent - ledger.finished, because: gone)
+  }
+
+  /// Ends the client as a broker's refusal would. For tests.
+  func raiseFatalError() {
+    link?.client.raiseFatalError(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, reason: "raised by a test")
   }
 
   private func openLink() throws(BrokerError) -> ProducerLink {

@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 import Synchronization
 
@@ -17,25 +17,25 @@ final class BackgroundThread: Sendable {
     }
     let opaque = Unmanaged.passRetained(box).toOpaque()
     #if canImport(Glibc)
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { opaque in
-        Unmanaged<Box>.fromOpaque(opaque!).takeRetainedValue().body()
-        return nil
-      }, opaque)
-    precondition(result == 0, "the system has no room for another thread")
-    pthread_detach(thread)
+      var thread = pthread_t()
+      let result = pthread_create(
+        &thread, nil,
+        { opaque in
+          Unmanaged<Box>.fromOpaque(opaque!).takeRetainedValue().body()
+          return nil
+        }, opaque)
+      precondition(result == 0, "the system has no room for another thread")
+      pthread_detach(thread)
     #else
-    var thread: pthread_t?
-    let result = pthread_create(
-      &thread, nil,
-      { opaque in
-        Unmanaged<Box>.fromOpaque(opaque).takeRetainedValue().body()
-        return nil
-      }, opaque)
-    precondition(result == 0, "the system has no room for another thread")
-    pthread_detach(thread!)
+      var thread: pthread_t?
+      let result = pthread_create(
+        &thread, nil,
+        { opaque in
+          Unmanaged<Box>.fromOpaque(opaque).takeRetainedValue().body()
+          return nil
+        }, opaque)
+      precondition(result == 0, "the system has no room for another thread")
+      pthread_detach(thread!)
     #endif
   }
 

@@ -1,9 +1,10 @@
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #else
-import Darwin
+  import Darwin
 #endif
 import OrderStreamCore
+import Synchronization
 
 /// Who a member of a group is over restarts: the lowest number that no other process of this machine holds for the same
 /// cluster and group. Holding is an `flock` on a file, which the kernel gives back on any death. With the same identity
@@ -16,7 +17,7 @@ final class IdentitySlot: Sendable {
   let identity: String
   /// Whether a restart will have the same one.
   let isStable: Bool
-  private let descriptor: Int32
+  private let descriptor: Mutex<Int32>
 
   /// Takes the lowest free slot, or a random one where no lock can be had.
   init(group: String, clusterID: String, directory: String) {
@@ -29,7 +30,7 @@ final class IdentitySlot: Sendable {
         if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
           identity = "\(group)-\(machine)-\(slot)"
           isStable = true
-          self.descriptor = descriptor
+          self.descriptor = Mutex(descriptor)
           return
         }
         _ = Self.closeFile(descriptor)
@@ -37,10 +38,18 @@ final class IdentitySlot: Sendable {
     }
     identity = "\(group)-\(machine)-r\(Self.hex(UInt64.random(in: 0...UInt64.max)))"
     isStable = false
-    descriptor = -1
+    descriptor = Mutex(-1)
   }
 
-  deinit { if descriptor >= 0 { _ = Self.closeFile(descriptor) } }
+  deinit { release() }
+
+  /// Gives the slot back before its holder goes. Idempotent.
+  func release() {
+    descriptor.withLock { descriptor in
+      if descriptor >= 0 { _ = Self.closeFile(descriptor) }
+      descriptor = -1
+    }
+  }
 
   static var defaultDirectory: String { "/tmp/orderstream-\(geteuid())" }
 
@@ -56,7 +65,8 @@ final class IdentitySlot: Sendable {
 
   private static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
-    return gethostname(&name, name.count - 1) == 0 ? name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : ""
+    return gethostname(&name, name.count - 1) == 0
+      ? name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) } : ""
   }
 
   /// What tells machines of the same name apart, where the system has it.

@@ -31,7 +31,7 @@ final class KafkaTransaction: Transaction {
   private let group: String
   private let topics: [String]
   private let stateIndex: Int
-  var link: TransactionLink?
+  private var link: TransactionLink?
   private var phase = Phase.idle
   private var linksWithoutCommit = 1
   private let stateKey = ByteBuffer(capacity: 256)
@@ -51,9 +51,18 @@ final class KafkaTransaction: Transaction {
     topics = outputs + [state]
     stateIndex = outputs.count
     link = try makeLink()
+    consumer.transaction = self
   }
 
   deinit { close() }
+
+  /// Whether something is written that is neither committed nor aborted.
+  var isOpen: Bool {
+    switch phase {
+    case .open, .mustAbort: true
+    case .idle, .mustReplace: false
+    }
+  }
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
     precondition(output >= 0 && output < stateIndex, "an output is named by its index in `transaction(for:outputs:)`")
@@ -126,6 +135,11 @@ final class KafkaTransaction: Transaction {
     guard let metadata = consumer.groupMetadata, metadata.generation >= 0 || isSole else {
       throw remember(
         BrokerError(.fenced, what, why: "the partitions belong to another member by now", recovery: .abort))
+    }
+    if let foreign = offsets.first(where: { !isSole && consumer.owned?.contains($0.partition) != true }) {
+      throw remember(
+        BrokerError(
+          .fenced, what, why: "\(topic)[\(foreign.partition)] does not belong to this member", recovery: .abort))
     }
     let deadline = Deadline(Self.commitLimit, context.time)
     // Without it a commit waits for the linger time of its own flush.
@@ -207,7 +221,16 @@ final class KafkaTransaction: Transaction {
     case .idle, .mustReplace: break
     }
     phase = .idle
+    drop(link)
+  }
+
+  /// The process is gone: nothing is aborted. For tests.
+  func die() { link = nil }
+
+  /// Gives up what is queued, so that nothing of it is reported when the client ends.
+  private func drop(_ link: TransactionLink) {
     link.client.purge()
+    try? link.client.flush(.milliseconds(100))
   }
 
   private func openLink() throws(BrokerError) -> TransactionLink {
@@ -222,7 +245,7 @@ final class KafkaTransaction: Transaction {
         why: "\(linksWithoutCommit) producers in a row have failed", remedy: "see the log for the reasons")
     }
     linksWithoutCommit += 1
-    link?.client.purge()
+    if let link { drop(link) }
     link = nil
     link = try makeLink()
     phase = .idle

@@ -1,0 +1,66 @@
+import OrderStreamCore
+
+/// The admin of a `NamespacedBroker`. Names that could not be anybody's are passed on as they are, to be refused.
+final class NamespacedAdmin: Admin {
+  private let inner: any Admin
+  private let prefix: String
+
+  init(_ inner: any Admin, prefix: String) {
+    self.inner = inner
+    self.prefix = prefix
+  }
+
+  func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
+    try inner.topics(named: name.map(inside)).compactMap { topic in
+      guard let name = outside(topic.name) else { return nil }
+      return TopicDescription(
+        name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"))
+    }
+  }
+
+  func watermarks(topic: String) throws(BrokerError) -> [Watermarks] { try inner.watermarks(topic: inside(topic)) }
+
+  func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
+    try inner.offsets(topic: inside(topic), at: timestampMs)
+  }
+
+  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
+    try inner.groups(named: name.map(inside)).compactMap { group in
+      guard let name = outside(group.group) else { return nil }
+      let members = group.members.map { member in
+        GroupDescription.Member(id: member.id, host: member.host, partitions: member.partitions.compactMap(outside))
+      }
+      let committed = group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } }
+      return GroupDescription(
+        group: name, state: group.state, members: members, committed: Dictionary(uniqueKeysWithValues: committed))
+    }
+  }
+
+  func apply(_ change: AdminChange) throws(BrokerError) {
+    switch change {
+    case .createTopic(let name, let partitions, let replicationFactor):
+      try inner.apply(
+        .createTopic(
+          name: name.isEmpty || name.utf8.count > 200 ? name : inside(name), partitions: partitions,
+          replicationFactor: replicationFactor))
+    case .addPartitions(let topic, let total): try inner.apply(.addPartitions(topic: inside(topic), total: total))
+    case .deleteTopic(let topic): try inner.apply(.deleteTopic(inside(topic)))
+    case .deleteGroup(let group): try inner.apply(.deleteGroup(inside(group)))
+    case .deleteRecords(let partition, let before):
+      try inner.apply(
+        .deleteRecords(TopicPartition(topic: inside(partition.topic), partition: partition.partition), before: before))
+    }
+  }
+
+  func close() { inner.close() }
+
+  private func inside(_ name: String) -> String { prefix + name }
+
+  private func outside(_ name: String) -> String? {
+    name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : nil
+  }
+
+  private func outside(_ partition: TopicPartition) -> TopicPartition? {
+    outside(partition.topic).map { TopicPartition(topic: $0, partition: partition.partition) }
+  }
+}

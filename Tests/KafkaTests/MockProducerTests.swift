@@ -1,0 +1,131 @@
+import CRdKafka
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+@testable import OrderStreamKafka
+
+struct MockProducerTests {
+  private func expectCounts(_ producer: any Producer, acknowledged: Int64, failed: Int64) {
+    let deliveries = producer.deliveries
+    #expect(deliveries.acknowledged == acknowledged)
+    #expect(deliveries.failed == failed)
+    #expect(deliveries.acknowledgedByPartition.reduce(0, +) == acknowledged)
+  }
+
+  @Test("every record is acknowledged once and read back in order")
+  func roundTrip() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    try mock.send(3000, by: producer)
+    try producer.flush(timeout: .seconds(10))
+    producer.close()
+    expectCounts(producer, acknowledged: 3000, failed: 0)
+    #expect(producer.deliveries.acknowledgedByPartition == [1000, 1000, 1000])
+    let values = try mock.values()
+    #expect(values[1] == stride(from: 1, to: 3000, by: 3).map { "v\($0)" })
+    #expect(values.values.map(\.count) == [1000, 1000, 1000])
+  }
+
+  @Test("reports are counted while the sender does nothing")
+  func slowSender() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    defer { producer.close() }
+    try mock.send(3, by: producer)
+    let deadline = Deadline(.seconds(10), SystemTime())
+    while producer.deliveries.acknowledged < 3 && !deadline.hasPassed { SystemTime().sleep(.milliseconds(2)) }
+    #expect(producer.deliveries.acknowledged == 3)
+  }
+
+  @Test("requests that are refused, lost, or whose answer is lost leave each record once")
+  func faults() throws {
+    let mock = try MockBroker(properties: [("socket.timeout.ms", "1000"), ("retry.backoff.ms", "20")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    mock.cluster.failNext(.produce, with: [RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR__TRANSPORT])
+    try mock.send(300, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    mock.cluster.delayNext(.produce, delayMs: 1500)
+    try mock.send(300, first: 300, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    expectCounts(producer, acknowledged: 600, failed: 0)
+    let values = try mock.values()
+    #expect(values.values.reduce(0) { $0 + $1.count } == 600)
+    #expect(values[2] == stride(from: 2, to: 600, by: 3).map { "v\($0)" })
+  }
+
+  @Test("a fatal error of the idempotent producer loses nothing and keeps the order")
+  func fatal() throws {
+    let mock = try MockBroker(properties: [("linger.ms", "200")])
+    let producer = try #require(
+      try mock.broker.producer(topic: MockBroker.topic, pace: .bulk) as? KafkaProducer)
+    try mock.send(900, by: producer)
+    producer.raiseFatalError()
+    try mock.send(900, first: 900, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    expectCounts(producer, acknowledged: 1800, failed: 0)
+    #expect(producer.deliveries.possiblyDuplicated <= 900)
+    #expect(try mock.values()[0] == stride(from: 0, to: 1800, by: 3).map { "v\($0)" })
+    #expect(mock.log.all.contains { $0.level == .warning && $0.text.contains("another one takes over") })
+  }
+
+  @Test("when no broker is left, records fail in time, the sum stays right and sending ends")
+  func brokerGone() throws {
+    let mock = try MockBroker(properties: [("message.timeout.ms", "1500")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    try mock.send(30, by: producer)
+    try producer.flush(timeout: .seconds(10))
+    mock.cluster.setDown()
+    try mock.send(60, first: 30, by: producer)
+    let error = #expect(throws: BrokerError.self) { try producer.flush(timeout: .seconds(10)) }
+    #expect(error?.code == .deliveryFailed)
+    #expect(throws: BrokerError.self) { try mock.send(1, first: 90, by: producer) }
+    producer.close()
+    expectCounts(producer, acknowledged: 30, failed: 60)
+  }
+
+  @Test("closing gives up what is queued and counts it as failed")
+  func closeWithQueue() throws {
+    let mock = try MockBroker(properties: [("linger.ms", "20000")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    try mock.send(100, by: producer)
+    producer.close()
+    producer.close()
+    let deliveries = producer.deliveries
+    #expect(deliveries.acknowledged + deliveries.failed == 100)
+    #expect(throws: BrokerError.self) { try mock.send(1, by: producer) }
+  }
+
+  @Test("a full queue makes the sender wait, not fail")
+  func backPressure() throws {
+    let mock = try MockBroker(properties: [("queue.buffering.max.messages", "100")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    try mock.send(5000, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    expectCounts(producer, acknowledged: 5000, failed: 0)
+  }
+
+  @Test("a record that is too large or for no partition is refused, and the producer goes on")
+  func refused() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    func code(_ partition: Int32, _ size: Int) -> BrokerError.Code? {
+      do {
+        try MockBroker.lend(key: "k", value: String(repeating: "x", count: size)) { key, value throws(BrokerError) in
+          try producer.send(OutgoingRecord(partition: partition, timestampMs: 1, key: key, value: value))
+        }
+        return nil
+      } catch { return error.code }
+    }
+    #expect(code(0, 2_000_000) == .recordTooLarge)
+    #expect(code(3, 1) == .unknownPartition)
+    #expect(code(-1, 1) == .unknownPartition)
+    #expect(code(0, 1) == nil)
+    try producer.flush(timeout: .seconds(10))
+    producer.close()
+    expectCounts(producer, acknowledged: 1, failed: 0)
+  }
+}
