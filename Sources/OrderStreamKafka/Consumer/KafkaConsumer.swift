@@ -130,6 +130,8 @@ final class KafkaConsumer: Consumer {
         }
         return offsets
       } catch {
+        // Some brokers answer so for a group that nobody has used; others say that it has no offsets.
+        if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return partitions.map { _ in nil } }
         let mapped = context.errors.map(error, what)
         guard mapped.isRetriable || mapped.code == .unreachable else { throw mapped }
         guard patience.goesOn() else { throw mapped }
