@@ -53,7 +53,10 @@ final class KafkaConsumer: Consumer {
     _ = try? client.metadata(options.topic, .seconds(5))
     switch options.membership {
     case .none: break
-    case .sole: unanswered = .assigned(Array(0..<partitionCount))
+    case .sole:
+      unanswered = .assigned(Array(0..<partitionCount))
+      // It commits before the first assignment when it resets the group.
+      groupMetadata = GroupMetadata(of: client)
     case .member:
       do { try client.subscribe(to: options.topic) } catch {
         throw context.errors.map(error, "cannot join the group of \(options.topic)")
@@ -97,7 +100,6 @@ final class KafkaConsumer: Consumer {
     precondition(
       unanswered != .revoked && unanswered != .lost, "partitions that are taken away are answered with unassign")
     isLost = isLost || source.client.assignmentLost
-    if case .sole = options.membership, groupMetadata == nil { groupMetadata = GroupMetadata(of: source.client) }
     try source.assign(positions)
     unanswered = nil
   }
