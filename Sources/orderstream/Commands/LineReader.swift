@@ -102,7 +102,9 @@ final class LineReader {
   private func waitForInput() -> Bool {
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     while Signals.exitCode == nil {
-      if poll(&entry, 1, Self.pollMilliseconds) != 0 { return true }
+      let ready = poll(&entry, 1, Self.pollMilliseconds)
+      // An interrupted poll says nothing about the pipe: reading now could block for ever.
+      if ready > 0 || ready < 0 && errno != EINTR { return true }
     }
     return false
   }

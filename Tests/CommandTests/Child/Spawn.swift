@@ -1,0 +1,98 @@
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Starts the built binary. One spawn at a time, so that no child inherits a descriptor that another test has just made.
+enum Spawn {
+  static let lock = NSLock()
+
+  /// The `orderstream` that was built with the tests: it lies beside their bundle.
+  static let binary: String = {
+    let start = Bundle(for: BundleMark.self).bundleURL
+    let places = [start, start.deletingLastPathComponent(), Bundle.main.bundleURL]
+    let paths = places.map { $0.appendingPathComponent("orderstream").path }
+    guard let path = paths.first(where: FileManager.default.isExecutableFile) else {
+      preconditionFailure("orderstream is built beside the tests, looked at \(paths)")
+    }
+    return path
+  }()
+
+  private final class BundleMark {}
+
+  struct Plan {
+    var arguments: [String]
+    var environment: [String: String]
+    var directory: String
+    /// Descriptors of the parent that become 0, 1 and 2 of the child; `nil` starts it with that one closed.
+    var streams: [Int32?]
+    /// A shell command that runs first in the child, such as `ulimit -v 1000000`.
+    var prelude: String?
+  }
+
+  /// - Returns: the id of the child; the shell that sets it up has become the binary by `exec`.
+  static func start(_ plan: Plan) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (number, stream) in plan.streams.enumerated() {
+      if let stream { posix_spawn_file_actions_adddup2(&actions, stream, Int32(number)) }
+    }
+    for (number, stream) in plan.streams.enumerated() where stream == nil {
+      posix_spawn_file_actions_addclose(&actions, Int32(number))
+    }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    for number in [SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGHUP] { sigaddset(&signals, number) }
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+    let setUp = #"cd -- "$0" && "# + (plan.prelude.map { "\($0) && " } ?? "") + #"exec "$@""#
+    let words = ["sh", "-c", setUp, plan.directory, binary] + plan.arguments
+    let environment = plan.environment.map { "\($0)=\($1)" }
+    var pid: pid_t = 0
+    let code = withCStrings(words) { words in
+      withCStrings(environment) { posix_spawn(&pid, "/bin/sh", &actions, &attributes, words, $0) }
+    }
+    guard code == 0 else { throw HarnessError("cannot start a child: \(String(cString: strerror(code)))") }
+    return pid
+  }
+
+  private static func withCStrings<R>(_ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> R) -> R {
+    let pointers = texts.map { strdup($0) }
+    defer { for pointer in pointers { free(pointer) } }
+    return body(pointers + [nil])
+  }
+}
+
+/// Why a test could not do what it wanted; never the product's fault alone.
+struct HarnessError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// A pipe whose ends no child inherits.
+struct PipeEnds {
+  let read: Int32
+  let write: Int32
+
+  init() throws {
+    var ends: [Int32] = [0, 0]
+    let made = Spawn.lock.withLock {
+      guard pipe(&ends) == 0 else { return false }
+      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+      return true
+    }
+    guard made else { throw HarnessError("cannot make a pipe") }
+    (read, write) = (ends[0], ends[1])
+  }
+}
