@@ -10,7 +10,10 @@ struct ReplayCommand {
 
   func run() throws(CommandError) -> ExitCode {
     if let group = options.group, !options.execute {
-      try explain(group)
+      // Without `--execute` a named group is left alone.
+      let broker = try context.openBroker()
+      try context.emit(
+        ReplayPlan(topic: options.topic, group: group), broker: broker.name, activeMilliseconds: nil)
       return .success
     }
     let files = (initial: try AtomicFile(Self.initialFile), replay: try AtomicFile(Self.replayFile))
@@ -69,23 +72,6 @@ struct ReplayCommand {
       throw CommandError(
         .unavailable, "cannot produce \(events) orders to \(options.topic)",
         why: "only \(report.deliveries.acknowledged) were acknowledged", remedy: "look at the broker and run again")
-    }
-  }
-
-  /// Without `--execute` a named group is left alone.
-  private func explain(_ group: String) throws(CommandError) {
-    let text =
-      "would compute the metrics of group \(group) on \(options.topic), reset its offsets and state, "
-      + "and compute them again; add --execute to do it"
-    if context.options.json {
-      let buffer = ByteBuffer()
-      buffer.append(#"{"schema":"orderstream.replay/1","executed":false,"plan":"# as StaticString)
-      var json = JSONWriter(buffer)
-      json.string(text)
-      buffer.append("}\n" as StaticString)
-      try context.console.write(buffer)
-    } else {
-      try context.console.write(text + "\n")
     }
   }
 
