@@ -30,10 +30,13 @@ struct Main {
   }
 
   private static func run(_ start: Int64) -> ExitCode {
+    var console: Console?
     do throws(CommandError) {
-      return try execute(try Invocation.parse(try ProcessArguments.read()), start)
+      let invocation = try Invocation.parse(try ProcessArguments.read())
+      console = invocation.common.map(Console.init)
+      return try execute(invocation, start)
     } catch {
-      Console().report(error)
+      (console ?? Console()).report(error)
       return error.code
     }
   }

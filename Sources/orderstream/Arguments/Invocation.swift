@@ -44,6 +44,21 @@ enum Invocation: Hashable, Sendable {
     }
   }
 
+  /// The options that all commands share; `nil` for help, version and completions.
+  var common: CommonOptions? {
+    switch self {
+    case .help, .version, .completions: nil
+    case .produce(let options): options.common
+    case .inventory(let options): options.common
+    case .analytics(let options): options.common
+    case .replay(let options): options.common
+    case .lagDemo(let options): options.common
+    case .status(let options): options.common
+    case .tail(let options): options.common
+    case .audit(let options): options.common
+    }
+  }
+
   private static func positional(_ raw: RawArguments, _ spec: CommandSpec) throws(CommandError) -> String? {
     let most = spec.positional == nil ? 0 : 1
     if raw.positionals.count > most {

@@ -1,4 +1,4 @@
-import OrderStreamTestSupport
+import OrderStreamCore
 import Testing
 
 #if canImport(Glibc)
@@ -18,7 +18,7 @@ struct CrashTests {
   private func killRepeatedly(
     _ stage: Stage, _ line: [String], seed: UInt64, longest: Int, between: (Int) throws -> Void = { _ in }
   ) throws -> Int {
-    var random = OrderStreamTestSupport.SeededRandom(seed: seed)
+    var random = SeededRandom(seed: seed)
     var hits = 0
     for round in 0..<Self.kills {
       try between(round)

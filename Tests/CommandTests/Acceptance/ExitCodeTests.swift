@@ -158,10 +158,4 @@ struct ExitCodeTests {
     #expect(try stage.json("analytics")["total_orders"].int == 100)
     try stage.run("replay", "--group", "analytics", "--execute")
   }
-
-  @Test func aPropertyThatCarriesAPromiseIsRefusedOnACluster() throws {
-    let stage = try Stage()
-    let outcome = try stage.run("status", "-b", "127.0.0.1:1", "-X", "enable.idempotence=false", exits: 78)
-    #expect(outcome.errorLines.count == 1 && outcome.output.isEmpty, "\(outcome)")
-  }
 }
