@@ -27,11 +27,13 @@ public final class KafkaBroker: Broker {
   ///   - wait: Keep trying for that long; `nil` for `connectLimit`, so that a program ends within 10 s.
   ///   - lockDirectory: Where processes of one user on one machine agree on who is which member of a group; it is made
   ///     when it is missing. `nil` for a directory of the user's below `/tmp`.
+  ///   - stop: Ends the wait early once it is requested.
   ///   - log: Gets librdkafka's log lines and notes about waiting, without secrets; from any thread.
   /// - Throws: `unreachable` naming the address, `authentication`, `configuration` for a property that is refused.
   public static func connect(
     brokers: String, properties: [(key: String, value: String)] = [], clientID: String = "orderstream",
-    wait: Duration? = nil, lockDirectory: String? = nil, log: any LogSink, time: any TimeSource
+    wait: Duration? = nil, lockDirectory: String? = nil, stop: StopFlag? = nil, log: any LogSink,
+    time: any TimeSource
   ) throws(BrokerError) -> KafkaBroker {
     try PropertyRules.check(properties)
     let redactor = Redactor(properties: properties)
@@ -39,7 +41,7 @@ public final class KafkaBroker: Broker {
     let factory = ClientFactory(
       brokers: brokers, clientID: clientID, properties: properties, redactor: redactor, log: log)
     let lookup = try factory.client(.lookup(committed: false))
-    let clusterID = try reach(lookup, limit: wait ?? connectLimit, errors, time)
+    let clusterID = try reach(lookup, limit: wait ?? connectLimit, errors, time, stop: stop)
     return KafkaBroker(
       name: brokers,
       context: KafkaContext(
@@ -49,7 +51,7 @@ public final class KafkaBroker: Broker {
 
   /// Waits until a broker answers; returns the cluster's id, empty when it has none.
   private static func reach(
-    _ client: NativeClient, limit: Duration, _ errors: KafkaErrors, _ time: any TimeSource
+    _ client: NativeClient, limit: Duration, _ errors: KafkaErrors, _ time: any TimeSource, stop: StopFlag?
   ) throws(BrokerError) -> String {
     let what = "cannot reach a broker at \(errors.brokers)"
     let deadline = Deadline(limit, time)
@@ -60,7 +62,7 @@ public final class KafkaBroker: Broker {
       } catch {
         client.poll(.zero)
         if let failure = client.events.authenticationFailure { throw errors.map(failure, what, recovery: .fatal) }
-        if deadline.hasPassed {
+        if deadline.hasPassed || stop?.isRequested == true {
           let failure = client.events.lastFailure ?? error
           var mapped = errors.map(failure, what, recovery: .fatal)
           if mapped.code == .unauthorized || mapped.code == .authentication { throw mapped }

@@ -17,7 +17,7 @@ enum BrokerFactory {
         try KafkaBroker.connect(
           brokers: servers.map(\.description).joined(separator: ","),
           properties: context.options.properties.map { ($0.key, $0.value) }, wait: context.options.wait,
-          log: context.log, time: context.time)
+          stop: context.stop, log: context.log, time: context.time)
       }
     }
   }

@@ -21,7 +21,13 @@ final class CommandContext: Sendable {
 
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
   func openBroker() throws(CommandError) -> any Broker {
-    let broker = try BrokerFactory.open(self)
+    let broker: any Broker
+    do throws(CommandError) {
+      broker = try BrokerFactory.open(self)
+    } catch {
+      guard error.code == .unavailable, let signal = Signals.exitCode else { throw error }
+      throw CommandError(signal, error.what, why: "a signal ended the wait for it")
+    }
     if console.errorIsTerminal {
       let other =
         switch options.brokers {
