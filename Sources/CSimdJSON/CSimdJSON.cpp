@@ -209,6 +209,20 @@ inline csimdjson_status decode_item(element value, csimdjson_item &item, csimdjs
   return is_negative(found.values[CSIMDJSON_ITEM_PRICE - CSIMDJSON_ITEM_ID]) ? CSIMDJSON_NEGATIVE_AMOUNT : CSIMDJSON_OK;
 }
 
+/// The fields of an inventory event.
+enum event_field_index { event_type, event_order_id, event_item_id, event_quantity, event_action, event_timestamp };
+
+inline int event_field(std::string_view key) noexcept {
+  switch (key.size()) {
+    case 6: return is(key, "action", event_action);
+    case 7: return is(key, "item_id", event_item_id);
+    case 8: return key[0] == 'o' ? is(key, "order_id", event_order_id) : is(key, "quantity", event_quantity);
+    case 9: return is(key, "timestamp", event_timestamp);
+    case 10: return is(key, "event_type", event_type);
+    default: return unknown_field;
+  }
+}
+
 }  // namespace
 
 csimdjson_parser *csimdjson_parser_create(void) noexcept { return new (std::nothrow) csimdjson_parser; }
@@ -273,4 +287,25 @@ csimdjson_status csimdjson_decode_order(
   order->items = parser->items.get();
   order->item_count = count;
   return CSIMDJSON_OK;
+}
+
+bool csimdjson_decode_event(
+    csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_event *event) noexcept {
+  if (length == 0 || bytes[0] >= 0x80 || !parser->prepare(length)) return false;
+  simdjson::dom::object object;
+  if (parser->json.parse(bytes, length, false).get(object) != simdjson::SUCCESS) return false;
+  fields found;
+  csimdjson_field fault;
+  if (collect(object, event_field, event_type, event_timestamp, found, fault) != CSIMDJSON_OK) return false;
+  std::string_view texts[event_timestamp + 1];
+  for (int field = event_type; field <= event_timestamp; field++) {
+    if (field != event_quantity && found.values[field].get(texts[field]) != simdjson::SUCCESS) return false;
+  }
+  if (!equals(texts[event_type], "InventoryEvent") || !is_number(found.values[event_quantity])) return false;
+  event->order_id = text(texts[event_order_id]);
+  event->item_id = text(texts[event_item_id]);
+  event->action = text(texts[event_action]);
+  event->timestamp = text(texts[event_timestamp]);
+  event->quantity = quantity(found.values[event_quantity]);
+  return event->quantity != 0;
 }

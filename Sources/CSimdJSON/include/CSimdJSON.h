@@ -75,6 +75,16 @@ typedef struct csimdjson_order {
   csimdjson_field field;
 } csimdjson_order;
 
+/// One decoded inventory event. What it points at belongs to the parser and lives until its next decode.
+typedef struct csimdjson_event {
+  csimdjson_text order_id;
+  csimdjson_text item_id;
+  csimdjson_text action;
+  csimdjson_text timestamp;
+  /// 1 … 2³¹ − 1.
+  int32_t quantity;
+} csimdjson_event;
+
 /// Reused buffers of one decoding thread.
 typedef struct csimdjson_parser csimdjson_parser;
 
@@ -87,6 +97,11 @@ void csimdjson_parser_destroy(csimdjson_parser *parser) CSIMDJSON_NOEXCEPT;
 /// Allocates only for a document larger than all before it; memory for large documents is given back later.
 csimdjson_status csimdjson_decode_order(
     csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_order *order) CSIMDJSON_NOEXCEPT;
+
+/// Reads one inventory event, by the rules of `csimdjson_decode_order`: any key order and white space, unknown fields.
+/// False when it is none; `event` is filled after true.
+bool csimdjson_decode_event(
+    csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_event *event) CSIMDJSON_NOEXCEPT;
 
 /// Whether the bytes are well-formed UTF-8. Needs no padding.
 bool csimdjson_is_utf8(const uint8_t *bytes, size_t length) CSIMDJSON_NOEXCEPT;

@@ -23,4 +23,12 @@ struct OrderParser: ~Copyable {
   func decode(_ value: UnsafeRawBufferPointer) -> csimdjson_status {
     csimdjson_decode_order(handle, value.assumingMemoryBound(to: UInt8.self).baseAddress, value.count, order)
   }
+
+  /// An inventory event, borrowed from the parser until its next decode; `nil` when the value is none.
+  /// - Parameter value: followed by `ByteBuffer.tailPadding` readable bytes.
+  func decodeEvent(_ value: UnsafeRawBufferPointer) -> csimdjson_event? {
+    var event = csimdjson_event()
+    let bytes = value.assumingMemoryBound(to: UInt8.self).baseAddress
+    return csimdjson_decode_event(handle, bytes, value.count, &event) ? event : nil
+  }
 }

@@ -34,6 +34,7 @@ public final class Audit {
   private var firstPosition: [[Position?]]
   private let window = AuditWindow()
   private let decoder = OrderDecoder()
+  private let matcher = InventoryEventMatcher()
   private let expected = ByteBuffer()
 
   private struct Position: Comparable {
@@ -158,27 +159,27 @@ public final class Audit {
       let index = order[cursor.lowerBound]
       cursor = cursor.dropFirst()
       guard header.line < items.count else { continue }
-      window.setFound(
-        itemCount: items.count, verdict: verdict(window.events[index], items[Int(header.line)]), at: index)
+      let item = items[Int(header.line)]
+      InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
+      let matches = matchesExpected(window.events[index], item)
+      window.setFound(itemCount: items.count, verdict: matches ? .matches : .differs, at: index)
+      if !matches {
+        window.noteExpected(AuditFindings.text(key: decoder.order.orderID, value: expected.bytes), at: index)
+      }
     }
   }
 
-  private func verdict(_ event: AuditWindow.Event, _ item: DecodedOrder.Item) -> AuditWindow.Verdict {
-    expected.removeAll()
-    InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
-    let key = window.key(event)
-    let value = window.value(event)
-    if let key, let value, key.elementsEqual(decoder.order.orderID), value.elementsEqual(expected.bytes) {
-      return .matches
+  /// Whether key and value are those expected; the same JSON written in another way is.
+  private func matchesExpected(_ event: AuditWindow.Event, _ item: DecodedOrder.Item) -> Bool {
+    guard let key = window.key(event), let value = window.value(event), key.elementsEqual(decoder.order.orderID) else {
+      return false
     }
-    return .differs(
-      expected: "\(String(decoding: decoder.order.orderID, as: UTF8.self)) "
-        + String(decoding: expected.bytes, as: UTF8.self))
+    return value.elementsEqual(expected.bytes) || matcher.matches(value, order: decoder.order, item: item)
   }
 
   /// Decides about the events of the window, in output order.
   private func judge() {
-    for event in window.events {
+    for (index, event) in window.events.enumerated() {
       let place = Coordinates(
         TopicPartition(topic: settings.outputTopic, partition: event.outputPartition), offset: event.outputOffset)
       let found = { [window] in
@@ -195,8 +196,9 @@ public final class Audit {
       case .unknown:
         findings.add(
           .phantom, source: source, output: place, expected: "no event: there is no such item", found: found())
-      case .differs(let expected):
-        findings.add(.wrongAction, source: source, output: place, expected: expected, found: found())
+      case .differs:
+        findings.add(
+          .wrongAction, source: source, output: place, expected: window.expectedText(at: index), found: found())
         settle(header, event, source: source, place: place)
       case .matches: settle(header, event, source: source, place: place)
       }
@@ -253,11 +255,10 @@ public final class Audit {
       } else if mayHaveBeenRemoved(record) {
         findings.unverifiable += 1
       } else {
-        expected.removeAll()
         InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
         findings.add(
           .lost, source: AuditFindings.source(settings.topic, record.partition, record.offset, line), output: nil,
-          expected: String(decoding: expected.bytes, as: UTF8.self), found: "nothing")
+          expected: AuditFindings.text(key: decoder.order.orderID, value: expected.bytes), found: "nothing")
       }
     }
   }

@@ -24,18 +24,21 @@ final class AuditWindow {
     /// The source was not found (yet).
     case unknown
     case matches
-    case differs(expected: String)
+    case differs
     case unverifiable
     case other
   }
 
   private(set) var events: [Event] = []
+  /// What the first events that differ must be, by their index in `events`: so many as a report can name.
+  private var expectedTexts: [Int: String] = [:]
   private let arena = ByteBuffer(capacity: 1 << 20)
 
   var isFull: Bool { events.count >= Self.eventLimit || arena.count >= Self.byteLimit }
 
   func removeAll() {
     events.removeAll(keepingCapacity: true)
+    expectedTexts.removeAll()
     arena.removeAll()
   }
 
@@ -59,6 +62,17 @@ final class AuditWindow {
   }
 
   func setVerdict(_ verdict: Verdict, at index: Int) { events[index].verdict = verdict }
+
+  /// Keeps what the event at `index` must be, as long as it may be among the first that differ in output order.
+  func noteExpected(_ text: @autoclosure () -> String, at index: Int) {
+    if expectedTexts.count >= AuditFindings.violationLimit, let last = expectedTexts.keys.max() {
+      guard index < last else { return }
+      expectedTexts[last] = nil
+    }
+    expectedTexts[index] = text()
+  }
+
+  func expectedText(at index: Int) -> String { expectedTexts[index] ?? "" }
 
   func setFound(itemCount: Int, verdict: Verdict, at index: Int) {
     events[index].itemCount = itemCount
