@@ -52,7 +52,12 @@ final class CommandContext: Sendable {
     } else {
       report.appendText(to: buffer)
     }
-    try console.write(buffer)
+    // Reports quote records, and a terminal would obey their control characters.
+    if console.outputIsTerminal {
+      try console.write(TerminalText.escaped(buffer.bytes, multiline: true))
+    } else {
+      try console.write(buffer)
+    }
   }
 
   /// Appends a report's document, one line.
