@@ -3,11 +3,10 @@ import Synchronization
 /// What the consumers of `lag-demo` saw, in committed transactions, order by order. Shared by their threads.
 public final class LagRecorder: Sendable {
   private struct Seen {
-    /// Times each order was seen, by number − first number, saturating at 255.
-    var times: [UInt8]
+    /// By number − first number.
+    var isSeen: [Bool]
+    /// Records seen, also those that are none of the orders produced here.
     var committed: Int64 = 0
-    /// Records that are none of the orders produced here.
-    var strangers: Int64 = 0
   }
 
   private let firstOrder: Int64
@@ -16,7 +15,7 @@ public final class LagRecorder: Sendable {
   /// - Parameter count: orders `firstOrder`, `firstOrder + 1`, … that will be produced.
   public init(firstOrder: Int64, count: Int) {
     self.firstOrder = firstOrder
-    seen = Mutex(Seen(times: Array(repeating: 0, count: count)))
+    seen = Mutex(Seen(isSeen: Array(repeating: false, count: count)))
   }
 
   /// Takes in the orders of one committed transaction.
@@ -25,10 +24,8 @@ public final class LagRecorder: Sendable {
       for number in numbers {
         let index = number - firstOrder
         seen.committed += 1
-        if index >= 0 && index < seen.times.count {
-          seen.times[Int(index)] = UInt8(clamping: Int(seen.times[Int(index)]) + 1)
-        } else {
-          seen.strangers += 1
+        if index >= 0 && index < seen.isSeen.count {
+          seen.isSeen[Int(index)] = true
         }
       }
     }
@@ -40,7 +37,7 @@ public final class LagRecorder: Sendable {
   /// Orders that were produced and never seen, and times that an order, or a stranger, was seen too often.
   public func verdict(produced: Int64) -> (lost: Int64, duplicated: Int64) {
     seen.withLock { seen in
-      let distinct = seen.times.reduce(Int64(0)) { $0 + ($1 > 0 ? 1 : 0) }
+      let distinct = seen.isSeen.reduce(Int64(0)) { $0 + ($1 ? 1 : 0) }
       return (max(0, produced - distinct), seen.committed - distinct)
     }
   }

@@ -10,8 +10,6 @@ public struct MinuteTable: Sendable {
   }
 
   private static let emptyMinute = Int64.min
-  /// The most orders that one minute of one partition can count.
-  public static let orderLimit = UInt32.max - 1
 
   private var slots: [Slot] = []
   private var lastIndex = -1

@@ -34,28 +34,42 @@ public final class OrderMetrics: Processor {
     let payload = record.payload
     switch record.key {
     case .position:
-      guard payload.count == 8 else { throw Self.damagedState(partition) }
-      partitions[partition, default: Partition()].rejected = payload.littleEndian(at: 0, as: Int64.self)
+      guard payload.count == 8 else { throw Self.damagedState(partition, "has the wrong length") }
+      let rejected = payload.littleEndian(at: 0, as: Int64.self)
+      guard rejected >= 0 else { throw Self.damagedState(partition, Self.impossible) }
+      partitions[partition, default: Partition()].rejected = rejected
     case .hour(let hour):
       guard let entries = payload.first, payload.count == 1 + Int(entries) * Self.entryLength else {
-        throw Self.damagedState(partition)
+        throw Self.damagedState(partition, "has the wrong length")
       }
       for entry in 0..<Int(entries) {
         let at = 1 + entry * Self.entryLength
-        let minute = hour * 60 + Int64(payload[at])
-        add(
-          minute: minute, orders: payload.littleEndian(at: at + 1, as: UInt32.self),
-          failed: payload.littleEndian(at: at + 5, as: UInt32.self), to: partition)
+        let orders = payload.littleEndian(at: at + 1, as: UInt32.self)
+        let failed = payload.littleEndian(at: at + 5, as: UInt32.self)
+        guard let minute = Self.minute(payload[at], ofHour: hour), failed <= orders, orders < .max else {
+          throw Self.damagedState(partition, Self.impossible)
+        }
+        add(minute: minute, orders: orders, failed: failed, to: partition)
       }
     }
   }
 
+  /// State lies on a broker where others may write: what no run of this program stores is refused, never trapped on.
+  private static func minute(_ minute: UInt8, ofHour hour: Int64) -> Int64? {
+    guard minute < 60, CivilTime.minutesRange.lowerBound.hour...CivilTime.minutesRange.upperBound.hour ~= hour else {
+      return nil
+    }
+    return hour * 60 + Int64(minute)
+  }
+
+  private static let impossible = "holds numbers that are not possible"
+
   private static let entryLength = 9
 
-  private static func damagedState(_ partition: Int32) -> PipelineError {
+  private static func damagedState(_ partition: Int32, _ why: String) -> PipelineError {
     .broker(
       BrokerError(
-        .damaged, "cannot read the state of partition \(partition)", why: "a record has the wrong length",
+        .damaged, "cannot read the state of partition \(partition)", why: "a record \(why)",
         remedy: "recompute with analytics --reset-offsets"))
   }
 

@@ -1,6 +1,20 @@
 extension PipelineLoop {
   /// The only way in for state: reads what is stored, compares it with the committed offsets, starts reading there.
+  ///
+  /// Offsets and state are two reads. A member that was fenced may still restore partitions whose new owner commits
+  /// between the two, so a difference counts only when it stays.
   func restore(_ partitions: [Int32]) throws(PipelineError) {
+    for _ in 1..<Self.restoreLimit {
+      do throws(PipelineError) {
+        return try restoreOnce(partitions)
+      } catch .offsetsMoved {
+        continue
+      }
+    }
+    try restoreOnce(partitions)
+  }
+
+  private func restoreOnce(_ partitions: [Int32]) throws(PipelineError) {
     processor.forgetAll()
     let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(partitions) }
     let covered = try readState(of: partitions) { partition, record throws(PipelineError) in
@@ -53,7 +67,9 @@ extension PipelineLoop {
     guard let start = committed ?? covered else { return watermarks.low }
     if start < watermarks.low {
       guard settings.acceptsLoss else { throw .rangeGone(topicPartition, from: start, to: watermarks.low) }
-      lostRecords += watermarks.low - start
+      // The same loss is met again when the transaction that would commit the new position is aborted.
+      lostRecords += max(0, watermarks.low - max(start, lostBelow[partition] ?? start))
+      lostBelow[partition] = watermarks.low
       observer.pipelineLost(topicPartition, from: start, to: watermarks.low)
       return watermarks.low
     }

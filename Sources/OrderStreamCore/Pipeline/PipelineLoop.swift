@@ -42,6 +42,8 @@ public final class PipelineLoop {
   static let commitAttemptLimit = 6
   /// Aborts in a row, without a commit between them, before the run gives up.
   static let abortLimit = 20
+  /// Times that committed offsets and state are read before a difference between them counts.
+  static let restoreLimit = 3
 
   let settings: Settings
   let broker: any Broker
@@ -91,14 +93,28 @@ public final class PipelineLoop {
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
     batch = RecordBatch(recordLimit: settings.commitRecords)
-    admin = try brokerCall { () throws(BrokerError) in try broker.admin() }
-    let consumer = try brokerCall { () throws(BrokerError) in try broker.consumer(settings.consumer) }
-    self.consumer = consumer
-    transaction = try brokerCall { () throws(BrokerError) in
-      try broker.transaction(for: consumer, outputs: settings.outputs)
-    }
+    (admin, consumer, transaction) = try brokerCall { () throws(BrokerError) in try Self.open(settings, broker) }
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit
+  }
+
+  /// Makes the three ports, or none of them: a group keeps no member whose run could not begin.
+  private static func open(
+    _ settings: Settings, _ broker: any Broker
+  ) throws(BrokerError) -> (any Admin, any Consumer, any Transaction) {
+    let admin = try broker.admin()
+    do throws(BrokerError) {
+      let consumer = try broker.consumer(settings.consumer)
+      do throws(BrokerError) {
+        return (admin, consumer, try broker.transaction(for: consumer, outputs: settings.outputs))
+      } catch {
+        consumer.close()
+        throw error
+      }
+    } catch {
+      admin.close()
+      throw error
+    }
   }
 
   /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
@@ -134,6 +150,8 @@ public final class PipelineLoop {
 
   /// Records that were removed before the group read them, and whose loss was accepted in this run.
   public internal(set) var lostRecords: Int64 = 0
+  /// By partition, the offset below which lost records are counted already.
+  var lostBelow: [Int32: Offset] = [:]
 
   // MARK: - Records
 
@@ -205,7 +223,8 @@ public final class PipelineLoop {
     case .ends(let ends):
       return try hasGroupReached(ends) ? .reachedEnds : nil
     case .follow(let idle):
-      guard let idle, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else { return nil }
+      // Joining the group is not idling: it may take longer than the time-out.
+      guard let idle, isAssigned, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else { return nil }
       return .idle
     }
   }

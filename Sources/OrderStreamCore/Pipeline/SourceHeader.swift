@@ -20,12 +20,12 @@ struct SourceHeader: Hashable {
     isOfTopic = rest.elementsEqual(topic)
   }
 
-  /// Takes `/<digits>` off the end.
+  /// Takes `/<digits>` off the end; a number has one form, so leading zeros name nothing.
   private static func takeNumber(_ rest: inout UnsafeRawBufferPointer) -> Int64? {
     guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
     var value: Int64 = 0
     let digits = rest[(slash + 1)...]
-    guard (1...19).contains(digits.count) else { return nil }
+    guard (1...19).contains(digits.count), digits.count == 1 || digits.first != UInt8(ascii: "0") else { return nil }
     for digit in digits {
       guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") else { return nil }
       let (product, overflow) = value.multipliedReportingOverflow(by: 10)

@@ -34,12 +34,12 @@ public struct BarChart: Sendable {
     return BarChart(kept.sorted().map { bars[$0] })
   }
 
-  /// The lines of the chart, at most `width` columns each.
+  /// The lines of the chart, at most `width` columns each, or as wide as labels and values alone are.
   public func lines(width: Int) -> [String] {
     let labelWidth = bars.map(\.label.count).max() ?? 0
     let largest = bars.map(\.value).max() ?? 0
     let valueWidth = String(largest).count
-    let room = max(10, width - labelWidth - valueWidth - 5)
+    let room = max(1, width - labelWidth - valueWidth - 5)
     var lines = hidden > 0 ? ["  (\(hidden) earlier ones not drawn)"] : []
     lines += bars.map { bar in
       let length = Self.length(bar.value, largest: largest, room: room)
