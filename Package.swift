@@ -37,6 +37,7 @@ let package = Package(
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
     .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "OrderStreamTestSupport", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
+    .testTarget(name: "PipelineTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),
   ],
   swiftLanguageModes: [.v6],

@@ -1,0 +1,113 @@
+import OrderStreamCore
+import Synchronization
+
+/// What a `FaultBroker` does wrong, by count. Shared with the test, which may read the counts at any time.
+public final class FaultPlan: Sendable {
+  /// A commit that fails.
+  public struct CommitFault: Sendable {
+    public enum Moment: Sendable {
+      /// Nothing of the transaction lands.
+      case before
+      /// All of it lands, and only the answer is lost.
+      case after
+    }
+
+    /// Commits that succeed before the first one that fails.
+    public var failAfter: Int
+    public var moment: Moment
+    public var code: BrokerError.Code
+    public var recovery: BrokerError.Recovery
+    /// Commits in a row that fail.
+    public var times: Int
+
+    public init(
+      failAfter: Int, _ moment: Moment = .before, code: BrokerError.Code = .internalError,
+      recovery: BrokerError.Recovery, times: Int = 1
+    ) {
+      self.failAfter = failAfter
+      self.moment = moment
+      self.code = code
+      self.recovery = recovery
+      self.times = times
+    }
+  }
+
+  /// A state record that is added to one commit.
+  public struct Tampering: Sendable {
+    /// 0-based, over all transactions of the broker.
+    public var commit: Int
+    public var partition: Int32
+    public var key: String
+    public var value: [UInt8]
+
+    public init(commit: Int, partition: Int32, key: String, value: [UInt8]) {
+      self.commit = commit
+      self.partition = partition
+      self.key = key
+      self.value = value
+    }
+  }
+
+  private struct State {
+    var commits = 0
+    var sends = 0
+    var aborts = 0
+    var staleReads = 0
+  }
+
+  public let commitFault: CommitFault?
+  /// Records sent to outputs before one is refused with `requiresAbort`; `nil` refuses none.
+  public let sendFailsAfter: Int?
+  public let tampering: Tampering?
+  /// The group's offsets have expired: consumers read none, the state stays.
+  public let offsetsExpired: Bool
+  private let state: Mutex<State>
+
+  /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
+  ///   another member committed right after them.
+  public init(
+    commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, tampering: Tampering? = nil,
+    offsetsExpired: Bool = false, staleCommittedReads: Int = 0
+  ) {
+    self.commitFault = commitFault
+    self.sendFailsAfter = sendFailsAfter
+    self.tampering = tampering
+    self.offsetsExpired = offsetsExpired
+    state = Mutex(State(staleReads: staleCommittedReads))
+  }
+
+  /// Commits tried so far.
+  public var commits: Int { state.withLock { $0.commits } }
+  /// Transactions aborted so far.
+  public var aborts: Int { state.withLock { $0.aborts } }
+
+  func nextCommit() -> Int {
+    state.withLock { state in
+      defer { state.commits += 1 }
+      return state.commits
+    }
+  }
+
+  func nextSend() -> Int {
+    state.withLock { state in
+      defer { state.sends += 1 }
+      return state.sends
+    }
+  }
+
+  func noteAbort() { state.withLock { $0.aborts += 1 } }
+
+  func takeStaleRead() -> Bool {
+    state.withLock { state in
+      state.staleReads -= 1
+      return state.staleReads >= 0
+    }
+  }
+
+  func fault(ofCommit number: Int, _ moment: CommitFault.Moment) -> BrokerError? {
+    guard let fault = commitFault, fault.moment == moment,
+      (fault.failAfter..<(fault.failAfter + fault.times)).contains(number)
+    else { return nil }
+    return BrokerError(fault.code, "cannot commit", why: "commit \(number) fails by plan", recovery: fault.recovery)
+  }
+}
