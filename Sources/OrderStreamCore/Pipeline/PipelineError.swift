@@ -60,5 +60,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  public var description: String { "\(parts.what): \(parts.why); \(parts.remedy)" }
+  public var description: String {
+    let (what, why, remedy) = parts
+    return remedy.isEmpty ? "\(what): \(why)" : "\(what): \(why); \(remedy)"
+  }
 }

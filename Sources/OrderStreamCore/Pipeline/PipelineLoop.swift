@@ -6,32 +6,6 @@
 /// - a position record covers every partition that a commit moves, so state and offsets can be compared;
 /// - after an abort the rest of the batch in hand is dropped, because it lies behind the committed offsets again.
 public final class PipelineLoop {
-  public struct Settings: Sendable {
-    public var consumer: ConsumerOptions
-    /// Partitions of the source topic.
-    public var partitionCount: Int32
-    public var outputs: [String] = []
-    public var bound: RunBound
-    /// Commits exactly this many records, if there are so many.
-    public var maximumRecords: Int64?
-    /// Clears the group's state and offsets before the first record; refused while another member is active.
-    public var resetsGroup = false
-    /// Goes on where the log starts now when records were removed before the group read them, instead of stopping.
-    public var acceptsLoss = false
-    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
-    public var commitInterval: Duration = .milliseconds(100)
-    public var commitRecords = 10_000
-    public var commitBytes = 8 << 20
-    /// Time that a slow consumer spends on each record (`lag-demo`).
-    public var delayPerRecord: Duration = .zero
-
-    public init(consumer: ConsumerOptions, partitionCount: Int32, bound: RunBound) {
-      self.consumer = consumer
-      self.partitionCount = partitionCount
-      self.bound = bound
-    }
-  }
-
   /// A poll waits at most this long, so that a request to stop is seen.
   static let pollTimeout: Duration = .milliseconds(100)
   /// How often a member without work asks how far the group is.
@@ -62,15 +36,14 @@ public final class PipelineLoop {
   private let stateValue = ByteBuffer(capacity: 1024)
   var progress: AssignmentProgress
   private var needsReset: Bool
-  private var isAssigned = false
+  private(set) var isAssigned = false
   private var pendingRecords: Int64 = 0
-  private var committedRecords: Int64 = 0
+  private(set) var committedRecords: Int64 = 0
   private var lastCommit: Int64
-  private var nextGroupCheck: Int64 = 0
+  var nextGroupCheck: Int64 = 0
   /// Since when this member has nothing left to do.
-  private var doneSince: Int64?
-  private var groupHasReachedEnds = false
-  private var lastRecord: Int64
+  var doneSince: Int64?
+  private(set) var lastRecord: Int64
   private var firstRecord: Int64?
   private var lastRecordCommit: Int64?
   private var abortsInARow = 0
@@ -213,38 +186,6 @@ public final class PipelineLoop {
       guard rest > 0 else { return }
       time.sleep(.nanoseconds(min(rest, 50_000_000)))
     }
-  }
-
-  // MARK: - Ends
-
-  private func reachedEnd() throws(PipelineError) -> RunEnd? {
-    if let maximum = settings.maximumRecords, committedRecords >= maximum { return .reachedMaximum }
-    switch settings.bound {
-    case .ends(let ends):
-      return try hasGroupReached(ends) ? .reachedEnds : nil
-    case .follow(let idle):
-      // Joining the group is not idling: it may take longer than the time-out.
-      guard let idle, isAssigned, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else { return nil }
-      return .idle
-    }
-  }
-
-  private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
-    guard isAssigned, progress.ownHaveReachedEnds else {
-      doneSince = nil
-      return false
-    }
-    if progress.ownsAll { return true }
-    let now = time.monotonicNanoseconds
-    let since = doneSince ?? now
-    doneSince = since
-    guard now >= nextGroupCheck else { return false }
-    nextGroupCheck = now + Self.groupCheckInterval.nanoseconds
-    let all = Array(0..<settings.partitionCount)
-    let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(all) }
-    if progress.haveReachedEnds(committed: committed) { return true }
-    if now - since >= Self.waitNotice.nanoseconds { observer.pipelineWaits(.otherMembers) }
-    return false
   }
 
   private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {

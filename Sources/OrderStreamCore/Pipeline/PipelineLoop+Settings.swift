@@ -1,0 +1,27 @@
+extension PipelineLoop {
+  public struct Settings: Sendable {
+    public var consumer: ConsumerOptions
+    /// Partitions of the source topic.
+    public var partitionCount: Int32
+    public var outputs: [String] = []
+    public var bound: RunBound
+    /// Commits exactly this many records, if there are so many.
+    public var maximumRecords: Int64?
+    /// Clears the group's state and offsets before the first record; refused while another member is active.
+    public var resetsGroup = false
+    /// Goes on where the log starts now when records were removed before the group read them, instead of stopping.
+    public var acceptsLoss = false
+    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
+    public var commitInterval: Duration = .milliseconds(100)
+    public var commitRecords = 10_000
+    public var commitBytes = 8 << 20
+    /// Time that a slow consumer spends on each record (`lag-demo`).
+    public var delayPerRecord: Duration = .zero
+
+    public init(consumer: ConsumerOptions, partitionCount: Int32, bound: RunBound) {
+      self.consumer = consumer
+      self.partitionCount = partitionCount
+      self.bound = bound
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import OrderStreamTestSupport
+import Testing
+
+@testable import OrderStreamCore
+
+@Suite struct AssignmentProgressTests {
+  private func progress(
+    _ bound: RunBound, partitions: Int32 = 2, start: [Offset] = [0, 0], committed: [Offset?] = [nil, nil]
+  ) -> AssignmentProgress {
+    var progress = AssignmentProgress(partitionCount: partitions, bound: bound)
+    progress.assign(
+      start.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }, committed: committed)
+    return progress
+  }
+
+  private func records(_ offsets: [(Int32, Offset)], ends: [(Int32, Offset)] = []) -> RecordBatch {
+    batch(
+      offsets.map { TestRecord(partition: $0, offset: $1, value: "v") },
+      ends: ends.map { PartitionOffset(partition: $0, offset: $1) })
+  }
+
+  /// Takes a batch and returns what was applied, run by run.
+  private func take(
+    _ progress: inout AssignmentProgress, _ batch: RecordBatch, maximum: Int = .max
+  ) throws -> [[Offset]] {
+    var runs: [[Offset]] = []
+    let taken = try progress.take(batch, maximum: maximum) { range throws(PipelineError) in
+      runs.append(range.map { batch.entries[$0].offset })
+    }
+    #expect(taken == runs.reduce(0) { $0 + $1.count })
+    return runs
+  }
+
+  private func at(_ partition: Int32, _ offset: Offset) -> PartitionOffset {
+    PartitionOffset(partition: partition, offset: offset)
+  }
+
+  @Test("Records below the bound count, the others are left and the position stays at the bound")
+  func bound() throws {
+    var progress = progress(.ends([3, 2]))
+    #expect(progress.remaining == 5 && !progress.hasUncommitted && !progress.isReadyToFinish)
+    let runs = try take(
+      &progress, records([(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 3), (0, 2), (0, 3)], ends: [(0, 9), (1, 4)]))
+    #expect(runs == [[0, 1, 0, 1], [2]])
+    #expect(progress.uncommitted == [at(0, 3), at(1, 2)] && progress.remaining == 0 && progress.isReadyToFinish)
+    #expect(!progress.ownHaveReachedEnds)
+    progress.markCommitted()
+    #expect(progress.ownHaveReachedEnds && !progress.hasUncommitted && progress.uncommitted.isEmpty)
+    // Records beyond the bound that come later change nothing.
+    #expect(try take(&progress, records([(0, 4), (1, 4)], ends: [(0, 10), (1, 5)])).isEmpty)
+    #expect(!progress.hasUncommitted)
+  }
+
+  @Test("Gaps are passed, and stale records and those of others are left alone")
+  func gaps() throws {
+    var progress = progress(.follow(idle: nil), partitions: 4, start: [5, 0])
+    let runs = try take(
+      &progress, records([(0, 3), (0, 4), (0, 5), (0, 9), (0, 9), (0, 8), (2, 0), (3, 7), (9, 1), (1, 2)]))
+    #expect(runs == [[5, 9], [2]])
+    #expect(progress.uncommitted == [at(0, 10), at(1, 3)])
+    #expect(progress.remaining == nil && !progress.isReadyToFinish && !progress.ownHaveReachedEnds)
+    #expect(!progress.ownsAll && progress.assigned == [0, 1])
+  }
+
+  @Test("Control records at the end are passed by the committed offset, also beyond the bound")
+  func controlRecords() throws {
+    var progress = progress(.ends([4, 1]))
+    // Offsets 2 and 3 of partition 0 are control records; partition 1 holds nothing else.
+    #expect(try take(&progress, records([(0, 0), (0, 1)], ends: [(0, 4), (1, 2)])) == [[0, 1]])
+    #expect(progress.uncommitted == [at(0, 4), at(1, 2)] && progress.isReadyToFinish)
+    progress.markCommitted()
+    #expect(progress.ownHaveReachedEnds)
+  }
+
+  @Test("An end below the bound means an open transaction, which is reported once")
+  func openTransaction() throws {
+    var progress = progress(.ends([4, 4]))
+    #expect(try take(&progress, records([], ends: [(0, 2), (1, 4)])).isEmpty)
+    let waits = [progress.waitingForTransactions(), progress.waitingForTransactions()]
+    #expect(waits == [.openTransactions([0]), nil])
+    _ = try take(&progress, records([(0, 2)], ends: [(0, 4), (1, 4)]))
+    let after = progress.waitingForTransactions()
+    #expect(after == nil && progress.isReadyToFinish)
+    var following = self.progress(.follow(idle: nil))
+    _ = try take(&following, records([], ends: [(0, 2)]))
+    let ignored = following.waitingForTransactions()
+    #expect(ignored == nil)
+  }
+
+  @Test("At most the maximum is taken, and the ends count only with the whole batch")
+  func maximum() throws {
+    var progress = progress(.ends([10, 10]))
+    let batch = records([(0, 0), (0, 1), (0, 2), (1, 0)], ends: [(0, 3), (1, 10)])
+    #expect(try take(&progress, batch, maximum: 2) == [[0, 1]])
+    #expect(progress.uncommitted == [at(0, 2)])
+    #expect(try take(&progress, batch, maximum: 0).isEmpty)
+    #expect(progress.uncommitted == [at(0, 2)])
+    #expect(try take(&progress, batch, maximum: 2) == [[2, 0]])
+    #expect(progress.uncommitted == [at(0, 3), at(1, 10)])
+  }
+
+  @Test("An empty partition is committed at its start, so that the group's offsets are known")
+  func empty() throws {
+    var progress = progress(.ends([0, 7]), start: [0, 7])
+    #expect(!progress.isReadyToFinish && !progress.ownHaveReachedEnds && progress.remaining == 0)
+    _ = try take(&progress, records([], ends: [(0, 0), (1, 7)]))
+    #expect(progress.uncommitted == [at(0, 0), at(1, 7)] && progress.isReadyToFinish)
+    progress.markCommitted()
+    #expect(progress.ownHaveReachedEnds)
+    #expect(progress.haveReachedEnds(committed: [nil, 7]) && !progress.haveReachedEnds(committed: [nil, 6]))
+    #expect(!progress.haveReachedEnds(committed: [nil, nil]))
+  }
+
+  @Test("What was committed before needs no commit, and a position is not committed twice")
+  func committed() throws {
+    var progress = progress(.ends([3, 3]), start: [3, 1], committed: [3, 1])
+    #expect(!progress.ownHaveReachedEnds && !progress.hasUncommitted)
+    _ = try take(&progress, records([], ends: [(0, 3)]))
+    #expect(!progress.hasUncommitted)
+    _ = try take(&progress, records([(1, 1), (1, 2)]))
+    #expect(progress.uncommitted == [at(1, 3)])
+    progress.markCommitted()
+    #expect(progress.ownHaveReachedEnds)
+  }
+
+  @Test("A new assignment starts anew, and one without partitions is done")
+  func assignment() throws {
+    var progress = progress(.ends([3, 3]))
+    _ = try take(&progress, records([(0, 0)]))
+    progress.assign([at(1, 2)], committed: [2])
+    #expect(progress.assigned == [1] && !progress.hasUncommitted && progress.remaining == 1)
+    #expect(try take(&progress, records([(0, 1), (1, 1), (1, 2)])) == [[2]])
+    progress.assign([], committed: [])
+    #expect(progress.ownHaveReachedEnds && progress.isReadyToFinish && !progress.ownsAll && progress.remaining == 0)
+    #expect(try take(&progress, records([(0, 0), (1, 0)], ends: [(0, 3)])).isEmpty)
+    #expect(!progress.hasUncommitted)
+  }
+
+  @Test("Partitions that were added are followed, and left alone by a bounded run")
+  func added() throws {
+    var bounded = progress(.ends([1, 0]))
+    bounded.assign((0..<4).map { at($0, 0) }, committed: [nil, nil, nil, nil])
+    #expect(bounded.partitionCount == 4 && bounded.ownsAll && bounded.remaining == 1)
+    #expect(try take(&bounded, records([(3, 0), (0, 0)], ends: [(0, 1), (1, 0), (2, 0), (3, 1)])) == [[0]])
+    #expect(bounded.uncommitted == [at(0, 1), at(1, 0), at(2, 0), at(3, 0)] && bounded.isReadyToFinish)
+    var following = progress(.follow(idle: nil))
+    following.assign([at(3, 0)], committed: [nil])
+    #expect(try take(&following, records([(3, 0)])) == [[0]])
+  }
+}

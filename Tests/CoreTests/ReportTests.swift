@@ -1,0 +1,218 @@
+import Foundation
+import Testing
+
+@testable import OrderStreamCore
+
+/// The texts for people, to the byte.
+@Suite struct ReportTests {
+  static func text(_ report: some Report) -> String {
+    let buffer = ByteBuffer()
+    report.appendText(to: buffer)
+    return String(decoding: buffer.bytes, as: UTF8.self)
+  }
+
+  /// The example of the documentation, with its numbers.
+  static func summary(rejected: Int64 = 0) -> MetricsSummary {
+    var table = MinuteTable()
+    // 2024-01-15 10:30 and the six minutes after it.
+    let counts: [(UInt32, UInt32)] = [
+      (1423, 71), (1409, 66), (1500, 75), (1450, 75), (1420, 75), (1400, 75), (1398, 75),
+    ]
+    for (index, (orders, failed)) in counts.enumerated().reversed() {
+      _ = table.add(minute: 28_421_910 + Int64(index), orders: orders, failed: failed)
+    }
+    return MetricsSummary(minutes: table, rejected: rejected)
+  }
+
+  @Test("The metrics report is the one of the documentation")
+  func metrics() {
+    #expect(
+      Self.text(MetricsReport(Self.summary(), processed: 9)) == """
+        Order metrics
+          Total orders               10000
+          Failed orders              512
+          Failure rate               5.12 %
+          Average orders per minute  1428.57
+          Current orders per minute  1398 (2024-01-15 10:36)
+          Rejected records           0
+
+        Orders by minute (UTC)
+          2024-01-15 10:30    1423    71 failed
+          2024-01-15 10:31    1409    66 failed
+          2024-01-15 10:32    1500    75 failed
+          2024-01-15 10:33    1450    75 failed
+          2024-01-15 10:34    1420    75 failed
+          2024-01-15 10:35    1400    75 failed
+          2024-01-15 10:36    1398    75 failed
+
+        """)
+  }
+
+  @Test("Metrics of nothing, and of counts wider than their columns")
+  func metricsEdges() {
+    #expect(
+      Self.text(MetricsReport(MetricsSummary(minutes: MinuteTable(), rejected: 7), processed: 0)) == """
+        Order metrics
+          Total orders               0
+          Failed orders              0
+          Failure rate               0.00 %
+          Average orders per minute  0.00
+          Current orders per minute  0
+          Rejected records           7
+
+        Orders by minute (UTC)
+
+        """)
+    var table = MinuteTable()
+    _ = table.add(minute: -1, orders: 1, failed: 0)
+    _ = table.add(minute: CivilTime.minutesRange.upperBound, orders: 1_234_567, failed: 1000)
+    let lines = Self.text(MetricsReport(MetricsSummary(minutes: table, rejected: 0), processed: 0))
+      .split(separator: "\n").suffix(2)
+    #expect(lines == ["  1969-12-31 23:59          1       0 failed", "  9999-12-31 23:59    1234567    1000 failed"])
+    let line = ByteBuffer()
+    MetricsReport(Self.summary(rejected: 3), processed: 0).appendLine(to: line)
+    #expect(
+      String(decoding: line.bytes, as: UTF8.self) == "total 10000, failed 512 (5.12 %), current 1398/min, rejected 3\n")
+  }
+
+  static var audit: AuditReport {
+    var findings = AuditFindings()
+    findings.orders = 10
+    findings.items = 25
+    findings.inventoryEvents = 26
+    findings.rejected = 1
+    findings.pending = 2
+    findings.other = 3
+    findings.unverifiable = 4
+    let place = Coordinates(TopicPartition(topic: "out", partition: 2), offset: 7)
+    findings.add(.wrongAction, source: "in/0/5/1", output: place, expected: "this", found: "that\u{1b}")
+    findings.add(.lost, source: "in/0/6/0", output: nil, expected: "this", found: "nothing")
+    findings.add(.phantom, source: nil, output: place, expected: "a source header", found: "it")
+    return AuditReport(topic: "in", outputTopic: "out", findings: findings)
+  }
+
+  @Test("The audit names every violation with its coordinates")
+  func auditText() {
+    #expect(
+      Self.text(Self.audit) == """
+        Audit of in against out
+          Orders                     10
+          Items                      25
+          Inventory events           26
+          Rejected records           1
+          Lost                       1
+          Duplicated                 0
+          Phantom                    1
+          Wrong action               1
+          Reordered                  0
+          Pending                    2
+          Other sources              3
+          Unverifiable               4
+          Result                     VIOLATED
+
+          wrong_action: source in/0/5/1, output out[2]@7
+            expected this
+            found    that\u{1b}
+
+          lost: source in/0/6/0
+            expected this
+            found    nothing
+
+          phantom: output out[2]@7
+            expected a source header
+            found    it
+
+        """)
+    let clean = AuditReport(topic: "in", outputTopic: "out", findings: AuditFindings())
+    #expect(Self.text(clean).hasSuffix("  Result                     exactly once: every item has its one event\n"))
+  }
+
+  static var produce: ProduceReport {
+    var deliveries = DeliveryCounts(partitionCount: 2)
+    deliveries.acknowledged = 9
+    deliveries.failed = 1
+    deliveries.possiblyDuplicated = 2
+    deliveries.acknowledgedByPartition = [4, 5]
+    var report = ProduceReport(topic: "t", deliveries: deliveries)
+    report.requested = 12
+    report.failedOrders = 3
+    report.rejected = 2
+    report.seed = .max
+    report.firstOrder = 100
+    report.activeMilliseconds = 4
+    return report
+  }
+
+  @Test("What produce and inventory did")
+  func produceAndInventory() {
+    #expect(
+      Self.text(Self.produce) == """
+        Produced to t
+          Requested                  12
+          Acknowledged               9
+          Failed deliveries          1
+          Possibly duplicated        2
+          Failed orders              3
+          Rejected                   2
+          Events per second          2250
+          Partitions                 0:4 1:5
+          Seed                       18446744073709551615
+          First order                100
+
+        """)
+    #expect(ProduceReport(topic: "t", deliveries: DeliveryCounts(partitionCount: 1)).eventsPerSecond == 0)
+    let counts = InventoryProjection.Counts(orders: 3, items: 7, reserved: 5, released: 2, rejected: 1)
+    let head = """
+      Inventory events on out
+        Orders                     3
+        Items                      7
+        Reserved                   5
+        Released                   2
+        Rejected records           1
+
+      """
+    #expect(Self.text(InventoryReport(outputTopic: "out", counts: counts, lostRecords: 0)) == head)
+    #expect(
+      Self.text(InventoryReport(outputTopic: "out", counts: counts, lostRecords: 4))
+        == head + "  Lost to retention          4\n")
+  }
+
+  static var lag: LagReport {
+    var report = LagReport(topic: "t", group: "g")
+    report.produced = 10
+    report.consumed = 10
+    report.drainMilliseconds = 1234
+    report.samples = [
+      LagReport.Sample(milliseconds: 0, produced: 0, consumed: 0, lag: 0),
+      LagReport.Sample(milliseconds: 100, produced: 10, consumed: 3, lag: 7),
+      LagReport.Sample(milliseconds: 1205, produced: 10, consumed: 10, lag: 0),
+    ]
+    return report
+  }
+
+  @Test("Lag built, peaked and drained, or it did not")
+  func lagText() {
+    #expect(
+      Self.text(Self.lag) == """
+        Consumer lag on t
+          Produced                   10
+          Consumed                   10
+          Peak lag                   7
+          Time to drain              1.234 s
+          Lost                       0
+          Duplicated                 0
+          Result                     lag drained, every event was seen exactly once
+
+        """)
+    for change in [
+      { $0.drainMilliseconds = nil }, { $0.lost = 1 }, { $0.duplicated = 1 }, { $0.consumed = 9 },
+    ] as [(inout LagReport) -> Void] {
+      var report = Self.lag
+      change(&report)
+      #expect(!report.isTrue && Self.text(report).hasSuffix("  Result                     THE CLAIM IS FALSE\n"))
+    }
+    #expect(Self.lag.isTrue)
+    #expect(
+      Self.lag.chart(width: 20) == ["  0.000 s 0 ", "  0.100 s 7 ███████", "  1.205 s 0 "])
+  }
+}
