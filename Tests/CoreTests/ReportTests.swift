@@ -68,7 +68,7 @@ import Testing
     _ = table.add(minute: CivilTime.minutesRange.upperBound, orders: 1_234_567, failed: 1000)
     let lines = Self.text(MetricsReport(MetricsSummary(minutes: table, rejected: 0), processed: 0))
       .split(separator: "\n").suffix(2)
-    #expect(lines == ["  1969-12-31 23:59          1       0 failed", "  9999-12-31 23:59    1234567    1000 failed"])
+    #expect(lines == ["  1969-12-31 23:59        1     0 failed", "  9999-12-31 23:59  1234567  1000 failed"])
     let line = ByteBuffer()
     MetricsReport(Self.summary(rejected: 3), processed: 0).appendLine(to: line)
     #expect(

@@ -46,14 +46,15 @@ import Testing
     try backEnd.run { _, broker in
       let planting = try Planting(broker)
       let last = planting.output.last { $0.partition == 0 }!
-      for topic in [Run.output, "copy-1"] {
-        let isCopy = topic == "copy-1"
-        if isCopy { _ = try planting.audit { $0.removeAll { $0.source == last.source } } }
+      // Copies, because the pipeline's own output may hold control records between the events.
+      for isCopyComplete in [true, false] {
+        let topic = "copy-\(planting.nextCopy)"
+        _ = try planting.audit { if !isCopyComplete { $0.removeAll { $0.source == last.source } } }
         try broker.change(.deleteRecords(TopicPartition(topic: topic, partition: 0), before: 30))
         let findings = try broker.audit(topic)
         #expect(findings.unverifiable == 30)
-        #expect(findings.violations.map(\.source) == (isCopy ? [last.source] : []))
-        #expect(findings.count(.lost) == (isCopy ? 1 : 0))
+        #expect(findings.violations.map(\.source) == (isCopyComplete ? [] : [last.source]))
+        #expect(findings.count(.lost) == (isCopyComplete ? 0 : 1))
       }
     }
   }
@@ -62,11 +63,12 @@ import Testing
   func everythingRemoved(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in
       let planting = try Planting(broker)
+      _ = try planting.audit { _ in }
       for partition in 0..<2 as Range<Int32> {
         let count = Offset(planting.output.count { $0.partition == partition })
-        try broker.change(.deleteRecords(TopicPartition(topic: Run.output, partition: partition), before: count))
+        try broker.change(.deleteRecords(TopicPartition(topic: "copy-1", partition: partition), before: count))
       }
-      let findings = try broker.audit()
+      let findings = try broker.audit("copy-1")
       #expect(findings.isClean && findings.unverifiable == findings.items && findings.inventoryEvents == 0)
     }
   }

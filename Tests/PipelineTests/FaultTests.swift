@@ -36,9 +36,10 @@ import Testing
         #expect(result.run.end == .reachedEnds)
         if test.moment == .before { #expect(result.run.records == 1000 && result.counts.orders == 1000) }
       }
-      if test.recovery == .abort {
-        #expect(error == nil && run.events.aborts.map(\.code) == [test.code])
-      } else {
+      switch test.recovery {
+      case .abort: #expect(error == nil && run.events.aborts.map(\.code) == [test.code])
+      case .retry: #expect(error == nil && run.events.aborts.isEmpty)
+      default:
         guard case .broker(let cause) = error else {
           Issue.record("the run must stop: \(String(describing: error))")
           return
@@ -46,7 +47,7 @@ import Testing
         #expect(cause.code == test.code)
       }
       let rest = try Run(orders).inventory()
-      #expect((rest.run.records == 0) == (test.recovery == .abort))
+      #expect((rest.run.records == 0) == (test.recovery != .fatal))
       let findings = try broker.audit()
       #expect(findings.isClean && findings.orders == 1000 && findings.inventoryEvents == findings.items)
       let metrics = try Run(orders, on: FaultBroker(broker, plan)).with { $0.group = "metrics" }.analytics()
@@ -86,6 +87,29 @@ import Testing
         return
       }
       #expect(error.requiresAbort && run.events.aborts.count == 20 && run.events.commits == 1)
+    }
+  }
+
+  @Test("A commit that is in somebody's way is tried again, so many times", arguments: BackEnd.all)
+  func retries(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      let short = FaultPlan(commitFault: .init(failAfter: 1, code: .busy, recovery: .retry, times: 5))
+      let patient = try Run(orders, on: FaultBroker(broker, short))
+      #expect(try patient.analytics().run.records == 300)
+      #expect(patient.events.aborts.isEmpty && patient.events.waits.count == 5)
+      let long = FaultPlan(commitFault: .init(failAfter: 1, code: .busy, recovery: .retry, times: .max - 1))
+      let run = try Run(orders, on: FaultBroker(broker, long)).with {
+        $0.group = "other"
+        $0.events = PipelineEvents()
+      }
+      guard case .broker(let error) = pipelineError({ _ = try run.analytics() }) else {
+        Issue.record("the run must give up")
+        return
+      }
+      #expect(error.code == .busy && long.commits == 7 && run.events.commits == 1)
+      #expect(try Run(orders).with { $0.group = "other" }.analytics().summary.totalOrders == 300)
     }
   }
 
