@@ -24,4 +24,23 @@ extension PipelineLoop {
       self.bound = bound
     }
   }
+
+  /// Makes the three ports, or none of them: a group keeps no member whose run could not begin.
+  static func open(
+    _ settings: Settings, _ broker: any Broker
+  ) throws(BrokerError) -> (any Admin, any Consumer, any Transaction) {
+    let admin = try broker.admin()
+    do throws(BrokerError) {
+      let consumer = try broker.consumer(settings.consumer)
+      do throws(BrokerError) {
+        return (admin, consumer, try broker.transaction(for: consumer, outputs: settings.outputs))
+      } catch {
+        consumer.close()
+        throw error
+      }
+    } catch {
+      admin.close()
+      throw error
+    }
+  }
 }

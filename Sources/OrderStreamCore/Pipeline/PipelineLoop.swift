@@ -71,25 +71,6 @@ public final class PipelineLoop {
     lastRecord = lastCommit
   }
 
-  /// Makes the three ports, or none of them: a group keeps no member whose run could not begin.
-  private static func open(
-    _ settings: Settings, _ broker: any Broker
-  ) throws(BrokerError) -> (any Admin, any Consumer, any Transaction) {
-    let admin = try broker.admin()
-    do throws(BrokerError) {
-      let consumer = try broker.consumer(settings.consumer)
-      do throws(BrokerError) {
-        return (admin, consumer, try broker.transaction(for: consumer, outputs: settings.outputs))
-      } catch {
-        consumer.close()
-        throw error
-      }
-    } catch {
-      admin.close()
-      throw error
-    }
-  }
-
   /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
   public func close() {
     Failpoint.reach("pipeline/before-close")
