@@ -1,8 +1,8 @@
 /// A stretch of the output topic in output order, held in memory while its sources are read. Bounded by
 /// `eventLimit` and `byteLimit`.
 final class AuditWindow {
-  static let eventLimit = 100_000
-  static let byteLimit = 24 << 20
+  static let eventLimit = 32_000
+  static let byteLimit = 8 << 20
 
   /// What is known about one inventory event.
   struct Event {

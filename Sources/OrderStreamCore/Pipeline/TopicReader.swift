@@ -1,17 +1,26 @@
-/// Reads ranges of a topic without a group, and waits for open transactions inside them.
+/// Reads ranges of a topic's partitions without a group, and waits for open transactions inside them. Made for ranges
+/// that follow each other in one partition: reading on costs no seek, and nothing is read twice.
 final class TopicReader {
+  /// A range that begins at most this far ahead is reached by reading on.
+  private static let skipLimit: Offset = 50_000
+
   private let consumer: any Consumer
   private let batch = RecordBatch()
-  private let topic: String
   private let stop: StopFlag
   /// Hears once of each partition in which an open transaction hides records.
   private let waits: (PipelineWait) -> Void
   private var reported: Set<Int32> = []
+  private var partition: Int32?
+  /// Everything below it has been handed out or passed over.
+  private var position: Offset = 0
+  /// The next record of `batch` to hand out.
+  private var index = 0
+  /// Where the partition ended behind the records of `batch`; passed once they are handed out.
+  private var reachedEnd: Offset?
 
   init(
     topic: String, broker: any Broker, stop: StopFlag, waits: @escaping (PipelineWait) -> Void
   ) throws(BrokerError) {
-    self.topic = topic
     self.stop = stop
     self.waits = waits
     consumer = try broker.consumer(ConsumerOptions(topic: topic, membership: .none))
@@ -19,34 +28,51 @@ final class TopicReader {
 
   func close() { consumer.close() }
 
-  /// Visits the records of these ranges (by partition number, empty ones are skipped), each partition in offset order.
-  /// Returns early, with `false`, when a stop is requested.
+  /// Visits the records of a range of one partition, in offset order.
+  /// - Returns: `false` when a stop was requested before the end.
   func read(
-    _ ranges: [Range<Offset>], _ visit: (RecordBatch.View) throws(BrokerError) -> Void
+    _ partition: Int32, _ range: Range<Offset>, _ visit: (RecordBatch.View) throws(BrokerError) -> Void
   ) throws(BrokerError) -> Bool {
-    var open = ranges.enumerated().filter { !$0.element.isEmpty }.map(\.offset)
-    guard !open.isEmpty else { return true }
-    try consumer.assign(open.map { PartitionOffset(partition: Int32($0), offset: ranges[$0].lowerBound) })
-    var positions = ranges.map(\.lowerBound)
-    while !open.isEmpty {
-      if stop.isRequested { return false }
-      _ = try consumer.poll(into: batch, timeout: .milliseconds(100))
-      for index in 0..<batch.count {
-        let record = batch[index]
-        let number = Int(record.partition)
-        guard number < ranges.count, record.offset >= positions[number] else { continue }
-        positions[number] = record.offset.next
-        if ranges[number].contains(record.offset) { try visit(record) }
+    if range.isEmpty { return true }
+    try seek(partition, range.lowerBound)
+    while position < range.upperBound {
+      guard index < batch.count else {
+        if stop.isRequested { return false }
+        try refill(partition, below: range.upperBound)
+        continue
       }
-      for end in batch.ends where Int(end.partition) < ranges.count {
-        let number = Int(end.partition)
-        positions[number] = max(positions[number], end.offset)
-        if end.offset < ranges[number].upperBound, reported.insert(end.partition).inserted {
-          waits(.openTransactions([end.partition]))
-        }
-      }
-      open.removeAll { positions[$0] >= ranges[$0].upperBound }
+      let record = batch[index]
+      // What lies beyond is for the next range.
+      if record.offset >= range.upperBound { return true }
+      index += 1
+      position = record.offset.next
+      if record.offset >= range.lowerBound { try visit(record) }
     }
     return true
+  }
+
+  private func seek(_ partition: Int32, _ offset: Offset) throws(BrokerError) {
+    if partition == self.partition, offset >= position, offset - position <= Self.skipLimit { return }
+    batch.removeAll()
+    index = 0
+    reachedEnd = nil
+    self.partition = partition
+    position = offset
+    try consumer.assign([PartitionOffset(partition: partition, offset: offset)])
+  }
+
+  /// Passes the end that the last poll has reached, or polls.
+  private func refill(_ partition: Int32, below bound: Offset) throws(BrokerError) {
+    if let end = reachedEnd {
+      reachedEnd = nil
+      position = max(position, end)
+      if position >= bound { return }
+    }
+    _ = try consumer.poll(into: batch, timeout: .milliseconds(100))
+    index = 0
+    guard let end = batch.ends.last(where: { $0.partition == partition }) else { return }
+    if end.offset < bound, reported.insert(partition).inserted { waits(.openTransactions([partition])) }
+    // Records of the same poll lie below the end and are handed out first.
+    reachedEnd = end.offset
   }
 }
