@@ -74,6 +74,16 @@ public final class KafkaBroker: Broker {
     }
   }
 
+  /// Whether these properties could be used, without reaching a cluster.
+  /// - Throws: `configuration` for a property that is refused or unknown.
+  public static func check(properties: [(key: String, value: String)]) throws(BrokerError) {
+    try PropertyRules.check(properties)
+    try ClientFactory(
+      brokers: "", clientID: "orderstream", properties: properties, redactor: Redactor(properties: properties),
+      log: SilentLog()
+    ).check()
+  }
+
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
   public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {

@@ -34,6 +34,11 @@ struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
     CommandError(.pipe, "cannot write to stdout", why: "it was closed")
   }
 
+  /// A signal came while nobody read stdout: what is left of the result cannot be delivered in time.
+  static var abandonedOutput: CommandError {
+    CommandError(Signals.exitCode ?? .terminated, "cannot write to stdout", why: "nobody reads it")
+  }
+
   /// Nothing is printed about a closed stdout: the reader has gone on purpose.
   var isSilent: Bool { code == .pipe }
 

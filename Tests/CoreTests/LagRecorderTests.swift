@@ -7,7 +7,7 @@ import Testing
   private func verdict(_ commits: [[Int64]], produced: Int64 = 5) -> [Int64] {
     let recorder = LagRecorder(firstOrder: 10, count: 5)
     for numbers in commits { recorder.commit(numbers) }
-    let verdict = recorder.verdict(produced: produced)
+    let verdict = recorder.verdict(produced: produced, lag: 0)
     return [recorder.consumed, verdict.lost, verdict.duplicated]
   }
 
@@ -43,9 +43,17 @@ import Testing
     #expect(recorder.consumed == 0)
     processor.committed()
     processor.committed()
-    #expect(recorder.consumed == 2 && recorder.verdict(produced: 3) == (1, 0))
+    #expect(recorder.consumed == 2 && recorder.verdict(produced: 3, lag: 0) == (1, 0))
     try processor.apply(records, 2..<4, to: RecordingTransaction())
     processor.committed()
-    #expect(recorder.verdict(produced: 3) == (1, 2))
+    #expect(recorder.verdict(produced: 3, lag: 0) == (1, 2))
+  }
+
+  @Test("What is not consumed yet is not lost")
+  func notConsumedYet() {
+    let recorder = LagRecorder(firstOrder: 1, count: 5)
+    recorder.commit([1, 2])
+    #expect(recorder.verdict(produced: 5, lag: 3) == (0, 0))
+    #expect(recorder.verdict(produced: 5, lag: 2) == (1, 0))
   }
 }

@@ -27,7 +27,8 @@ public final class Audit {
   private let source: [Range<Offset>]
   private let output: [Range<Offset>]
   private let committed: [Offset?]
-  private var findings: AuditFindings
+  /// What was found so far.
+  public private(set) var findings: AuditFindings
   private var seen: SeenItems
   /// By output partition and source partition: the largest source position so far, and the first one.
   private var lastPosition: [[Position?]]
@@ -68,8 +69,8 @@ public final class Audit {
     firstPosition = lastPosition
   }
 
-  /// Runs the audit; `nil` when a stop was requested before it was done.
-  public func run() throws(BrokerError) -> AuditFindings? {
+  /// Runs the audit, whose result is in `findings`; `false` when a stop was requested before it was done.
+  public func run() throws(BrokerError) -> Bool {
     let outputReader = try reader(settings.outputTopic)
     defer { outputReader.close() }
     let sourceReader = try reader(settings.topic)
@@ -81,11 +82,10 @@ public final class Audit {
         take(record)
         if window.isFull { try verifyWindow(sourceReader) }
       }
-      guard isRead else { return nil }
+      guard isRead else { return false }
       try verifyWindow(sourceReader)
     }
-    guard try findLost(sourceReader), !stop.isRequested else { return nil }
-    return findings
+    return try findLost(sourceReader) && !stop.isRequested
   }
 
   private func reader(_ topic: String) throws(BrokerError) -> TopicReader {

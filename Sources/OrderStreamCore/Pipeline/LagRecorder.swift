@@ -34,11 +34,13 @@ public final class LagRecorder: Sendable {
   /// Records consumed so far.
   public var consumed: Int64 { seen.withLock { $0.committed } }
 
-  /// Orders that were produced and never seen, and times that an order, or a stranger, was seen too often.
-  public func verdict(produced: Int64) -> (lost: Int64, duplicated: Int64) {
+  /// Orders that were produced and passed by the committed offsets and yet never seen, and times that an order, or a
+  /// stranger, was seen too often.
+  /// - Parameter lag: records that are not consumed yet; they are not lost.
+  public func verdict(produced: Int64, lag: Int64) -> (lost: Int64, duplicated: Int64) {
     seen.withLock { seen in
       let distinct = seen.isSeen.reduce(Int64(0)) { $0 + ($1 ? 1 : 0) }
-      return (max(0, produced - distinct), seen.committed - distinct)
+      return (max(0, produced - lag - distinct), seen.committed - distinct)
     }
   }
 }

@@ -36,13 +36,14 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
       )
     case .offsetsMoved(let partition, let group, let committed, let covered):
       let state = covered.map { "its state covers the records below \($0)" } ?? "it has no state for them"
+      let back = covered.map { "move them back to \($0), or " } ?? ""
       return (
         "cannot go on with group \(group) on \(partition)",
         "its committed offset is \(committed), but \(state), so someone moved the offsets",
-        "recompute with analytics --reset-offsets, or use another --group"
+        back + "recompute with analytics --reset-offsets; inventory starts over with another --group and --output-topic"
       )
     case .foreignState(let group, let why):
-      return ("cannot read the state of group \(group)", why, "use another --group")
+      return ("cannot use group \(group)", why, "use another --group")
     case .rangeGone(let partition, let from, let to):
       return (
         "cannot go on with \(partition)",

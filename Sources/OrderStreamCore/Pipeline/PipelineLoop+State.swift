@@ -86,16 +86,14 @@ extension PipelineLoop {
     guard partitions.count == watermarks.count, (found?.members.count ?? 0) <= 1 else {
       throw .groupActive(group: group)
     }
-    // The keys are read whatever wrote them: a reset is the way out of foreign state.
-    var keys: [(partition: Int32, key: [UInt8])] = []
-    try brokerCall { () throws(BrokerError) in
-      try consumer.readState(partitions) { partition, key, _ in keys.append((partition, Array(key))) }
-    }
+    // Another job's state is refused here too: recomputing metrics must not erase what inventory has done.
+    var keys: [(partition: Int32, key: StateRecord.Key)] = []
+    _ = try readState(of: partitions) { partition, record in keys.append((partition, record.key)) }
     for (partition, key) in keys {
+      stateKey.removeAll()
+      StateRecord.append(key, to: stateKey)
       try brokerCall { () throws(BrokerError) in
-        try key.withUnsafeBufferPointer { key throws(BrokerError) in
-          try transaction.putState(partition: partition, key: UnsafeRawBufferPointer(key), value: nil)
-        }
+        try transaction.putState(partition: partition, key: stateKey.bytes, value: nil)
       }
     }
     processor.forgetAll()

@@ -12,6 +12,8 @@ public final class PipelineLoop {
   static let groupCheckInterval: Duration = .milliseconds(50)
   /// A wait for the other members that lasts longer is worth a note.
   static let waitNotice: Duration = .seconds(1)
+  /// Joining a group takes a few seconds on a cluster; longer is worth a note.
+  static let assignmentNotice: Duration = .seconds(5)
   /// Attempts at one commit that fails with retriable errors; each waits as long as the back end is patient.
   static let commitAttemptLimit = 6
   /// Aborts in a row, without a commit between them, before the run gives up.
@@ -32,11 +34,13 @@ public final class PipelineLoop {
   let group: String
 
   private let batch: RecordBatch
-  private let stateKey = ByteBuffer(capacity: 64)
+  let stateKey = ByteBuffer(capacity: 64)
   private let stateValue = ByteBuffer(capacity: 1024)
   var progress: AssignmentProgress
   private var needsReset: Bool
   private(set) var isAssigned = false
+  /// Since when this member has been waiting for its group to give it partitions.
+  private var unassignedSince: Int64?
   private var pendingRecords: Int64 = 0
   private(set) var committedRecords: Int64 = 0
   private var lastCommit: Int64
@@ -88,7 +92,9 @@ public final class PipelineLoop {
       if let end = try reachedEnd() { return try finish(end) }
       let event = try poll()
       switch event {
-      case .polled: try recovering { () throws(PipelineError) in try take() }
+      case .polled:
+        try recovering { () throws(PipelineError) in try take() }
+        noteMissingAssignment()
       case .assigned(let partitions): try begin(partitions)
       case .revoked: try release(committing: true)
       case .lost: try release(committing: false)
@@ -96,8 +102,13 @@ public final class PipelineLoop {
     }
   }
 
-  /// Records below the frozen ends that this member has still to read; `nil` without ends.
-  public var remainingBelowEnds: Int64? { progress.remaining }
+  /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
+  public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
+
+  /// First record received to last commit so far, nanoseconds; 0 without a record.
+  public var activeNanoseconds: Int64 {
+    firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
+  }
 
   /// Records committed by this run so far.
   public var committedCount: Int64 { committedRecords }
@@ -119,6 +130,18 @@ public final class PipelineLoop {
       try startOver(after: error)
       return .polled
     }
+  }
+
+  /// Says so when the group leaves this member without an assignment for long.
+  private func noteMissingAssignment() {
+    if isAssigned {
+      unassignedSince = nil
+      return
+    }
+    let now = time.monotonicNanoseconds
+    let since = unassignedSince ?? now
+    unassignedSince = since
+    if now - since >= Self.assignmentNotice.nanoseconds { observer.pipelineWaits(.assignment) }
   }
 
   private func recordsWanted() -> Int {
@@ -171,8 +194,7 @@ public final class PipelineLoop {
 
   private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
     try recovering { () throws(PipelineError) in try commit() }
-    let active = firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
-    return RunSummary(end: end, records: committedRecords, activeNanoseconds: active)
+    return RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
   }
 
   // MARK: - Commit and abort

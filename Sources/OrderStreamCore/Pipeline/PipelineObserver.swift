@@ -32,6 +32,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
   case openTransactions([Int32])
   /// This member is done; others have not committed up to the frozen ends yet.
   case otherMembers
+  /// The group has not assigned partitions to this member.
+  case assignment
   /// A commit cannot be made yet, and why.
   case commit(String)
 
@@ -42,6 +44,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
       return "waiting for an open transaction in partition \(list) to end"
     case .otherMembers:
       return "waiting for the other members of the group to commit their partitions"
+    case .assignment:
+      return "waiting for the group to assign partitions; a member that died or was stopped may have to time out first"
     case .commit(let why):
       return "waiting to commit: \(why)"
     }

@@ -25,7 +25,7 @@ public enum TopicSetup {
     if let wanted = wishes.partitions, wanted != found.partitionCount {
       throw BrokerError(
         .configuration, "cannot use topic \(topic)",
-        why: "it has \(found.partitionCount) partitions and --partitions asks for \(wanted)",
+        why: "its number of partitions is \(found.partitionCount) and --partitions asks for \(wanted)",
         remedy: "leave --partitions out to use the topic as it is", recovery: .none)
     }
     return found.partitionCount

@@ -29,6 +29,8 @@ public struct LagReport: Report {
   /// Last acknowledgement to lag 0; `nil` when it did not drain.
   public var drainMilliseconds: Int64?
   public var samples: [Sample] = []
+  /// A signal ended it before it had drained; then nothing is proved, and nothing is refuted.
+  public var wasCutShort = false
 
   public init(topic: String, group: String) {
     self.topic = topic
@@ -48,8 +50,12 @@ public struct LagReport: Report {
     TextRows.append("Time to drain", drainMilliseconds.map(TextRows.seconds) ?? "NOT DRAINED", to: text)
     TextRows.append("Lost", lost, to: text)
     TextRows.append("Duplicated", duplicated, to: text)
-    TextRows.append(
-      "Result", isTrue ? "lag drained, every event was seen exactly once" : "THE CLAIM IS FALSE", to: text)
+    TextRows.append("Result", result, to: text)
+  }
+
+  private var result: String {
+    if isTrue { return "lag drained, every event was seen exactly once" }
+    return wasCutShort ? "cut short before the lag had drained" : "THE CLAIM IS FALSE"
   }
 
   public func appendMembers(to json: inout JSONWriter) {

@@ -41,6 +41,43 @@ public struct ReplayReport: Report {
     for range in goneRanges { TextRows.append("Records gone", range, to: text) }
   }
 
+  /// The document of a replay that a signal cut short: the keys of a replay, with what is there.
+  public struct CutShort: Report {
+    public let command: StaticString = "replay"
+    public var topic: String
+    /// `nil` when not even the first pass was done.
+    public var initial: MetricsSummary?
+
+    public init(topic: String, initial: MetricsSummary?) {
+      self.topic = topic
+      self.initial = initial
+    }
+
+    public func appendText(to text: ByteBuffer) {
+      TextRows.append(title: "Replay of \(topic)", to: text)
+      if let initial { TextRows.append("Orders, first pass", initial.totalOrders, to: text) }
+      TextRows.append("Result", "cut short: nothing was compared", to: text)
+    }
+
+    public func appendMembers(to json: inout JSONWriter) {
+      json.member("topic", topic)
+      json.key("match")
+      json.null()
+      json.key("initial")
+      if let initial {
+        json.beginObject()
+        MetricsReport.appendMembers(of: initial, to: &json)
+        json.endObject()
+      } else {
+        json.null()
+      }
+      for key in ["replay", "first_difference"] {
+        json.key(key)
+        json.null()
+      }
+    }
+  }
+
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("match", isMatch)

@@ -186,6 +186,8 @@ final class LogConnection {
         }
         try database.execute(sql: "PRAGMA page_size = \(LogSchema.pageBytes)")
         try LogSchema.create(database)
+        // The files beside it get the mode of this one.
+        chmod(directory.database, 0o600)
       }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
     }

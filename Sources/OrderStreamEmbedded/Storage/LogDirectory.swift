@@ -42,5 +42,8 @@ struct LogDirectory: Sendable, Hashable {
     }
   }
 
+  /// Marks without a database tell of a log that was lost.
+  var hasMarks: Bool { FileManager.default.fileExists(atPath: marks) }
+
   var hasDatabase: Bool { FileManager.default.fileExists(atPath: database) }
 }

@@ -24,6 +24,16 @@ struct ClientFactory: Sendable {
     }
   }
 
+  /// Whether librdkafka knows the user's properties and takes their values.
+  func check() throws(BrokerError) {
+    let configuration = NativeConfiguration()
+    do throws(NativeConfiguration.Refusal) {
+      for (key, value) in properties { try configuration.set(key, value) }
+    } catch {
+      throw refused(error)
+    }
+  }
+
   private func refused(_ refusal: NativeConfiguration.Refusal) -> BrokerError {
     let what =
       refusal.property.isEmpty ? "cannot use these properties" : "cannot set the property \(refusal.property)"

@@ -104,9 +104,20 @@ final class ClientEvents: Sendable {
 
   private func record(_ rebalance: Rebalance) { state.withLock { $0.rebalance = rebalance } }
 
+  private static let told = Mutex<Set<String>>([])
+  private static let toldLimit = 100
+
+  /// Whether a line is said for the first time in this process. What stands before the first `]` names the thread.
+  private static func isNews(_ text: String) -> Bool {
+    let start = text.firstIndex(of: "]").map { text.index(after: $0) } ?? text.startIndex
+    return told.withLock { $0.count < toldLimit && $0.insert(String(text[start...])).inserted }
+  }
+
   private func logged(_ level: Int32, facility: String, text: String) {
     // Every client is given all properties of the user; which of them it has no use for is no news.
     if facility == "CONFWARN" && text.contains("will be ignored by this") { return }
+    // Every client of the process repeats what librdkafka thinks of the configuration.
+    if facility == "CONFWARN" && !Self.isNews(text) { return }
     log.log(logLevel(level, facility: facility), redactor.redact("librdkafka: \(text)"))
   }
 

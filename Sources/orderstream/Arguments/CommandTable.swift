@@ -105,7 +105,10 @@ enum CommandTable {
       OptionSpec(name: .events, placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
       OptionSpec(
         name: .execute, help: "Really reset the group that --group names; without it, only say what would be done."),
-      .topic, .group.defaulting(to: nil, note: "a private one").saying("Reset and replay this group, with --execute."),
+      .topic,
+      .group.defaulting(to: nil, note: "a private one").saying(
+        "Reset and replay this group, with --execute."
+      ).onlyAsFlag,
     ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
@@ -181,7 +184,8 @@ enum CommandTable {
       .acceptLoss.saying("Succeed although orders have gone by retention and cannot be verified."),
       .topic,
       .group.defaulting(to: nil, note: "none").saying(
-        "Count what this group has not committed yet as pending, not lost."),
+        "Count what this group has not committed yet as pending, not lost."
+      ).onlyAsFlag,
     ] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),

@@ -7,7 +7,7 @@ struct AnalyticsCommand {
 
   func run() throws(CommandError) -> ExitCode {
     let file = try AtomicFile.prepare(options.output)
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
@@ -28,7 +28,9 @@ struct AnalyticsCommand {
           let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
             try loop.groupSummary(of: metrics)
           }
-          try output.live(MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords))
+          try output.live(
+            MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords),
+            activeMilliseconds: loop.activeNanoseconds / 1_000_000)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(

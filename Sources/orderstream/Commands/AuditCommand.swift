@@ -6,7 +6,7 @@ struct AuditCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: true)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     for topic in [options.topic, options.outputTopic] {
@@ -15,19 +15,21 @@ struct AuditCommand {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
-    let findings = try CommandError.wrap { () throws(BrokerError) in
+    let (findings, isComplete) = try CommandError.wrap { () throws(BrokerError) in
       let audit = try Audit(
         Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: options.group), broker: broker,
         admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
         progress: { line in progress.update { line } })
-      return try audit.run()
+      let isComplete = try audit.run()
+      return (audit.findings, isComplete)
     }
     progress.finish()
-    guard let findings else { return Signals.exitCode ?? .success }
     let active = (context.time.monotonicNanoseconds - start) / 1_000_000
     try context.emit(
-      AuditReport(topic: options.topic, outputTopic: options.outputTopic, findings: findings), broker: broker.name,
-      activeMilliseconds: active)
+      AuditReport(
+        topic: options.topic, outputTopic: options.outputTopic, findings: findings, isComplete: isComplete),
+      broker: broker.name, activeMilliseconds: active)
+    if !isComplete { return ExitCode.combined([findings.isClean ? .success : .refuted, Signals.exitCode ?? .success]) }
     return try exitCode(findings)
   }
 

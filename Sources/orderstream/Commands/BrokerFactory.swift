@@ -4,11 +4,19 @@ import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
-  static func open(_ context: CommandContext) throws(CommandError) -> any Broker {
+  /// - Parameter onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
+  static func open(_ context: CommandContext, onlyLooks: Bool) throws(CommandError) -> any Broker {
+    let properties = context.options.properties.map { ($0.key, $0.value) }
     switch context.options.brokers {
     case .embedded(let named):
+      if !properties.isEmpty {
+        // They have no effect here, but a wrong one is wrong on every broker.
+        try CommandError.wrap { () throws(BrokerError) in try KafkaBroker.check(properties: properties) }
+        context.console.note("properties of librdkafka have no effect on the embedded log")
+      }
       let directory: String
       if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
+      if onlyLooks, let absent = AbsentLog(directory: directory) { return absent }
       return try CommandError.wrap { () throws(BrokerError) in
         try EmbeddedBroker.open(directory: directory, log: context.log, time: context.time)
       }
@@ -16,8 +24,7 @@ enum BrokerFactory {
       return try CommandError.wrap { () throws(BrokerError) in
         try KafkaBroker.connect(
           brokers: servers.map(\.description).joined(separator: ","),
-          properties: context.options.properties.map { ($0.key, $0.value) }, wait: context.options.wait,
-          stop: context.stop, log: context.log, time: context.time)
+          properties: properties, wait: context.options.wait, stop: context.stop, log: context.log, time: context.time)
       }
     }
   }

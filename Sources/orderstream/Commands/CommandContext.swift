@@ -20,10 +20,11 @@ final class CommandContext: Sendable {
   }
 
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
-  func openBroker() throws(CommandError) -> any Broker {
+  /// - Parameter onlyLooks: the command makes no topic and no record.
+  func openBroker(onlyLooks: Bool = false) throws(CommandError) -> any Broker {
     let broker: any Broker
     do throws(CommandError) {
-      broker = try BrokerFactory.open(self)
+      broker = try BrokerFactory.open(self, onlyLooks: onlyLooks)
     } catch {
       guard error.code == .unavailable, let signal = Signals.exitCode else { throw error }
       throw CommandError(signal, error.what, why: "a signal ended the wait for it")

@@ -2,9 +2,6 @@ import OrderStreamCore
 
 /// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names each line that is no order.
 struct InputPublishing {
-  /// Bad lines named one by one; the rest is counted only.
-  static let namedLineLimit: Int64 = 1000
-
   let options: ProduceOptions
   let context: CommandContext
   let path: String
@@ -116,16 +113,12 @@ struct InputPublishing {
       }
       if let poison { reject(line: number, poison, &counts) }
     }
-    if counts.rejected > Self.namedLineLimit {
-      context.console.warning("\(counts.rejected - Self.namedLineLimit) more bad lines were not named")
-    }
     if counts.rejected > 0 { counts.findings.append(.data) }
     if context.stop.isRequested, let signal = Signals.exitCode { counts.findings.append(signal) }
   }
 
   private func reject(line: Int64, _ poison: Poison, _ counts: inout Counts) {
     counts.rejected += 1
-    guard counts.rejected <= Self.namedLineLimit else { return }
     let file = path == "-" ? "stdin" : path
     context.console.report(
       CommandError(

@@ -6,7 +6,7 @@ struct InventoryCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
@@ -30,7 +30,8 @@ struct InventoryCommand {
       "inventory", context: context,
       live: options.bounds.follow && context.options.json
         ? { loop throws(CommandError) in
-          try context.emit(report(projection, loop), broker: broker.name, activeMilliseconds: nil)
+          try context.emit(
+            report(projection, loop), broker: broker.name, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(

@@ -54,12 +54,14 @@ struct LagRun {
     report.produced = end.acknowledged
     report.failedDeliveries = end.failed
     report.consumed = recorder.consumed
-    (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged)
     try sampling.get()
+    let lag = report.drainMilliseconds == nil ? try currentLag(admin) : 0
+    (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
+    report.wasCutShort = report.drainMilliseconds == nil && context.stop.isRequested
     let failure = failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
     return Result(
       report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
-      wasCutShort: report.drainMilliseconds == nil && context.stop.isRequested, failure: failure)
+      wasCutShort: report.wasCutShort, failure: failure)
   }
 
   // MARK: - Threads

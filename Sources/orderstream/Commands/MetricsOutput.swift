@@ -15,11 +15,11 @@ struct MetricsOutput {
   }
 
   /// The state while the run goes on: a document, a view on a terminal, or a line.
-  func live(_ report: MetricsReport) throws(CommandError) {
+  func live(_ report: MetricsReport, activeMilliseconds: Int64) throws(CommandError) {
     try write(report)
     let buffer = ByteBuffer()
     if context.options.json {
-      context.appendDocument(report, broker: broker, activeMilliseconds: nil, to: buffer)
+      context.appendDocument(report, broker: broker, activeMilliseconds: activeMilliseconds, to: buffer)
     } else if isLiveView {
       // Home, the report, then nothing of what stood there before.
       buffer.append("\u{1b}[H\u{1b}[J" as StaticString)

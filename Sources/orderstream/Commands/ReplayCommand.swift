@@ -11,13 +11,13 @@ struct ReplayCommand {
   func run() throws(CommandError) -> ExitCode {
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
-      let broker = try context.openBroker()
+      let broker = try context.openBroker(onlyLooks: true)
       try context.emit(
         ReplayPlan(topic: options.topic, group: group), broker: broker.name, activeMilliseconds: nil)
       return .success
     }
     let files = (initial: try AtomicFile(Self.initialFile), replay: try AtomicFile(Self.replayFile))
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: options.events == 0)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     if options.events > 0 { try produce(options.events, broker: broker, admin: admin) }
@@ -37,9 +37,9 @@ struct ReplayCommand {
       stop: context.stop)
     let lowBefore = try lowWatermarks(admin)
     let initial = try pass(replay, resetsGroup: false, into: files.initial)
-    guard let initial else { return Signals.exitCode ?? .success }
+    guard let initial else { return try finishCutShort(nil, broker.name) }
     let second = try pass(replay, resetsGroup: true, into: files.replay)
-    guard let second else { return Signals.exitCode ?? .success }
+    guard let second else { return try finishCutShort(initial, broker.name) }
     let report = ReplayReport(
       topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
       replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
@@ -47,6 +47,13 @@ struct ReplayCommand {
       report, broker: broker.name,
       activeMilliseconds: (initial.run.activeNanoseconds + second.run.activeNanoseconds) / 1_000_000)
     return report.isMatch ? .success : .refuted
+  }
+
+  private func finishCutShort(_ initial: Replay.Pass?, _ broker: String) throws(CommandError) -> ExitCode {
+    try context.emit(
+      ReplayReport.CutShort(topic: options.topic, initial: initial?.summary), broker: broker,
+      activeMilliseconds: (initial?.run.activeNanoseconds ?? 0) / 1_000_000)
+    return Signals.exitCode ?? .success
   }
 
   /// One pass and its file; `nil` when a signal cut it short.

@@ -6,7 +6,7 @@ struct StatusCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: true)
     let report = try CommandError.wrap { () throws(BrokerError) in
       let admin = try broker.admin()
       defer { admin.close() }

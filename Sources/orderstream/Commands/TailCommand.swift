@@ -6,7 +6,7 @@ struct TailCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker()
+    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)

@@ -54,8 +54,9 @@ final class Console: Sendable {
   /// - Throws: `pipe` when stdout was closed (say nothing, exit 141), `io` when it cannot be written.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
     if outputIsTerminal { eraseProgress() }
-    switch Descriptor.writeAll(output, bytes) {
+    switch Descriptor.writeAll(output, bytes, mayGiveUp: { Signals.exitCode != nil }) {
     case 0: return
+    case ECANCELED: throw CommandError.abandonedOutput
     case EPIPE, EBADF: throw CommandError.closedOutput
     case let code:
       throw CommandError(

@@ -14,13 +14,23 @@ enum Descriptor {
   /// The most bytes that one `write` is asked to take.
   static let chunkBytes = 1 << 20
 
+  /// How long one look at a reader takes, and how many of them in a row, with nothing read, end the patience.
+  private static let readerPollMilliseconds: Int32 = 100
+  private static let readerPolls = 10
+
   /// Writes everything, however many calls that takes.
-  /// - Returns: 0, or the `errno` of the write that failed.
-  static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {
+  /// - Parameter mayGiveUp: asked while a pipe or a terminal takes nothing; `true` gives up after a second of that.
+  /// - Returns: 0, or the `errno` of the write that failed; `ECANCELED` when it gave up.
+  static func writeAll(
+    _ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, mayGiveUp: (() -> Bool)? = nil
+  ) -> Int32 {
     guard var position = bytes.baseAddress else { return 0 }
     let end = position + bytes.count
+    let waits = mayGiveUp != nil && !isFile(descriptor)
     while position < end {
-      let written = write(descriptor, position, min(end - position, chunkBytes))
+      if waits, let mayGiveUp, !waitForReader(descriptor, mayGiveUp) { return ECANCELED }
+      // A pipe that is ready takes PIPE_BUF bytes without blocking.
+      let written = write(descriptor, position, min(end - position, waits ? Int(PIPE_BUF) : chunkBytes))
       if written >= 0 {
         position += written
       } else if errno == EAGAIN || errno == EWOULDBLOCK {
@@ -31,6 +41,22 @@ enum Descriptor {
       }
     }
     return 0
+  }
+
+  private static func isFile(_ descriptor: Int32) -> Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// Waits until the descriptor takes bytes; `false` when nobody has read for a second and `mayGiveUp` says so.
+  private static func waitForReader(_ descriptor: Int32, _ mayGiveUp: () -> Bool) -> Bool {
+    var silent = 0
+    while true {
+      var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      if poll(&request, 1, readerPollMilliseconds) > 0 { return true }
+      silent = mayGiveUp() ? silent + 1 : 0
+      if silent >= readerPolls { return false }
+    }
   }
 
   /// One read that no signal interrupts.

@@ -1,0 +1,41 @@
+import OrderStreamCore
+
+/// A log that nobody has made yet, for commands that only look: it has no topics and no groups, and looking makes none.
+public struct AbsentLog: Broker {
+  public let name: String
+
+  /// - Returns: `nil` when there is a log in that directory.
+  public init?(directory: String) {
+    let directory = LogDirectory(path: directory)
+    if directory.hasDatabase || directory.hasMarks { return nil }
+    name = "embedded:\(directory.path)"
+  }
+
+  public func admin() throws(BrokerError) -> any Admin { AbsentAdmin() }
+
+  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+    throw TopicRow.unknown(topic)
+  }
+
+  public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
+    throw TopicRow.unknown(options.topic)
+  }
+
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    preconditionFailure("there is no consumer of a log that is not there")
+  }
+}
+
+private final class AbsentAdmin: Admin {
+  func topics(named name: String?) throws(BrokerError) -> [TopicDescription] { [] }
+  func watermarks(topic: String) throws(BrokerError) -> [Watermarks] { throw TopicRow.unknown(topic) }
+  func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] { throw TopicRow.unknown(topic) }
+  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] { [] }
+
+  func apply(_ change: AdminChange) throws(BrokerError) {
+    throw BrokerError(
+      .unsupported, "cannot change the log", why: "there is none yet", remedy: "produce to it first", recovery: .none)
+  }
+
+  func close() {}
+}
