@@ -6,7 +6,8 @@ import OrderStreamCore
 /// Rebalances are only recorded when librdkafka announces them; the caller's answer (`assign`, `unassign`) is what moves
 /// partitions, so a transaction can be finished first.
 final class KafkaConsumer: Consumer {
-  private static let closeLimit = Duration.seconds(5)
+  /// Of the 5 s that closing may take; the rest is for the client's threads to end.
+  private static let closeLimit = Duration.milliseconds(3500)
   /// How long the group may keep offsets back because a transaction is open: the transaction's time-out and the
   /// coordinator's search for such transactions, twice.
   static let openTransactionLimit = Duration.seconds(60)
@@ -136,7 +137,8 @@ final class KafkaConsumer: Consumer {
         if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return partitions.map { _ in nil } }
         let mapped = context.errors.map(error, what)
         guard mapped.isRetriable || mapped.code == .unreachable else { throw mapped }
-        guard patience.goesOn() else { throw mapped }
+        try source.checkBrokers()
+        guard patience.goesOn(isSilent: source.isCutOff) else { throw mapped }
       }
     }
   }
@@ -180,7 +182,7 @@ final class KafkaConsumer: Consumer {
   /// member that is just joining cannot leave, so its assignment is waited for.
   private func leave(_ source: RecordSource, _ deadline: Deadline) {
     var pending = pendingEvent(source)
-    while !isAssigned && pending == nil && deadline.remaining > .seconds(2) {
+    while !isAssigned && pending == nil && deadline.remaining > .seconds(2) && !source.isCutOff {
       source.serve(.milliseconds(10))
       pending = pendingEvent(source)
     }
@@ -188,7 +190,7 @@ final class KafkaConsumer: Consumer {
     if case .assigned = pending { try? source.assign([]) }
     source.client.unsubscribe()
     if pending == .revoked || pending == .lost { try? source.unassign() }
-    while !source.client.memberID.isEmpty && deadline.remaining > .seconds(1) {
+    while !source.client.memberID.isEmpty && deadline.remaining > .seconds(1) && !source.isCutOff {
       source.serve(deadline.remaining(atMost: .milliseconds(10)))
       switch source.client.events.takeRebalance() {
       case .assign: try? source.assign([])

@@ -9,7 +9,10 @@ import OrderStreamCore
 final class KafkaTransaction: Transaction {
   /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live.
   private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
+  private static let abortLimit = Duration.seconds(5)
   private static let closeLimit = Duration.seconds(3)
+  /// How long a start may wait when no broker can be reached.
+  private static let brokersDownLimit = Duration.seconds(30)
   /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
   private static let initLimit = Duration.seconds(60)
   /// Clients that may be used up without a single commit in between.
@@ -200,10 +203,10 @@ final class KafkaTransaction: Transaction {
     case .mustReplace: try replaceLink()
     case .open, .mustAbort:
       let link = try openLink()
-      let deadline = Deadline(Self.commitLimit, context.time)
+      let deadline = Deadline(Self.abortLimit, context.time)
       do {
         try step("cannot abort a transaction on \(topic)", link, deadline) { () throws(NativeError) in
-          try link.client.abortTransaction()
+          try link.client.abortTransaction(Self.abortLimit)
         }
         _ = link.client.events.takeFailedDelivery()
         phase = .idle
@@ -256,14 +259,20 @@ final class KafkaTransaction: Transaction {
     let client = try context.factory.client(.transactional(id: slot.identity))
     var patience = Patience(
       "waiting for the coordinator to end an earlier transaction of \(slot.identity)", limit: Self.initLimit, context)
+    let brokersDown = Deadline(Self.brokersDownLimit, context.time)
     while true {
       do {
         try client.initTransactions(.seconds(1))
         break
       } catch {
         client.poll(.zero)
+        if client.events.allBrokersDown, brokersDown.hasPassed, let failure = client.events.lastFailure {
+          throw context.errors.map(failure, what, recovery: .fatal)
+        }
         let mapped = context.errors.map(error, what)
-        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut, patience.goesOn() else { throw mapped }
+        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut,
+          patience.goesOn(isSilent: client.events.allBrokersDown)
+        else { throw mapped }
       }
     }
     do {
