@@ -48,7 +48,7 @@ final class KafkaConsumer: Consumer {
     // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.
     let client = try context.factory.client(
       .consumer(group: options.group ?? "orderstream-no-group", instance: isMember ? slot?.identity : nil))
-    let source = RecordSource(client, topic: options.topic, context: context)
+    let source = RecordSource(client, topic: options.topic, hasGroup: options.group != nil, context: context)
     self.source = source
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.
     _ = try? client.metadata(options.topic, .seconds(5))

@@ -17,6 +17,7 @@ final class RecordSource {
 
   let client: NativeClient
   let topic: String
+  private let hasGroup: Bool
   private let context: KafkaContext
   private let queue: NativeQueue
   private var buffer = MessageBuffer()
@@ -28,12 +29,14 @@ final class RecordSource {
   private var lookAgain: Deadline?
   private let headers = ByteBuffer(capacity: 256)
 
-  init(_ client: NativeClient, topic: String, context: KafkaContext) {
+  /// - Parameter hasGroup: Whether the client's group is more than a name.
+  init(_ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }
     self.client = client
     self.topic = topic
+    self.hasGroup = hasGroup
     self.queue = queue
     self.context = context
   }
@@ -187,6 +190,7 @@ final class RecordSource {
       // A broker in trouble; librdkafka asks again.
       context.note(.warning, "reading \(topic): \(error.text)")
       return nil
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED where !hasGroup: return nil
     case RD_KAFKA_RESP_ERR__FATAL:
       return context.errors.map(client.fatalError ?? error, "cannot read \(topic)", recovery: .fatal)
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:

@@ -98,6 +98,6 @@ final class StateReader {
   private func makeSource() throws(BrokerError) -> RecordSource {
     let client = try context.factory.client(.consumer(group: "orderstream-no-group", instance: nil))
     _ = try? client.metadata(stateTopic, .seconds(5))
-    return RecordSource(client, topic: stateTopic, context: context)
+    return RecordSource(client, topic: stateTopic, hasGroup: false, context: context)
   }
 }
