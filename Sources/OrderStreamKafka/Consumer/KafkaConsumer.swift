@@ -45,9 +45,8 @@ final class KafkaConsumer: Consumer {
         "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
     let isMember = if case .member = options.membership { true } else { false }
-    // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.
-    let client = try context.factory.client(
-      .consumer(group: options.group ?? "orderstream-no-group", instance: isMember ? slot?.identity : nil))
+    let profile = options.group.map { ClientProfile.consumer(group: $0, instance: isMember ? slot?.identity : nil) }
+    let client = try context.factory.client(profile ?? .reader())
     let source = RecordSource(client, topic: options.topic, hasGroup: options.group != nil, context: context)
     self.source = source
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.

@@ -96,7 +96,7 @@ final class StateReader {
   }
 
   private func makeSource() throws(BrokerError) -> RecordSource {
-    let client = try context.factory.client(.consumer(group: "orderstream-no-group", instance: nil))
+    let client = try context.factory.client(.reader())
     _ = try? client.metadata(stateTopic, .seconds(5))
     return RecordSource(client, topic: stateTopic, hasGroup: false, context: context)
   }
