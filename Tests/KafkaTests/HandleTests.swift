@@ -29,7 +29,7 @@ import Testing
   func clients() throws {
     let profiles: [ClientProfile] = [
       .producer(.bulk), .producer(.interactive), .transactional(id: "t"), .consumer(group: "g", instance: "i"),
-      .consumer(group: "g", instance: nil), .lookup(committed: true), .lookup(committed: false),
+      .consumer(group: "g", instance: nil), .reader(), .lookup(committed: true), .lookup(committed: false),
     ]
     for profile in profiles { _ = try factory.client(profile) }
     let before = descriptors()

@@ -29,6 +29,25 @@ struct IdentitySlotTests {
     withExtendedLifetime(second) {}
   }
 
+  @Test("a slot that is given back leaves no file")
+  func noFile() {
+    var holder: IdentitySlot? = slot("private-group")
+    let before = files()
+    holder?.release()
+    holder = nil
+    #expect(before.count == 1 && files().isEmpty)
+  }
+
+  private func files() -> [String] {
+    guard let open = opendir(directory) else { return [] }
+    defer { closedir(open) }
+    var names: [String] = []
+    while let entry = readdir(open) {
+      names.append(withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    }
+    return names.filter { $0.hasSuffix(".lock") }
+  }
+
   @Test("the same group on another cluster has numbers of its own")
   func clusters() {
     let here = slot()

@@ -90,6 +90,6 @@ struct MockConsumerTests {
     let start = ContinuousClock().now
     consumer.close()
     consumer.close()
-    #expect(ContinuousClock().now - start < .milliseconds(5500))
+    #expect(ContinuousClock().now - start < .seconds(5))
   }
 }

@@ -6,7 +6,8 @@ import OrderStreamCore
 /// Rebalances are only recorded when librdkafka announces them; the caller's answer (`assign`, `unassign`) is what moves
 /// partitions, so a transaction can be finished first.
 final class KafkaConsumer: Consumer {
-  private static let closeLimit = Duration.seconds(5)
+  /// Of the 5 s that closing may take; the rest is for the client's threads to end.
+  private static let closeLimit = Duration.milliseconds(3500)
   /// How long the group may keep offsets back because a transaction is open: the transaction's time-out and the
   /// coordinator's search for such transactions, twice.
   static let openTransactionLimit = Duration.seconds(60)
@@ -44,10 +45,9 @@ final class KafkaConsumer: Consumer {
         "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
     let isMember = if case .member = options.membership { true } else { false }
-    // A consumer without a group commits nothing; the name only lets librdkafka assign partitions.
-    let client = try context.factory.client(
-      .consumer(group: options.group ?? "orderstream-no-group", instance: isMember ? slot?.identity : nil))
-    let source = RecordSource(client, topic: options.topic, context: context)
+    let profile = options.group.map { ClientProfile.consumer(group: $0, instance: isMember ? slot?.identity : nil) }
+    let client = try context.factory.client(profile ?? .reader())
+    let source = RecordSource(client, topic: options.topic, hasGroup: options.group != nil, context: context)
     self.source = source
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.
     _ = try? client.metadata(options.topic, .seconds(5))
@@ -136,7 +136,8 @@ final class KafkaConsumer: Consumer {
         if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return partitions.map { _ in nil } }
         let mapped = context.errors.map(error, what)
         guard mapped.isRetriable || mapped.code == .unreachable else { throw mapped }
-        guard patience.goesOn() else { throw mapped }
+        try source.checkBrokers()
+        guard patience.goesOn(isSilent: source.isCutOff) else { throw mapped }
       }
     }
   }
@@ -180,7 +181,7 @@ final class KafkaConsumer: Consumer {
   /// member that is just joining cannot leave, so its assignment is waited for.
   private func leave(_ source: RecordSource, _ deadline: Deadline) {
     var pending = pendingEvent(source)
-    while !isAssigned && pending == nil && deadline.remaining > .seconds(2) {
+    while !isAssigned && pending == nil && deadline.remaining > .seconds(2) && !source.isCutOff {
       source.serve(.milliseconds(10))
       pending = pendingEvent(source)
     }
@@ -188,7 +189,7 @@ final class KafkaConsumer: Consumer {
     if case .assigned = pending { try? source.assign([]) }
     source.client.unsubscribe()
     if pending == .revoked || pending == .lost { try? source.unassign() }
-    while !source.client.memberID.isEmpty && deadline.remaining > .seconds(1) {
+    while !source.client.memberID.isEmpty && deadline.remaining > .seconds(1) && !source.isCutOff {
       source.serve(deadline.remaining(atMost: .milliseconds(10)))
       switch source.client.events.takeRebalance() {
       case .assign: try? source.assign([])

@@ -17,6 +17,7 @@ final class RecordSource {
 
   let client: NativeClient
   let topic: String
+  private let hasGroup: Bool
   private let context: KafkaContext
   private let queue: NativeQueue
   private var buffer = MessageBuffer()
@@ -25,14 +26,17 @@ final class RecordSource {
   private var heldError: BrokerError?
   private var recordsSinceWake = 0
   private var brokersDown: Deadline?
+  private var lookAgain: Deadline?
   private let headers = ByteBuffer(capacity: 256)
 
-  init(_ client: NativeClient, topic: String, context: KafkaContext) {
+  /// - Parameter hasGroup: Whether the client's group is more than a name.
+  init(_ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }
     self.client = client
     self.topic = topic
+    self.hasGroup = hasGroup
     self.queue = queue
     self.context = context
   }
@@ -84,7 +88,7 @@ final class RecordSource {
     let closing = NativeQueue.new(of: client)
     do { try client.startClosing(closing) } catch { return true }
     while !client.isConsumerClosed {
-      if deadline.hasPassed { return false }
+      if deadline.hasPassed || isCutOff { return false }
       _ = closing.poll(deadline.remaining(atMost: .milliseconds(10)))
       if client.events.takeRebalance() != nil { try? client.unassign() }
     }
@@ -102,8 +106,8 @@ final class RecordSource {
       } else if mayWake {
         wakeFetcher()
       }
-      if client.events.hasRebalance || deadline.hasPassed { return }
       try checkBrokers()
+      if client.events.hasRebalance || deadline.hasPassed { return }
     }
   }
 
@@ -114,22 +118,29 @@ final class RecordSource {
     _ = try? client.queryWatermarks(topic, partition, .seconds(1))
   }
 
-  /// Fails when no broker has been reachable for too long.
-  private func checkBrokers() throws(BrokerError) {
-    guard client.events.allBrokersDown else {
+  /// Whether no broker can be reached now.
+  var isCutOff: Bool { client.events.allBrokersDown }
+
+  /// Fails when no broker has been reachable for too long. librdkafka tells when all are gone, and not when one is back.
+  func checkBrokers() throws(BrokerError) {
+    guard isCutOff else {
       brokersDown = nil
       return
     }
-    guard let limit = brokersDown else {
+    if let lookAgain, !lookAgain.hasPassed { return }
+    lookAgain = Deadline(.seconds(1), context.time)
+    do {
+      try client.ping(.milliseconds(500))
+      client.events.clearBrokersDown()
+      if brokersDown != nil { context.note(.notice, "a broker at \(context.errors.brokers) answers again") }
+      brokersDown = nil
+    } catch {
+      if let brokersDown {
+        guard brokersDown.hasPassed else { return }
+        throw context.errors.map(client.events.lastFailure ?? error, "cannot read \(topic)", recovery: .fatal)
+      }
       brokersDown = Deadline(Self.brokersDownLimit, context.time)
       context.note(.warning, "no broker at \(context.errors.brokers) answers; waiting")
-      return
-    }
-    guard limit.hasPassed else { return }
-    brokersDown = nil
-    client.events.clearBrokersDown()
-    do { try client.ping(.seconds(5)) } catch {
-      throw context.errors.map(client.events.lastFailure ?? error, "cannot read \(topic)", recovery: .fatal)
     }
   }
 
@@ -160,7 +171,6 @@ final class RecordSource {
     if cursors.accept(message.partition, message.offset) {
       message.append(to: batch, headers: headers)
       recordsSinceWake += 1
-      if brokersDown != nil || recordsSinceWake == 1 { client.events.clearBrokersDown() }
     }
     return true
   }
@@ -180,6 +190,7 @@ final class RecordSource {
       // A broker in trouble; librdkafka asks again.
       context.note(.warning, "reading \(topic): \(error.text)")
       return nil
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED where !hasGroup: return nil
     case RD_KAFKA_RESP_ERR__FATAL:
       return context.errors.map(client.fatalError ?? error, "cannot read \(topic)", recovery: .fatal)
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:

@@ -96,8 +96,8 @@ final class StateReader {
   }
 
   private func makeSource() throws(BrokerError) -> RecordSource {
-    let client = try context.factory.client(.consumer(group: "orderstream-no-group", instance: nil))
+    let client = try context.factory.client(.reader())
     _ = try? client.metadata(stateTopic, .seconds(5))
-    return RecordSource(client, topic: stateTopic, context: context)
+    return RecordSource(client, topic: stateTopic, hasGroup: false, context: context)
   }
 }

@@ -33,7 +33,7 @@ struct MessageBuffer: ~Copyable {
   }
 
   /// The first message, borrowed until `removeFirst`.
-  var first: ConsumedMessage { ConsumedMessage(message: storage[start]!) }
+  var first: ConsumedMessage { ConsumedMessage(storage[start]!) }
 
   /// Waits up to `timeout` for one message; returns early when a rebalance was recorded. The buffer must be empty.
   mutating func fillOne(_ queue: borrowing NativeQueue, timeout: Duration) {
@@ -77,41 +77,5 @@ struct MessageBuffer: ~Copyable {
     var length = 0
     while name[length] != 0 { length += 1 }
     return length
-  }
-}
-
-/// One consumed message or event of a partition, borrowed from a `MessageBuffer`.
-struct ConsumedMessage {
-  fileprivate let message: UnsafeMutablePointer<rd_kafka_message_t>
-
-  @inline(__always) var error: rd_kafka_resp_err_t { message.pointee.err }
-  @inline(__always) var partition: Int32 { message.pointee.partition }
-  /// Of a record: its own; of the end of a partition: where the next record will come.
-  @inline(__always) var offset: Offset { message.pointee.offset }
-  @inline(__always) var byteCount: Int { message.pointee.len + message.pointee.key_len }
-
-  /// The error in librdkafka's words.
-  var nativeError: NativeError {
-    NativeError(error, text: rd_kafka_message_errstr(message).map { String(cString: $0) })
-  }
-
-  @inline(__always) var key: UnsafeRawBufferPointer? {
-    message.pointee.key.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len) }
-  }
-
-  @inline(__always) var value: UnsafeRawBufferPointer? {
-    message.pointee.payload.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.len) }
-  }
-
-  /// Copies the record into a batch; `headers` is scratch space.
-  @inline(__always)
-  func append(to batch: RecordBatch, headers: ByteBuffer) {
-    var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
-    let timestampMs = rd_kafka_message_timestamp(message, &type)
-    headers.removeAll()
-    let headerBytes = MessageBuffer.appendHeaders(of: message, to: headers)
-    batch.append(
-      partition: partition, offset: offset, timestampMs: timestampMs, key: key, value: value,
-      headers: headerBytes == 0 ? nil : headers.bytes)
   }
 }

@@ -1,22 +1,6 @@
 import CRdKafka
 import OrderStreamCore
 
-/// A group as its coordinator describes it.
-struct NativeGroup {
-  struct Member {
-    var id: String
-    var host: String
-    /// In the format of `protocolType`.
-    var assignment: [UInt8]
-  }
-
-  var name: String
-  var error: rd_kafka_resp_err_t
-  var state: String
-  var protocolType: String
-  var members: [Member]
-}
-
 extension NativeClient {
   /// Describes one group, or all when `name` is `nil`.
   func groups(_ name: String?, _ timeout: Duration) throws(NativeError) -> [NativeGroup] {

@@ -1,20 +1,6 @@
 import CRdKafka
 import OrderStreamCore
 
-/// A topic as a broker describes it.
-struct NativeTopicDescription {
-  struct Partition {
-    var number: Int32
-    /// −1 when it has no leader.
-    var leader: Int32
-    var error: rd_kafka_resp_err_t
-  }
-
-  var name: String
-  var error: rd_kafka_resp_err_t
-  var partitions: [Partition]
-}
-
 extension NativeClient {
   /// Low and high border of a partition; the high one is the last stable offset on a read_committed client.
   func queryWatermarks(_ topic: String, _ partition: Int32, _ timeout: Duration) throws(NativeError) -> (

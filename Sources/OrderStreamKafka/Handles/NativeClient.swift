@@ -16,7 +16,7 @@ final class NativeClient: @unchecked Sendable {
 
   /// Destroying waits for librdkafka's threads. A client that does not end in time is left to a thread of its own, so
   /// that nobody waits for ever.
-  private static let destroyLimit = Duration.seconds(5)
+  private static let destroyLimit = Duration.milliseconds(1500)
 
   deinit {
     let address = UInt(bitPattern: pointer)

@@ -16,9 +16,12 @@ struct NativeQueue: ~Copyable, @unchecked Sendable {
     NativeQueue(rd_kafka_queue_new(client.pointer), client)
   }
 
-  /// The queue of records and rebalances; `nil` for a client without a group.
+  /// The queue of records, rebalances and errors; `nil` for a client without a group. The client's `poll` is of no use
+  /// afterwards.
   static func consumer(of client: NativeClient) -> NativeQueue? {
-    guard let pointer = rd_kafka_queue_get_consumer(client.pointer) else { return nil }
+    guard rd_kafka_poll_set_consumer(client.pointer) == RD_KAFKA_RESP_ERR_NO_ERROR,
+      let pointer = rd_kafka_queue_get_consumer(client.pointer)
+    else { return nil }
     return NativeQueue(pointer, client)
   }
 

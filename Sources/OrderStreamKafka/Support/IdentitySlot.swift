@@ -17,6 +17,7 @@ final class IdentitySlot: Sendable {
   let identity: String
   /// Whether a restart will have the same one.
   let isStable: Bool
+  private let path: String
   private let descriptor: Mutex<Int32>
 
   /// Takes the lowest free slot, or a random one where no lock can be had.
@@ -25,19 +26,19 @@ final class IdentitySlot: Sendable {
     let scope = Self.hash([clusterID, group])
     if Self.prepare(directory) {
       for slot in 0..<Self.slotLimit {
-        let descriptor = open("\(directory)/\(scope)-\(slot).lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        if descriptor < 0 { break }
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-          identity = "\(group)-\(machine)-\(slot)"
-          isStable = true
-          self.descriptor = Mutex(descriptor)
-          return
-        }
-        _ = Self.closeFile(descriptor)
+        let path = "\(directory)/\(scope)-\(slot).lock"
+        guard let descriptor = Self.lock(path) else { break }
+        if descriptor < 0 { continue }
+        identity = "\(group)-\(machine)-\(slot)"
+        isStable = true
+        self.path = path
+        self.descriptor = Mutex(descriptor)
+        return
       }
     }
     identity = "\(group)-\(machine)-r\(Self.hex(UInt64.random(in: 0...UInt64.max)))"
     isStable = false
+    path = ""
     descriptor = Mutex(-1)
   }
 
@@ -46,7 +47,10 @@ final class IdentitySlot: Sendable {
   /// Gives the slot back before its holder goes. Idempotent.
   func release() {
     descriptor.withLock { descriptor in
-      if descriptor >= 0 { _ = Self.closeFile(descriptor) }
+      guard descriptor >= 0 else { return }
+      // While the lock is held, so that nobody else can have it: private groups would leave a file each.
+      unlink(path)
+      _ = Self.closeFile(descriptor)
       descriptor = -1
     }
   }
@@ -59,6 +63,22 @@ final class IdentitySlot: Sendable {
     var status = stat()
     guard lstat(directory, &status) == 0 else { return false }
     return status.st_mode & S_IFMT == S_IFDIR && status.st_uid == geteuid() && status.st_mode & 0o022 == 0
+  }
+
+  /// The descriptor of a locked file, −1 when somebody else holds it, `nil` when there can be no such file.
+  private static func lock(_ path: String) -> Int32? {
+    while true {
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      if descriptor < 0 { return nil }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        _ = closeFile(descriptor)
+        return -1
+      }
+      // The last holder may have removed the file between the two calls; then the lock is on nothing.
+      var status = stat()
+      if fstat(descriptor, &status) == 0 && status.st_nlink > 0 { return descriptor }
+      _ = closeFile(descriptor)
+    }
   }
 
   private static func closeFile(_ descriptor: Int32) -> Int32 { close(descriptor) }

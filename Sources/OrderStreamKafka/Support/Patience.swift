@@ -18,9 +18,10 @@ struct Patience {
   }
 
   /// Pauses before the next attempt; false when there should be none.
-  mutating func goesOn(pause: Duration = Patience.pause) -> Bool {
+  /// - Parameter isSilent: Whether the wait has another reason, which was said already.
+  mutating func goesOn(pause: Duration = Patience.pause, isSilent: Bool = false) -> Bool {
     if limit.hasPassed { return false }
-    if noteAfter.hasPassed && !isNoted {
+    if noteAfter.hasPassed && !isNoted && !isSilent {
       isNoted = true
       context.note(.notice, what)
     }

@@ -9,9 +9,8 @@ import OrderStreamCore
 final class KafkaTransaction: Transaction {
   /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live.
   private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
+  private static let abortLimit = Duration.seconds(5)
   private static let closeLimit = Duration.seconds(3)
-  /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
-  private static let initLimit = Duration.seconds(60)
   /// Clients that may be used up without a single commit in between.
   private static let linkLimit = 5
 
@@ -98,7 +97,7 @@ final class KafkaTransaction: Transaction {
         link.client.poll(.milliseconds(10))
       case RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__FATAL:
         // The transaction has failed in the background; the reports say why.
-        throw failed(link.client.fatalError ?? cause(link, NativeError(code)), what, mustAbort: true)
+        throw failed(link.client.fatalError ?? link.cause(NativeError(code)), what, mustAbort: true)
       case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION where index == stateIndex && !deadline.hasPassed:
         // The source has grown since; so must the state.
         _ = try StateTopic.prepare(group: group, partitions: record.partition + 1, context)
@@ -106,12 +105,6 @@ final class KafkaTransaction: Transaction {
       default: throw context.errors.map(NativeError(code), what, recovery: BrokerError.Recovery.none)
       }
     }
-  }
-
-  /// The first delivery that failed, which is why a transaction must be aborted, or else what the call says itself.
-  private func cause(_ link: TransactionLink, _ error: NativeError) -> NativeError {
-    link.client.poll(.zero)
-    return link.client.events.takeFailedDelivery() ?? error
   }
 
   private func begin() throws(BrokerError) -> TransactionLink {
@@ -169,19 +162,8 @@ final class KafkaTransaction: Transaction {
           context.time.sleep(.milliseconds(5))
           continue
         }
-        throw failed(error.isFatal ? error : better(error, link), what, mustAbort: true)
+        throw failed(error.isFatal ? error : link.reason(error), what, mustAbort: true)
       }
-    }
-  }
-
-  /// librdkafka says "see the delivery reports"; the report says why.
-  private func better(_ error: NativeError, _ link: TransactionLink) -> NativeError {
-    guard error.requiresAbort, var report = link.client.events.takeFailedDelivery() else { return error }
-    switch report.code {
-    case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return error
-    default:
-      report.requiresAbort = true
-      return report
     }
   }
 
@@ -200,10 +182,10 @@ final class KafkaTransaction: Transaction {
     case .mustReplace: try replaceLink()
     case .open, .mustAbort:
       let link = try openLink()
-      let deadline = Deadline(Self.commitLimit, context.time)
+      let deadline = Deadline(Self.abortLimit, context.time)
       do {
         try step("cannot abort a transaction on \(topic)", link, deadline) { () throws(NativeError) in
-          try link.client.abortTransaction()
+          try link.client.abortTransaction(Self.abortLimit)
         }
         _ = link.client.events.takeFailedDelivery()
         phase = .idle
@@ -221,17 +203,11 @@ final class KafkaTransaction: Transaction {
     case .idle, .mustReplace: break
     }
     phase = .idle
-    drop(link)
+    link.drop()
   }
 
   /// The process is gone: nothing is aborted. For tests.
   func die() { link = nil }
-
-  /// Gives up what is queued, so that nothing of it is reported when the client ends.
-  private func drop(_ link: TransactionLink) {
-    link.client.purge()
-    try? link.client.flush(.milliseconds(100))
-  }
 
   private func openLink() throws(BrokerError) -> TransactionLink {
     if let link { return link }
@@ -245,32 +221,14 @@ final class KafkaTransaction: Transaction {
         why: "\(linksWithoutCommit) producers in a row have failed", remedy: "see the log for the reasons")
     }
     linksWithoutCommit += 1
-    if let link { drop(link) }
+    link?.drop()
     link = nil
     link = try makeLink()
     phase = .idle
   }
 
   private func makeLink() throws(BrokerError) -> TransactionLink {
-    let what = "cannot write transactions of the group \(group)"
-    let client = try context.factory.client(.transactional(id: slot.identity))
-    var patience = Patience(
-      "waiting for the coordinator to end an earlier transaction of \(slot.identity)", limit: Self.initLimit, context)
-    while true {
-      do {
-        try client.initTransactions(.seconds(1))
-        break
-      } catch {
-        client.poll(.zero)
-        let mapped = context.errors.map(error, what)
-        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut, patience.goesOn() else { throw mapped }
-      }
-    }
-    do {
-      let link = try TransactionLink(client, topics: topics)
-      link.warmUp(topics)
-      return link
-    } catch { throw context.errors.map(error, what) }
+    try TransactionLink.open(identity: slot.identity, group: group, topics: topics, context)
   }
 
   private func expired(_ what: String) -> BrokerError {

@@ -4,6 +4,11 @@ import OrderStreamCore
 /// One transactional client with its topics. A fatal error or a call past its deadline ends the link; the transaction
 /// makes another one with the same identity.
 final class TransactionLink {
+  /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
+  private static let initLimit = Duration.seconds(60)
+  /// How long a start may wait when no broker can be reached.
+  private static let brokersDownLimit = Duration.seconds(30)
+
   let client: NativeClient
   private let topicCount: Int
   private let topics: TopicArray
@@ -15,36 +20,66 @@ final class TransactionLink {
     topics = try TopicArray(client, names)
   }
 
-  /// Asks for the leaders of every topic: the first transaction on a topic that the client does not know waits a second.
-  func warmUp(_ names: [String]) {
-    for name in names { _ = try? client.metadata(name, .seconds(5)) }
+  /// Makes a client, and waits until the coordinator has given it the identity.
+  static func open(
+    identity: String, group: String, topics: [String], _ context: KafkaContext
+  ) throws(BrokerError) -> TransactionLink {
+    let what = "cannot write transactions of the group \(group)"
+    let client = try context.factory.client(.transactional(id: identity))
+    try takeIdentity(identity, client, what, context)
+    do {
+      let link = try TransactionLink(client, topics: topics)
+      // The first transaction on a topic whose leaders the client does not know waits a second.
+      for topic in topics { _ = try? client.metadata(topic, .seconds(5)) }
+      return link
+    } catch { throw context.errors.map(error, what) }
+  }
+
+  private static func takeIdentity(
+    _ identity: String, _ client: NativeClient, _ what: String, _ context: KafkaContext
+  ) throws(BrokerError) {
+    var patience = Patience(
+      "waiting for the coordinator to end an earlier transaction of \(identity)", limit: initLimit, context)
+    let brokersDown = Deadline(brokersDownLimit, context.time)
+    while true {
+      do { return try client.initTransactions(.seconds(1)) } catch {
+        client.poll(.zero)
+        if client.events.allBrokersDown, brokersDown.hasPassed, let failure = client.events.lastFailure {
+          throw context.errors.map(failure, what, recovery: .fatal)
+        }
+        let mapped = context.errors.map(error, what)
+        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut,
+          patience.goesOn(isSilent: client.events.allBrokersDown)
+        else { throw mapped }
+      }
+    }
   }
 
   func send(_ record: OutgoingRecord, to topic: Int) -> rd_kafka_resp_err_t {
     precondition(topic >= 0 && topic < topicCount, "an output is named by its index")
     return topics.send(record, to: topic)
   }
-}
 
-/// Topics of one client by index.
-private final class TopicArray {
-  private final class Box {
-    let topic: NativeTopic
-    init(_ topic: consuming NativeTopic) { self.topic = topic }
+  /// The first delivery that failed, which is why a transaction must be aborted, or else what the call says itself.
+  func cause(_ error: NativeError) -> NativeError {
+    client.poll(.zero)
+    return client.events.takeFailedDelivery() ?? error
   }
 
-  private let client: NativeClient
-  private let boxes: [Box]
-
-  init(_ client: NativeClient, _ names: [String]) throws(NativeError) {
-    self.client = client
-    var boxes: [Box] = []
-    for name in names { boxes.append(Box(try NativeTopic(client, name))) }
-    self.boxes = boxes
+  /// Where librdkafka says "see the delivery reports": what the report says.
+  func reason(_ error: NativeError) -> NativeError {
+    guard error.requiresAbort, var report = client.events.takeFailedDelivery() else { return error }
+    switch report.code {
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return error
+    default:
+      report.requiresAbort = true
+      return report
+    }
   }
 
-  @inline(__always)
-  func send(_ record: OutgoingRecord, to index: Int) -> rd_kafka_resp_err_t {
-    client.produce(record, to: boxes[index].topic)
+  /// Gives up what is queued, so that nothing of it is reported when the client ends.
+  func drop() {
+    client.purge()
+    try? client.flush(.milliseconds(100))
   }
 }
