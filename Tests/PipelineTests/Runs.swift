@@ -88,8 +88,8 @@ extension Broker {
     let audit = try Audit(
       Audit.Settings(topic: Orders.topic, outputTopic: output, group: group), broker: self, admin: admin,
       stop: StopFlag(), waits: { _ in }, progress: { _ in })
-    guard let findings = try audit.run() else { preconditionFailure("nobody asked this audit to stop") }
-    return findings
+    guard try audit.run() else { preconditionFailure("nobody asked this audit to stop") }
+    return audit.findings
   }
 }
 

@@ -26,7 +26,8 @@ enum Descriptor {
   ) -> Int32 {
     guard var position = bytes.baseAddress else { return 0 }
     let end = position + bytes.count
-    let waits = mayGiveUp != nil && !isFile(descriptor)
+    // poll(2) passes over negative numbers; write(2) names them.
+    let waits = mayGiveUp != nil && descriptor >= 0 && !isFile(descriptor)
     while position < end {
       if waits, let mayGiveUp, !waitForReader(descriptor, mayGiveUp) { return ECANCELED }
       // A pipe that is ready takes PIPE_BUF bytes without blocking.
