@@ -38,7 +38,7 @@ struct MockProducerTests {
     #expect(producer.deliveries.acknowledged == 3)
   }
 
-  @Test("requests that are refused, lost, or whose answer is lost leave each record once")
+  @Test("requests that are refused, lost, or whose answer is lost leave each record once, or say what may stand twice")
   func faults() throws {
     let mock = try MockBroker(properties: [("socket.timeout.ms", "1000"), ("retry.backoff.ms", "20")])
     let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
@@ -51,8 +51,11 @@ struct MockProducerTests {
     producer.close()
     expectCounts(producer, acknowledged: 600, failed: 0)
     let values = try mock.values()
-    #expect(values.values.reduce(0) { $0 + $1.count } == 600)
-    #expect(values[2] == stride(from: 2, to: 600, by: 3).map { "v\($0)" })
+    // On a slow machine librdkafka may give its producer up here; then what was under way is sent a second time.
+    let twice = producer.deliveries.possiblyDuplicated
+    #expect((600...600 + twice).contains(values.values.reduce(0) { $0 + Int64($1.count) }))
+    #expect(Set(values.values.joined()).count == 600)
+    if twice == 0 { #expect(values[2] == stride(from: 2, to: 600, by: 3).map { "v\($0)" }) }
   }
 
   @Test("a fatal error of the idempotent producer loses nothing and keeps the order")
