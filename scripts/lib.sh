@@ -167,7 +167,8 @@ json_flat() {
 }
 
 # json <file> <path>: one scalar of a document; nothing if it is not there.
-json() { json_flat "$1" | awk -F '\t' -v path="$2" '$1 == path { print $2; exit }'; }
+# All of it is read: leaving early would end json_flat by SIGPIPE, and with it the script.
+json() { json_flat "$1" | awk -F '\t' -v path="$2" '$1 == path && !found { print $2; found = 1 }'; }
 
 # json_sum <file> <path of an object>: the sum of its numbers.
 json_sum() {

@@ -86,7 +86,7 @@ struct ClientProfile {
   static func reader() -> ClientProfile {
     // librdkafka assigns partitions only to a group; nothing is ever committed to this one.
     var profile = consumer(group: "orderstream-no-group", instance: nil)
-    profile.defaults += [("queued.max.messages.kbytes", "2048"), ("fetch.max.bytes", "2097152")]
+    profile.defaults += [("queued.max.messages.kbytes", "2048")]
     return profile
   }
 
