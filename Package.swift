@@ -39,6 +39,10 @@ let package = Package(
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "PipelineTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),
+    // The executable is a dependency because the tests start it.
+    .testTarget(
+      name: "CrashTests",
+      dependencies: ["orderstream", "OrderStreamEmbedded", "OrderStreamCore", "OrderStreamTestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

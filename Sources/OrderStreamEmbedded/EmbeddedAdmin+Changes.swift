@@ -21,6 +21,7 @@ extension EmbeddedAdmin {
       for number in 0..<partitions { try PartitionRow.insert(scope, topic: topic.id, number: number) }
       topic.partitionCount = partitions
       try topic.save(scope)
+      Failpoint.reach("topic/made")
     }
   }
 
@@ -64,6 +65,7 @@ extension EmbeddedAdmin {
       try scope.run("DELETE FROM topic WHERE id = ?", [.integer(topic.id)])
       scope.removedPartitions = rows.map(\.id)
     }
+    Failpoint.reach("topic/before-orphans")
     try removeOrphans(what)
   }
 
@@ -137,6 +139,7 @@ extension EmbeddedAdmin {
   private func removeBatches(_ what: String, from: Int64, to: Int64, endingBy end: Offset) throws(BrokerError) {
     var removed = 1
     while removed > 0 {
+      Failpoint.reach("batches/before-slice")
       removed = try connection.write(what) { scope in
         try scope.run(
           """

@@ -22,9 +22,17 @@ struct Main {
   /// In debug builds a crash test may name the place where this process ends (see `Failpoint`).
   private static func armFailpoint() {
     #if DEBUG
-      guard let text = ProcessEnvironment.lookup("ORDERSTREAM_FAILPOINT"), let place = Int(text) else { return }
-      Failpoint.arm(place: place) { _ in
+      guard let text = ProcessEnvironment.lookup("ORDERSTREAM_FAILPOINT") else { return }
+      let die: @Sendable (StaticString) -> Void = { name in
+        // A sweep learns from it which places there are.
+        let line = "failpoint \(name)\n"
+        _ = line.withCString { write(2, $0, strlen($0)) }
         kill(getpid(), SIGKILL)
+      }
+      if let place = Int(text) {
+        Failpoint.arm(place: place, action: die)
+      } else {
+        Failpoint.arm(name: text, action: die)
       }
     #endif
   }

@@ -99,6 +99,7 @@ final class GroupMember {
     case .outside, .waiting: return
     case .lost: phase = .outside
     case .offered, .working:
+      Failpoint.reach("group/before-release")
       try connection.write(what) { scope in try store.change(scope) { $0.release(id) } }
       phase = .waiting
     }
@@ -124,6 +125,7 @@ final class GroupMember {
   func leave() {
     heartbeat?.stop()
     if file != nil {
+      Failpoint.reach("group/before-leave")
       do throws(BrokerError) {
         try connection.write(what, patience: Self.leavePatience) { scope in
           try store.change(scope) { if $0.contains(id) { $0.remove([id]) } }
@@ -131,7 +133,9 @@ final class GroupMember {
       } catch {
         connection.log.log(.warning, error.description)
       }
+      Failpoint.reach("group/left")
       MemberFile.remove(id, in: connection.directory)
+      Failpoint.reach("group/file-removed")
     }
     vanish()
   }
@@ -165,6 +169,7 @@ final class GroupMember {
         newGeneration = state.generation
       }
     }
+    Failpoint.reach("group/entered")
     generation = newGeneration
     phase = taken.map(Phase.offered) ?? .waiting
   }
@@ -184,6 +189,7 @@ final class GroupMember {
     id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     let file = try MemberFile(creating: id, in: connection.directory)
     self.file = file
+    Failpoint.reach("group/file-made")
     heartbeat = Heartbeat(file, log: connection.log)
   }
 
@@ -193,6 +199,7 @@ final class GroupMember {
     state.remove(Set(dead))
     for id in dead {
       MemberFile.remove(id, in: connection.directory)
+      Failpoint.reach("group/reaped")
       connection.log.log(.notice, "the member \(id) of the group \(store.group.name) is gone; its partitions are free")
     }
     return true

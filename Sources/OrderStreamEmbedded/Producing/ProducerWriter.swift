@@ -18,8 +18,11 @@ final class ProducerWriter: @unchecked Sendable {
   func run() {
     while let chunks = queue.take(byteLimit: budget.bytes) {
       do throws(BrokerError) {
+        Failpoint.reach("producer/before-write")
         try write(chunks)
+        Failpoint.reach("producer/before-acknowledge")
         queue.acknowledge(chunks)
+        Failpoint.reach("producer/after-acknowledge")
       } catch {
         queue.fail(chunks, error)
       }

@@ -94,6 +94,7 @@ final class LogConnection {
         try Self.explainingFullDisk(database) {
           try database.inTransaction(.immediate) {
             result = try body(scope)
+            Failpoint.reach("log/before-marks-removed")
             try marks.remove(scope.removedPartitions)
             Failpoint.reach("log/before-commit")
             return .commit
@@ -116,7 +117,9 @@ final class LogConnection {
     let hasLock = (try? lock.acquire(patience: Self.closePatience)) != nil
     defer { if hasLock { lock.release() } }
     do {
+      Failpoint.reach("log/before-close")
       try queue.close()
+      Failpoint.reach("log/closed")
     } catch {
       log.log(.warning, "the log \(directory.path) was not closed cleanly: \(StorageErrors.broker(error, "close").why)")
     }
@@ -144,6 +147,8 @@ final class LogConnection {
   private func checkpointIfLarge(_ database: Database) {
     let bytes = Int(wal.frameCount) * LogSchema.pageBytes
     guard bytes >= Self.checkpointBytes else { return }
+    Failpoint.reach("log/before-checkpoint")
+    defer { Failpoint.reach("log/after-checkpoint") }
     let connection = database.sqliteConnection
     var code = sqlite3_wal_checkpoint_v2(connection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
     if code == SQLITE_OK, bytes >= Self.restartBytes {
@@ -185,9 +190,11 @@ final class LogConnection {
           throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, and its mark names records")
         }
         try database.execute(sql: "PRAGMA page_size = \(LogSchema.pageBytes)")
+        Failpoint.reach("log/before-creation")
         try LogSchema.create(database)
         // The files beside it get the mode of this one.
         chmod(directory.database, 0o600)
+        Failpoint.reach("log/created")
       }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
     }

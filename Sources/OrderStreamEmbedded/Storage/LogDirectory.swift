@@ -29,6 +29,7 @@ struct LogDirectory: Sendable, Hashable {
           remedy: "name a directory that can be written with --brokers embedded:<directory>")
       }
     }
+    Failpoint.reach("directory/made")
     if isNew { try synchronizeParent() }
   }
 

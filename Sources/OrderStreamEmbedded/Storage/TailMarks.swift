@@ -50,12 +50,18 @@ final class TailMarks {
 
   /// Only under the write lock, after the commit.
   func update(_ marks: [TailMark]) throws(ErrorNumber) {
-    for mark in marks { try write(Slot(mark), at: mark.partition) }
+    for mark in marks {
+      try write(Slot(mark), at: mark.partition)
+      Failpoint.reach("marks/written")
+    }
   }
 
   /// Only under the write lock, before the commit that removes the partitions.
   func remove(_ partitions: [Int64]) throws(ErrorNumber) {
-    for partition in partitions { try write(Slot(), at: partition) }
+    for partition in partitions {
+      try write(Slot(), at: partition)
+      Failpoint.reach("marks/removed")
+    }
   }
 
   private func write(_ slot: Slot, at partition: Int64) throws(ErrorNumber) {

@@ -1,3 +1,4 @@
+import OrderStreamTestSupport
 import Testing
 
 /// What can be said about Kafka clusters without one.

@@ -1,3 +1,4 @@
+import OrderStreamTestSupport
 import Testing
 
 /// The table of documents: required keys, their types, one document only, and nothing else on stdout.

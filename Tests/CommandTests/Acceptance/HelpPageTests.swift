@@ -1,3 +1,4 @@
+import OrderStreamTestSupport
 import Testing
 
 @Suite("Help, version and completions as a user gets them")

@@ -1,4 +1,5 @@
 import Foundation
+import OrderStreamTestSupport
 import Testing
 
 /// Terminals, environments and paths: what is around a command.

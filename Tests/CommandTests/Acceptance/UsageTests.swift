@@ -1,3 +1,4 @@
+import OrderStreamTestSupport
 import Testing
 
 /// Exit 64, and what a user is told.

@@ -1,4 +1,5 @@
 import Foundation
+import OrderStreamTestSupport
 import Testing
 
 /// The acceptance lines of the embedded pipeline, as a user runs them.

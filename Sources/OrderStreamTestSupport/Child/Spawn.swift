@@ -9,11 +9,11 @@ import Foundation
 #endif
 
 /// Starts the built binary. One spawn at a time, so that no child inherits a descriptor that another test has just made.
-enum Spawn {
-  static let lock = NSLock()
+package enum Spawn {
+  package static let lock = NSLock()
 
   /// The `orderstream` that was built with the tests: it lies beside their bundle.
-  static let binary: String = {
+  package static let binary: String = {
     let start = Bundle(for: BundleMark.self).bundleURL
     let places = [start, start.deletingLastPathComponent(), Bundle.main.bundleURL]
     let paths = places.map { $0.appendingPathComponent("orderstream").path }
@@ -25,18 +25,18 @@ enum Spawn {
 
   private final class BundleMark {}
 
-  struct Plan {
-    var arguments: [String]
-    var environment: [String: String]
-    var directory: String
+  package struct Plan {
+    package var arguments: [String]
+    package var environment: [String: String]
+    package var directory: String
     /// Descriptors of the parent that become 0, 1 and 2 of the child; `nil` starts it with that one closed.
-    var streams: [Int32?]
+    package var streams: [Int32?]
     /// A shell command that runs first in the child, such as `ulimit -v 1000000`.
-    var prelude: String?
+    package var prelude: String?
   }
 
   /// - Returns: the id of the child; the shell that sets it up has become the binary by `exec`.
-  static func start(_ plan: Plan) throws -> pid_t {
+  package static func start(_ plan: Plan) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -75,17 +75,17 @@ enum Spawn {
 }
 
 /// Why a test could not do what it wanted; never the product's fault alone.
-struct HarnessError: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
+package struct HarnessError: Error, CustomStringConvertible {
+  package let description: String
+  package init(_ description: String) { self.description = description }
 }
 
 /// A pipe whose ends no child inherits.
-struct PipeEnds {
-  let read: Int32
-  let write: Int32
+package struct PipeEnds {
+  package let read: Int32
+  package let write: Int32
 
-  init() throws {
+  package init() throws {
     var ends: [Int32] = [0, 0]
     let made = Spawn.lock.withLock {
       guard pipe(&ends) == 0 else { return false }

@@ -1,13 +1,13 @@
 /// Orders as text, and what is in them.
-enum Orders {
-  static func order(number: Int, failed: Bool = false, minute: Int = 30) -> String {
+package enum Orders {
+  package static func order(number: Int, failed: Bool = false, minute: Int = 30) -> String {
     #"{"event_type":"OrderPlaced","order_id":"order_00000\#(number)","user_id":"user_1","items":"#
       + #"[{"item_id":"burger","quantity":2,"price":10.0}],"total_amount":20.0,"#
       + #""status":"\#(failed ? "failed" : "placed")","timestamp":"2024-01-15T10:\#(minute):00"}"#
   }
 
   /// The orders 0 to 7 of `order(number:)`, number 2 failed, as other programs may write them.
-  static let strange: [String] = [
+  package static let strange: [String] = [
     // Spaces, and another order of the keys.
     #" { "timestamp" : "2024-01-15T10:30:00" , "status":"placed","total_amount" : 20.0,"items":[ {"price":10.0,"#
       + #""quantity":2, "item_id":"burger"} ],"user_id":"user_1","order_id":"order_000000","event_type":"OrderPlaced" }"#,
@@ -35,7 +35,7 @@ enum Orders {
   ]
 
   /// The text of a field in a line that this program has written.
-  static func field(_ name: String, of line: String) -> Substring {
+  package static func field(_ name: String, of line: String) -> Substring {
     let bytes = line.utf8
     let mark = Array("\"\(name)\":\"".utf8)
     var start = bytes.startIndex

@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamTestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -11,7 +12,7 @@ import Testing
 
 /// SIGKILL at random instants; what was promised holds after the restart.
 @Suite("Kills")
-struct CrashTests {
+struct KillTests {
   private static let kills = 10
 
   /// Runs a command to its end once, then again and again, killed at a random instant of that time.

@@ -1,11 +1,11 @@
 import Foundation
 
 /// Where the workflow tests run: the embedded log always, a Kafka cluster when `ORDERSTREAM_TEST_BROKERS` names one.
-enum TestBroker: Sendable, CustomStringConvertible {
+package enum TestBroker: Sendable, CustomStringConvertible {
   case embedded
   case kafka(String)
 
-  static let all: [TestBroker] = {
+  package static let all: [TestBroker] = {
     guard let servers = ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_BROKERS"], !servers.isEmpty else {
       print("NOTE: ORDERSTREAM_TEST_BROKERS is not set: the workflow tests run on the embedded log only.")
       return [.embedded]
@@ -13,7 +13,7 @@ enum TestBroker: Sendable, CustomStringConvertible {
     return [.embedded, .kafka(servers)]
   }()
 
-  var description: String {
+  package var description: String {
     switch self {
     case .embedded: "embedded"
     case .kafka(let servers): servers

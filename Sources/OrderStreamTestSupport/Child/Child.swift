@@ -11,11 +11,11 @@ import Testing
 
 /// A running `orderstream`. Its stdout and stderr are files, so that no amount of output can block it. One that a test
 /// leaves behind is killed.
-final class Child {
+package final class Child {
   /// Long enough for a busy machine, short enough that nothing hangs.
-  static let patience: Duration = .seconds(60)
+  package static let patience: Duration = .seconds(60)
 
-  let pid: pid_t
+  package let pid: pid_t
   private let command: String
   private let outputFile: String
   private let errorFile: String
@@ -24,7 +24,7 @@ final class Child {
   private let place: AnyObject
   private var status: Int32?
 
-  init(
+  package init(
     _ plan: Spawn.Plan, outputFile: String, errorFile: String, terminal: PseudoTerminal?, place: AnyObject
   ) throws {
     pid = try Spawn.start(plan)
@@ -44,19 +44,19 @@ final class Child {
   }
 
   /// stdout so far.
-  var output: String { String(decoding: Self.bytes(outputFile), as: UTF8.self) }
+  package var output: String { String(decoding: Self.bytes(outputFile), as: UTF8.self) }
   /// stderr so far.
-  var errors: String { String(decoding: Self.bytes(errorFile), as: UTF8.self) }
+  package var errors: String { String(decoding: Self.bytes(errorFile), as: UTF8.self) }
   /// The whole lines of stdout so far.
-  var lines: [String] {
+  package var lines: [String] {
     output.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
   }
 
-  func send(_ signal: Int32) {
+  package func send(_ signal: Int32) {
     if isRunning { kill(pid, signal) }
   }
 
-  var isRunning: Bool {
+  package var isRunning: Bool {
     if status != nil { return false }
     terminal?.drain()
     var found: Int32 = 0
@@ -65,7 +65,7 @@ final class Child {
   }
 
   /// Waits until `condition` holds; fails when the child ends or the time is over before that.
-  func wait(for what: String, within limit: Duration = patience, _ condition: () throws -> Bool) throws {
+  package func wait(for what: String, within limit: Duration = patience, _ condition: () throws -> Bool) throws {
     try eventually(what, within: limit, about: { "\(command)\n\(output)\(errors)" }) {
       if try condition() { return true }
       if !isRunning, try !condition() { throw HarnessError("\(command) ended before \(what)\n\(output)\(errors)") }
@@ -75,7 +75,7 @@ final class Child {
 
   /// Waits for the end. A child that takes longer is killed, and the test fails.
   @discardableResult
-  func end(within limit: Duration = patience) throws -> Outcome {
+  package func end(within limit: Duration = patience) throws -> Outcome {
     do {
       try eventually("the end of \(command)", within: limit, about: { output + errors }) { !isRunning }
     } catch {
@@ -87,7 +87,7 @@ final class Child {
   }
 
   /// SIGKILL, and the end of it.
-  func destroy() throws {
+  package func destroy() throws {
     send(SIGKILL)
     try end()
   }
@@ -98,7 +98,7 @@ final class Child {
 }
 
 /// Waits until `condition` holds, and throws when it does not within the limit.
-func eventually(
+package func eventually(
   _ what: String, within limit: Duration = Child.patience, about: () -> String = { "" }, _ condition: () throws -> Bool
 ) throws {
   let deadline = ContinuousClock.now + limit

@@ -1,5 +1,4 @@
 import Foundation
-import OrderStreamTestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -12,14 +11,14 @@ import Testing
 
 /// Everything that one test works with: a directory of its own, a log (or topics and groups on a cluster) of its own, a
 /// clean environment.
-final class Stage {
-  let broker: TestBroker
-  private let root = OrderStreamTestSupport.TemporaryDirectory()
+package final class Stage {
+  package let broker: TestBroker
+  private let root = TemporaryDirectory()
   /// What no other test's topics and groups have in their names.
   private let mark = "test-" + String(UInt64.random(in: 0 ... .max), radix: 36)
   private var captures = 0
 
-  init(_ broker: TestBroker = .embedded) throws {
+  package init(_ broker: TestBroker = .embedded) throws {
     self.broker = broker
     for name in ["work", "home", "capture"] {
       try FileManager.default.createDirectory(atPath: "\(root.path)/\(name)", withIntermediateDirectories: false)
@@ -27,15 +26,15 @@ final class Stage {
   }
 
   /// The working directory of every command.
-  var work: String { root.path + "/work" }
+  package var work: String { root.path + "/work" }
   /// The embedded log that commands use when nothing else is said.
-  var log: String { root.path + "/data/orderstream" }
+  package var log: String { root.path + "/data/orderstream" }
 
   // MARK: - Names
 
-  var topic: String { own("order-events") }
-  var inventoryTopic: String { own("inventory-events") }
-  func group(_ name: String) -> String { own(name) }
+  package var topic: String { own("order-events") }
+  package var inventoryTopic: String { own("inventory-events") }
+  package func group(_ name: String) -> String { own(name) }
 
   private func own(_ name: String) -> String {
     if case .kafka = broker { "\(mark)-\(name)" } else { name }
@@ -57,10 +56,10 @@ final class Stage {
   // MARK: - Running
 
   /// Where a child's stdout goes.
-  enum Output { case file, descriptor(Int32), closed, terminal(PseudoTerminal) }
+  package enum Output { case file, descriptor(Int32), closed, terminal(PseudoTerminal) }
 
   /// Starts a command and goes on.
-  func start(
+  package func start(
     _ arguments: [String], input: Int32? = nil, output: Output = .file, errors: PseudoTerminal? = nil,
     environment: [String: String] = [:], directory: String? = nil, prelude: String? = nil
   ) throws -> Child {
@@ -86,11 +85,11 @@ final class Stage {
     }
   }
 
-  func start(_ arguments: String...) throws -> Child { try start(arguments) }
+  package func start(_ arguments: String...) throws -> Child { try start(arguments) }
 
   /// Runs a command to its end and checks its exit code.
   @discardableResult
-  func run(
+  package func run(
     _ arguments: String..., exits code: Int32 = 0, input: String? = nil, environment: [String: String] = [:],
     directory: String? = nil, prelude: String? = nil, location: SourceLocation = #_sourceLocation
   ) throws -> Outcome {
@@ -105,7 +104,7 @@ final class Stage {
   }
 
   /// Runs a command with `--json` and returns its one document.
-  func json(
+  package func json(
     _ arguments: String..., exits code: Int32 = 0, location: SourceLocation = #_sourceLocation
   ) throws -> JSON {
     let outcome = try start(arguments + ["--json"]).end()
@@ -137,26 +136,28 @@ final class Stage {
 
   // MARK: - Files of the working directory
 
-  func write(_ name: String, _ text: String) throws { try write(name, Array(text.utf8)) }
+  package func write(_ name: String, _ text: String) throws { try write(name, Array(text.utf8)) }
 
-  func write(_ name: String, _ bytes: [UInt8]) throws {
+  package func write(_ name: String, _ bytes: [UInt8]) throws {
     try Data(bytes).write(to: URL(fileURLWithPath: "\(work)/\(name)"))
   }
 
-  func bytes(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: "\(work)/\(name)"))) }
+  package func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: "\(work)/\(name)")))
+  }
 
-  func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
+  package func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
 
-  var files: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: work).sorted() } }
+  package var files: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: work).sorted() } }
 
-  var hasLog: Bool { FileManager.default.fileExists(atPath: root.path + "/data") }
+  package var hasLog: Bool { FileManager.default.fileExists(atPath: root.path + "/data") }
 
-  func mode(_ name: String) throws -> Int {
+  package func mode(_ name: String) throws -> Int {
     let attributes = try FileManager.default.attributesOfItem(atPath: "\(work)/\(name)")
     return (attributes[.posixPermissions] as? NSNumber)?.intValue ?? -1
   }
 
-  func move(_ name: String, to other: String) throws {
+  package func move(_ name: String, to other: String) throws {
     try FileManager.default.moveItem(atPath: "\(work)/\(name)", toPath: "\(work)/\(other)")
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON value as Foundation reads it: an oracle that shares nothing with the product's own writer.
-enum JSON: Decodable, Hashable {
+package enum JSON: Decodable, Hashable {
   case null
   case bool(Bool)
   case number(Double)
@@ -9,11 +9,11 @@ enum JSON: Decodable, Hashable {
   case array([JSON])
   case object([String: JSON])
 
-  init(parsing bytes: [UInt8]) throws { self = try JSONDecoder().decode(JSON.self, from: Data(bytes)) }
+  package init(parsing bytes: [UInt8]) throws { self = try JSONDecoder().decode(JSON.self, from: Data(bytes)) }
 
-  init(_ text: String) throws { try self.init(parsing: Array(text.utf8)) }
+  package init(_ text: String) throws { try self.init(parsing: Array(text.utf8)) }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
@@ -30,23 +30,23 @@ enum JSON: Decodable, Hashable {
     }
   }
 
-  subscript(_ key: String) -> JSON {
+  package subscript(_ key: String) -> JSON {
     if case .object(let members) = self { members[key] ?? .null } else { .null }
   }
 
-  subscript(_ index: Int) -> JSON {
+  package subscript(_ index: Int) -> JSON {
     if case .array(let elements) = self, elements.indices.contains(index) { elements[index] } else { .null }
   }
 
   /// A whole number; `nil` for anything else.
-  var int: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
-  var double: Double? { if case .number(let value) = self { value } else { nil } }
-  var string: String? { if case .string(let value) = self { value } else { nil } }
-  var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  package var int: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
+  package var double: Double? { if case .number(let value) = self { value } else { nil } }
+  package var string: String? { if case .string(let value) = self { value } else { nil } }
+  package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
   /// The elements; none when it is no array.
-  var elements: [JSON] { if case .array(let value) = self { value } else { [] } }
+  package var elements: [JSON] { if case .array(let value) = self { value } else { [] } }
   /// The members; none when it is no object.
-  var members: [String: JSON] { if case .object(let value) = self { value } else { [:] } }
+  package var members: [String: JSON] { if case .object(let value) = self { value } else { [:] } }
   /// The sum of an object's numbers.
-  var sum: Int { members.values.compactMap(\.int).reduce(0, +) }
+  package var sum: Int { members.values.compactMap(\.int).reduce(0, +) }
 }

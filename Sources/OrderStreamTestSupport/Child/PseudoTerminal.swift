@@ -7,13 +7,13 @@
 #endif
 
 /// A terminal of 100 columns for a child. What it is shown comes together here.
-final class PseudoTerminal {
+package final class PseudoTerminal {
   /// The child's side; give it away as one or more of its streams.
-  let childSide: Int32
+  package let childSide: Int32
   private let ourSide: Int32
-  private(set) var bytes: [UInt8] = []
+  package private(set) var bytes: [UInt8] = []
 
-  init() throws {
+  package init() throws {
     var (ours, theirs): (Int32, Int32) = (-1, -1)
     var size = winsize(ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0)
     let made = Spawn.lock.withLock {
@@ -31,10 +31,10 @@ final class PseudoTerminal {
     close(childSide)
   }
 
-  var text: String { String(decoding: bytes, as: UTF8.self) }
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Takes what is there, so that the child never waits for us.
-  func drain() {
+  package func drain() {
     var buffer = [UInt8](repeating: 0, count: 65536)
     while true {
       let count = read(ourSide, &buffer, buffer.count)

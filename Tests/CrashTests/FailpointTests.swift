@@ -1,0 +1,88 @@
+import Foundation
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+/// The places that are reached by name, because no plain run comes to them, and the proof that none is forgotten.
+@Suite("Failpoints by name")
+struct FailpointTests {
+  private static let opening = [
+    "log/before-marks-removed", "log/before-commit", "log/after-commit", "log/after-mark", "log/before-close",
+    "log/closed", "directory/made",
+  ]
+  static let produce =
+    opening + [
+      "log/before-creation", "log/created", "topic/made", "marks/written", "producer/before-write",
+      "producer/before-acknowledge", "producer/after-acknowledge", "publisher/before-flush", "publisher/after-flush",
+    ]
+  private static let pipeline =
+    opening + [
+      "group/file-made", "group/entered", "pipeline/assigned", "pipeline/before-commit", "pipeline/after-commit",
+      "pipeline/before-close", "group/before-leave", "group/left", "group/file-removed",
+    ]
+  static let inventory = pipeline + ["marks/written"]
+  static let analytics = pipeline + ["file/created", "file/written", "file/renamed", "file/synced"]
+  static let reset = analytics + ["reset/before-commit", "reset/after-commit"]
+  static let replay = reset
+
+  @Test("A run that removes a topic can be killed in the middle of it", arguments: removals)
+  func removal(place: String) throws {
+    let stage = try SweepTests.stage(orders: 10)
+    let demo = ["lag-demo", "--events", "20", "--rate", "max", "--consumer-delay", "0", "-q"]
+    #expect(try Sweep.kill(demo, at: place, stage) == place)
+    #expect(try stage.start(demo).end().code == 0)
+    #expect(try stage.json("analytics")["total_orders"].int == 10)
+  }
+
+  static let removals = ["marks/removed", "topic/before-orphans", "batches/before-slice"]
+
+  @Test("A kill around a checkpoint loses nothing", arguments: checkpoints)
+  func checkpoint(place: String) throws {
+    let stage = try SweepTests.stage(orders: 10)
+    #expect(try Sweep.kill(["produce", "--events", "60000", "-q"], at: place, stage) == place)
+    let values = try SweepTests.values(stage)
+    #expect(values.count > 10 && values.count <= 60_010)
+    #expect(try stage.json("analytics")["total_orders"].int == values.count)
+  }
+
+  static let checkpoints = ["log/before-checkpoint", "log/after-checkpoint"]
+
+  @Test("The heir of a dead member may die too, while it takes over")
+  func reaping() throws {
+    let stage = try SweepTests.stage(orders: 30)
+    #expect(try Sweep.kill(["inventory", "-q"], at: "pipeline/before-commit", stage) == "pipeline/before-commit")
+    #expect(try Sweep.kill(["inventory", "-q"], at: "group/reaped", stage) == "group/reaped")
+    try stage.run("inventory", "-q")
+    #expect(try stage.json("audit")["orders"].int == 30)
+  }
+
+  @Test("A member that dies while it gives partitions back doubles nothing", arguments: releases)
+  func releasing(place: String) throws {
+    let stage = try SweepTests.stage(orders: 30)
+    let line = ["inventory", "--follow", "--json"]
+    let first = try stage.start(line, environment: ["ORDERSTREAM_FAILPOINT": place])
+    try first.wait(for: "its work") { first.lines.contains { (try? JSON($0)["orders"].int) == 30 } }
+    try stage.run("produce", "--events", "20", "-q")
+    try stage.run("inventory", "-q")
+    #expect(try first.end().code == 1000 + SIGKILL)
+    #expect(try stage.json("status", "-g", "inventory")["groups"][0]["lag"].int == 0)
+    #expect(try stage.json("audit")["orders"].int == 50)
+  }
+
+  static let releases = ["pipeline/before-release", "group/before-release"]
+
+  @Test("Every failpoint in the sources is passed by a sweep or reached by name")
+  func complete() throws {
+    let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Sources")
+    var inSources: Set<String> = []
+    let files = try #require(FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil))
+    for case let file as URL in files where file.pathExtension == "swift" {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      for part in text.components(separatedBy: "Failpoint.reach(\"").dropFirst() {
+        inSources.insert(String(part.prefix { $0 != "\"" }))
+      }
+    }
+    let covered = Self.produce + Self.inventory + Self.reset + Self.removals + Self.checkpoints + Self.releases
+    #expect(inSources == Set(covered + ["group/reaped"]))
+  }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import OrderStreamTestSupport
+
+/// Kills a command at each of its places in turn (see `Failpoint`): at the first, at the second, … until a run finishes.
+enum Sweep {
+  /// More places than any command here has.
+  private static let mostPlaces = 400
+
+  /// The exit code of a child that SIGKILL ended.
+  private static let killed: Int32 = 1000 + SIGKILL
+
+  /// - Parameters:
+  ///   - places: names that the command must pass, so that a sweep cannot grow blind.
+  ///   - stage: what the n-th run works on, prepared.
+  ///   - after: what must hold after the kill at a place, `nil` after the run that was not killed.
+  static func run(
+    _ line: [String], passing places: [String], stage: (_ run: Int) throws -> Stage,
+    after: (_ stage: Stage, _ place: String?) throws -> Void
+  ) throws {
+    var seen: Set<String> = []
+    for number in 1...mostPlaces {
+      let stage = try stage(number)
+      let place = try kill(line, at: "\(number)", stage)
+      do {
+        try after(stage, place)
+      } catch {
+        throw HarnessError("place \(number), \(place ?? "not killed"): \(error)")
+      }
+      guard let place else {
+        let missing = Set(places).subtracting(seen)
+        if !missing.isEmpty {
+          throw HarnessError("\(line) never came to \(missing.sorted()), only to \(seen.sorted())")
+        }
+        return
+      }
+      seen.insert(place)
+    }
+    throw HarnessError("\(line) has more than \(mostPlaces) places")
+  }
+
+  /// Runs a command that is killed at one place, given by number or by name.
+  /// - Returns: the name of the place; `nil` when the run ended before it, with exit code 0.
+  static func kill(_ line: [String], at place: String, _ stage: Stage) throws -> String? {
+    let outcome = try stage.start(line, environment: ["ORDERSTREAM_FAILPOINT": place]).end()
+    if outcome.code == killed {
+      let last = outcome.errors.split(separator: "\n").last { $0.hasPrefix("failpoint ") }
+      guard let last else { throw HarnessError("killed, and not at a place: \(outcome)") }
+      return String(last.dropFirst("failpoint ".count))
+    }
+    guard outcome.code == 0 else { throw HarnessError("\(outcome)") }
+    return nil
+  }
+}
