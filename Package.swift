@@ -42,7 +42,10 @@ let package = Package(
     // The executable is a dependency because the tests start it.
     .testTarget(
       name: "CrashTests",
-      dependencies: ["orderstream", "OrderStreamEmbedded", "OrderStreamCore", "OrderStreamTestSupport"]),
+      dependencies: [
+        "orderstream", "OrderStreamEmbedded", "OrderStreamCore", "OrderStreamTestSupport",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -26,6 +26,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     let directory = LogDirectory(path: directory)
     try directory.create()
     let anchor = try LogConnection(directory, log: log)
+    try anchor.checkStructure()
     try anchor.checkAllTails()
     return EmbeddedBroker(directory, log: log, time: time, anchor: anchor)
   }

@@ -78,6 +78,9 @@ private final class FaultTransaction: Transaction {
     if plan.nextSend() == plan.sendFailsAfter {
       throw BrokerError(.internalError, "cannot send", why: "this record fails by plan", recovery: .abort)
     }
+    if output == plan.failingOutput {
+      throw BrokerError(.io, "cannot append to output \(output)", why: "it takes nothing by plan", recovery: .fatal)
+    }
     try inner.send(record, to: output)
   }
 

@@ -58,6 +58,8 @@ public final class FaultPlan: Sendable {
   public let commitFault: CommitFault?
   /// Records sent to outputs before one is refused with `requiresAbort`; `nil` refuses none.
   public let sendFailsAfter: Int?
+  /// The output, by its index, that takes no record.
+  public let failingOutput: Int?
   public let tampering: Tampering?
   /// The group's offsets have expired: consumers read none, the state stays.
   public let offsetsExpired: Bool
@@ -66,11 +68,12 @@ public final class FaultPlan: Sendable {
   /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
   ///   another member committed right after them.
   public init(
-    commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, tampering: Tampering? = nil,
+    commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
     offsetsExpired: Bool = false, staleCommittedReads: Int = 0
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
+    self.failingOutput = failingOutput
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
     state = Mutex(State(staleReads: staleCommittedReads))

@@ -93,7 +93,9 @@ final class LogConnection {
         var result: T?
         try Self.explainingFullDisk(database) {
           try database.inTransaction(.immediate) {
+            let before = database.totalChangesCount
             result = try body(scope)
+            if database.totalChangesCount != before { scope.change = try ChangeCounter.advance(scope) }
             Failpoint.reach("log/before-marks-removed")
             try marks.remove(scope.removedPartitions)
             Failpoint.reach("log/before-commit")
@@ -138,6 +140,7 @@ final class LogConnection {
   private func followCommit(_ scope: WriteScope, _ database: Database) {
     do {
       try marks.update(scope.movedEnds)
+      if let change = scope.change { try marks.update(changes: change) }
     } catch {
       log.log(.warning, "the mark of the log \(directory.path) is behind: \(error.words)")
     }

@@ -8,6 +8,7 @@ import OrderStreamCore
 /// - `partition.number` is what users see; `partition.id` and `topic.id` are never used twice, so that nothing can take a
 ///   topic that was made again for the one that it knew.
 /// - `assignment.target` is the member that shall have a partition, `owner` the one that has it.
+/// - `log` has one row, which counts the changes: see `ChangeCounter`.
 enum LogSchema {
   /// `OSTR`.
   static let applicationID: Int64 = 0x4F53_5452
@@ -17,11 +18,14 @@ enum LogSchema {
   /// Offsets are below 2⁴⁰, partitions' row ids below 2²³.
   static let offsetBits: Int64 = 40
   static let offsetLimit: Int64 = 1 << offsetBits
+  static let partitionLimit: Int64 = 1 << 23
 
   static func batchID(partition: Int64, base: Offset) -> Int64 { partition << offsetBits | base }
   static func baseOffset(batchID: Int64) -> Offset { batchID & (offsetLimit - 1) }
 
   private static let statements = """
+    CREATE TABLE log (
+      id INTEGER PRIMARY KEY, changes INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT;
     CREATE TABLE topic (
       id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL,
       crc INTEGER NOT NULL) STRICT;
@@ -51,6 +55,22 @@ enum LogSchema {
       consumer_group INTEGER NOT NULL, partition INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
       crc INTEGER NOT NULL, PRIMARY KEY (consumer_group, partition, key)) STRICT, WITHOUT ROWID;
     """
+
+  /// The tables as SQLite keeps their definitions, and its own; a log has these and nothing else.
+  static let definitions: Set<String> = {
+    var definitions: Set<String> = ["CREATE TABLE sqlite_sequence(name,seq)"]
+    for statement in statements.split(separator: ";") {
+      definitions.insert(String(statement.drop(while: \.isWhitespace)))
+    }
+    return definitions
+  }()
+  /// Indexes that SQLite makes by itself, for UNIQUE columns.
+  static let indexCount = 3
+  /// Every table that is read by key or by name, so that a row that is not found is taken for one that never was.
+  static let tablesOfRows = [
+    "log", "topic", "partition", "consumer_group", "generation", "member", "assignment", "committed", "state",
+    "sqlite_sequence",
+  ]
 
   /// What a database file turned out to be.
   enum Finding { case ready, empty }
@@ -84,6 +104,7 @@ enum LogSchema {
     try database.inTransaction(.immediate) {
       try database.execute(
         sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);" + statements)
+      try ChangeCounter.create(database)
       return .commit
     }
   }

@@ -42,7 +42,13 @@ struct PartitionRow {
     try scope.run(
       "INSERT INTO partition (topic, number, low, high, crc) VALUES (?, ?, 0, 0, 0)",
       [.integer(topic), .integer(Int64(number))])
-    try PartitionRow(id: scope.database.lastInsertedRowID, topic: topic, number: number).save(scope)
+    let id = scope.database.lastInsertedRowID
+    guard id < LogSchema.partitionLimit else {
+      throw BrokerError(
+        .unsupported, "cannot make a partition", why: "a log has had at most \(LogSchema.partitionLimit) of them",
+        remedy: "use another log", recovery: .none)
+    }
+    try PartitionRow(id: id, topic: topic, number: number).save(scope)
   }
 
   func save(_ scope: WriteScope) throws {

@@ -6,7 +6,7 @@ import OrderStreamCore
 struct RowSeal {
   enum Table: UInt8 {
     case topic = 1
-    case partition, batch, group, generation, member, assignment, committed, state
+    case partition, batch, group, generation, member, assignment, committed, state, log
   }
 
   private(set) var value: UInt32 = 0

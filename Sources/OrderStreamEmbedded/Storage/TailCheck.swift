@@ -15,6 +15,7 @@ extension LogConnection {
       throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
     }
     for mark in found.marks { try check(mark) }
+    try checkChanges()
     let holdsRecords = try holdsRecords()
     let isBlind = found.marks.isEmpty && found.altered == 0 && holdsRecords
     if found.altered > 0 || isBlind {
@@ -49,6 +50,23 @@ extension LogConnection {
       guard let again = try self.mark(of: mark.partition) else { return }
       if again == mark { throw damage }
       mark = again
+    }
+  }
+
+  /// The mark of the changes is written after each commit, so a fresh snapshot has seen at least as many.
+  private func checkChanges() throws(BrokerError) {
+    let marked: Int64?
+    do {
+      marked = try marks.changes()
+    } catch {
+      throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
+    }
+    guard let marked else { return }
+    let found = try read("cannot check the log \(directory.path)") { try ChangeCounter.get($0) }
+    if found < marked {
+      throw StorageErrors.damaged(
+        "the log \(directory.path)",
+        why: "its last \(marked - found) change(s) are missing: the log lost its tail or an older copy was put back")
     }
   }
 

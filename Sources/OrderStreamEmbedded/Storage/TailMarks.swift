@@ -6,11 +6,13 @@ import OrderStreamCore
 /// under the write lock after each commit. A database that lost its tail (a deleted write-ahead log, an older copy put
 /// back, a truncated file) is perfectly fine in itself; only somebody outside can tell.
 ///
-/// A slot of 32 bytes a partition, at 32 × row id, little-endian: row id, end, checksum of the batch, 8 bytes 0, CRC32C
-/// of the 28 bytes before. A slot of zeros is no mark. The mark is never ahead of the log, because it follows the
+/// A slot of 32 bytes a partition, at 32 × row id, little-endian: row id, end, checksum of the batch, 4 bytes 0, CRC32C
+/// of the 28 bytes before. A slot of zeros is no mark. No partition has the row id 0: the end of that slot is the number
+/// of the last change (see `ChangeCounter`). The mark is never ahead of the log, because it follows the
 /// commit; it may be behind after a crash. It is not synchronised: a mark that is behind is no wrong mark.
 final class TailMarks {
   private static let slotBytes = 32
+  private static let changesSlot: Int64 = 0
 
   private let file: Descriptor
 
@@ -41,9 +43,21 @@ final class TailMarks {
       _ = try withUnsafeMutableBytes(of: &slot.words) { buffer throws(ErrorNumber) in
         try file.read(into: buffer, at: partition * Int64(Self.slotBytes))
       }
-      if let mark = slot.mark(of: partition) { marks.append(mark) } else if !slot.isEmpty { altered += 1 }
+      if let mark = slot.mark(of: partition) {
+        if partition != Self.changesSlot { marks.append(mark) }
+      } else if !slot.isEmpty {
+        altered += 1
+      }
     }
     return (marks, altered)
+  }
+
+  /// The number of the last change that was marked; `nil` when there is none or it does not fit its own checksum.
+  func changes() throws(ErrorNumber) -> Int64? { try mark(of: Self.changesSlot)?.end }
+
+  /// Only under the write lock, after the commit.
+  func update(changes: Int64) throws(ErrorNumber) {
+    try write(Slot(TailMark(partition: Self.changesSlot, end: changes, crc: 0)), at: Self.changesSlot)
   }
 
   var holdsAnything: Bool { ((try? all().marks) ?? []).contains { $0.end > 0 } }

@@ -9,6 +9,8 @@ final class WriteScope {
   /// Partitions that this transaction removes; their marks go before the commit, because a mark without its partition
   /// would look like a lost one.
   var removedPartitions: [Int64] = []
+  /// The number of this change; `nil` while nothing has changed.
+  var change: Int64?
 
   init(_ database: Database) { self.database = database }
 

@@ -1,0 +1,67 @@
+import Foundation
+import OrderStreamCore
+import OrderStreamTestSupport
+
+/// A small log with orders, inventory events and two groups that have more to do, and ways to spoil a copy of it.
+final class DamagedLog: Sendable {
+  private let place = TemporaryDirectory()
+  /// Closed: everything is in the database.
+  let closed: String
+  /// As a killed process leaves it: a part is in the write-ahead log alone.
+  let killed: String
+  /// The closed log, before its last records and commits.
+  let older: String
+
+  init() throws {
+    let log = place.path + "/log"
+    (closed, killed, older) = (place.path + "/closed", place.path + "/killed", place.path + "/older")
+    let files = FileManager.default
+    try Self.fill(log)
+    try files.copyItem(atPath: log, toPath: older)
+    try Self.fill(log)
+    try files.copyItem(atPath: log, toPath: closed)
+    // What a kill leaves: one more user has the log open, so that nothing is folded in.
+    let user = try EmbeddedLog.open(log)
+    try Self.fill(log)
+    try files.copyItem(atPath: log, toPath: killed)
+    withExtendedLifetime(user) {}
+  }
+
+  /// Orders, then what the two groups do with a part of them.
+  private static func fill(_ log: String) throws {
+    let broker = try EmbeddedLog.open(log)
+    let admin = try broker.admin()
+    defer { admin.close() }
+    if try admin.topic(Answers.source) == nil {
+      for topic in [Answers.source, Answers.output] { try broker.createTopic(topic, partitions: 2) }
+    }
+    let first = try admin.watermarks(topic: Answers.source).reduce(1) { $0 + $1.high }
+    for batch in 0..<4 {
+      let producer = try broker.producer(topic: Answers.source, pace: .bulk)
+      let options = OrderGenerator.Options(
+        seed: 1, failureRate: 0.2, firstOrder: first + Int64(batch) * 30, count: 30,
+        eventTime: .span(startSeconds: 1_705_314_600, spanNanoseconds: 14_400_000_000_000))
+      var publisher = OrderPublisher(
+        options, producer: producer, schedule: nil, time: SystemTime(), stop: StopFlag())
+      try publisher.run { _ in }
+      producer.close()
+    }
+    try Answers.work(broker, upTo: 100)
+  }
+
+  /// A copy to spoil; the caller removes it.
+  func copy(of log: String) throws -> String {
+    let path = place.path + "/" + UUID().uuidString
+    try FileManager.default.copyItem(atPath: log, toPath: path)
+    // Nobody lives in a copy.
+    try? FileManager.default.removeItem(atPath: path + "/members")
+    return path
+  }
+
+  static func edit(_ path: String, _ change: (inout Data) -> Void) throws {
+    let url = URL(fileURLWithPath: path)
+    var bytes = try Data(contentsOf: url)
+    change(&bytes)
+    try bytes.write(to: url)
+  }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+/// Full disks and disks that fail, for child processes.
+@Suite("Disks")
+struct DiskTests {
+  @Test("A full disk acknowledges nothing false, leaves the log readable, and the work goes on when there is room")
+  func full() throws {
+    guard let disk = SmallDisk(megabytes: 12) else {
+      print("NOTE: no small file system can be mounted here (root on Linux may), so no test fills one.")
+      return
+    }
+    let stage = try Stage()
+    let log = "embedded:\(disk.path)/log"
+    let outcome = try stage.run("produce", "--events", "1000000", "-b", log, "--json", exits: 74)
+    let acknowledged = try #require(try outcome.document["acknowledged"].int)
+    #expect(try outcome.document["failed_deliveries"].int == 1_000_000 - acknowledged)
+    #expect(acknowledged > 0 && outcome.errorLines.count == 1, "\(outcome)")
+    #expect(outcome.errors.contains("full") && outcome.errors.contains("make room"), "\(outcome)")
+    #expect(try stage.run("tail", "--raw", "-b", log).lines.count == acknowledged)
+    #expect(try stage.json("status", "-b", log)["topics"].elements.count == 1)
+    for line in [["inventory"], ["analytics", "--output", "-"], ["produce", "--events", "9"]] {
+      let outcome = try stage.start(line + ["-b", log, "-q"]).end()
+      #expect(outcome.code == 74 && outcome.errorLines.count == 1, "\(outcome)")
+    }
+    try disk.grow(megabytes: 80)
+    try stage.run("produce", "--events", "9", "-b", log, "-q")
+    try stage.run("inventory", "-b", log, "-q")
+    #expect(try stage.json("audit", "-b", log)["orders"].int == acknowledged + 9)
+    #expect(try stage.json("analytics", "--output", "-", "-b", log)["total_orders"].int == acknowledged + 9)
+  }
+
+  @Test("A full disk under the report alone keeps the old report")
+  func fullReport() throws {
+    guard let disk = SmallDisk(megabytes: 1) else {
+      print("NOTE: no small file system can be mounted here (root on Linux may), so no report meets a full disk.")
+      return
+    }
+    let stage = try Stage()
+    try stage.run("produce", "--events", "50", "-q")
+    let report = disk.path + "/report.txt"
+    let old = try stage.run("analytics", "--output", report).output
+    try disk.fill()
+    try stage.run("produce", "--events", "50", "-q")
+    let outcome = try stage.run("analytics", "--output", report, exits: 74)
+    #expect(outcome.errorLines.count == 1 && outcome.errors.contains(report), "\(outcome)")
+    #expect(try disk.names == ["filler", "report.txt"])
+    #expect(Array(try Data(contentsOf: URL(fileURLWithPath: report))) == old)
+    try disk.empty()
+    #expect(try stage.json("analytics", "--output", report)["total_orders"].int == 100)
+  }
+
+  @Test("A limit on the size of files is a clear error, and what was acknowledged is there")
+  func limited() throws {
+    let stage = try Stage()
+    let outcome = try stage.run("produce", "--events", "100000", "--json", exits: 74, prelude: "ulimit -f 4000")
+    let acknowledged = try #require(try outcome.document["acknowledged"].int)
+    #expect(acknowledged < 100_000 && outcome.errorLines.count == 1, "\(outcome)")
+    #expect(try stage.run("tail", "--raw").lines.count == acknowledged)
+    try stage.run("produce", "--events", "10", "-q")
+    #expect(try stage.json("analytics")["total_orders"].int == acknowledged + 10)
+  }
+
+  /// Calls that fail from the n-th on, and with what.
+  static let faults: [SystemCallFault] = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO")].flatMap {
+    call, error in [1, 4, 9, 15].map { SystemCallFault(call: call, error: error, from: $0) }
+  }
+
+  @Test("A disk that fails at a write or an fsync stops with 74, and nothing is lost or doubled", arguments: faults)
+  func failing(_ fault: SystemCallFault) throws {
+    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
+    let stage = try Stage()
+    try stage.run("produce", "--events", "300", "--partitions", "2", "-q")
+    try stage.run("analytics", "-q")
+    var known = 300
+    let produce = try stage.start(
+      ["produce", "--events", "200", "--rate", "2000/s", "--json"], prelude: fault.prelude
+    ).end()
+    #expect([0, 74].contains(produce.code) && (produce.code == 0 || produce.errorLines.count == 1), "\(produce)")
+    let found = try SweepTests.values(stage)
+    let acknowledged = produce.output.isEmpty ? 0 : try #require(try produce.document["acknowledged"].int)
+    #expect(found.count >= known + acknowledged, "\(produce)")
+    known = found.count
+    for line in [["inventory", "-q"], ["analytics", "-q"]] {
+      let outcome = try stage.start(line, prelude: fault.prelude).end()
+      #expect([0, 74].contains(outcome.code) && (outcome.code == 0 || outcome.errorLines.count == 1), "\(outcome)")
+    }
+    try stage.run("inventory", "-q")
+    let audit = try stage.json("audit")
+    #expect(audit["orders"].int == known && audit["items"] == audit["inventory_events"], "\(fault)")
+    #expect(try stage.json("analytics")["total_orders"].int == known)
+  }
+
+  @Test("A report that cannot be synchronised is an error, and the old report stays")
+  func failingReport() throws {
+    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
+    let stage = try Stage()
+    try stage.run("produce", "--events", "50", "-q")
+    try stage.run("analytics", "-q")
+    let old = try stage.bytes("metrics_output.txt")
+    try stage.run("produce", "--events", "50", "-q")
+    let fault = SystemCallFault(call: "fsync", error: "EIO", from: 1)
+    let outcome = try stage.run("analytics", exits: 74, prelude: fault.prelude)
+    #expect(outcome.errorLines.count == 1 && outcome.errors.contains("metrics_output.txt"), "\(outcome)")
+    #expect(try stage.bytes("metrics_output.txt") == old && stage.files == ["metrics_output.txt"])
+    #expect(try stage.json("analytics")["total_orders"].int == 100)
+  }
+
+  @Test("Before its acknowledgement a commit is synchronised, and a report before and after its rename")
+  func synchronised() throws {
+    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
+    let stage = try Stage()
+    try stage.run("produce", "--events", "20", "-q")
+    let trace = stage.work + "/trace"
+    let prelude = SystemCallFault.tracing(["fdatasync", "fsync", "rename", "write"], into: trace)
+    let outcome = try stage.start(["produce", "--events", "50", "-q", "--json"], prelude: prelude).end()
+    #expect(outcome.code == 0)
+    let produced = try stage.text("trace").split(separator: "\n")
+    let commit = try #require(produced.firstIndex { $0.contains("fdatasync(") })
+    let answer = try #require(produced.firstIndex { $0.contains("write(1, \"{") })
+    #expect(commit < answer, "\(produced)")
+    try stage.write("trace", "")
+    try stage.start(["analytics", "-q"], prelude: prelude).end()
+    let calls = try stage.text("trace").split(separator: "\n")
+    let rename = try #require(calls.firstIndex { $0.contains("rename(") })
+    #expect(calls[..<rename].contains { $0.contains(" fsync(") }, "the bytes are on the disk first: \(calls)")
+    #expect(calls[rename...].contains { $0.contains(" fsync(") }, "then the name is: \(calls)")
+  }
+
+  @Test(
+    "A full device under stdout is an error of the disk",
+    arguments: [["produce", "--events", "5"], ["analytics"], ["tail"], ["status"], ["inventory"], ["audit"], ["help"]])
+  func fullOutput(line: [String]) throws {
+    let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+    guard full >= 0 else { return print("NOTE: there is no /dev/full here, so no stdout is full.") }
+    defer { close(full) }
+    let stage = try Stage()
+    try stage.run("produce", "--events", "50", "-q")
+    try stage.run("inventory", "-q")
+    let outcome = try stage.start(line, output: .descriptor(full)).end()
+    #expect(outcome.code == 74 && outcome.errorLines.count == 1, "\(outcome)")
+    #expect(outcome.errors.contains("stdout"), "\(outcome)")
+    try stage.run("inventory", "-q")
+    #expect(try stage.json("audit")["orders"].int == (line[0] == "produce" ? 55 : 50))
+  }
+
+  @Test("A report on a full device is an error of the disk, and stdout has it all the same")
+  func fullReportDevice() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "50", "-q")
+    let outcome = try stage.run("analytics", "--output", "/dev/full", exits: 74)
+    #expect(outcome.errorLines.count == 1 && outcome.errors.contains("/dev/full"), "\(outcome)")
+    #expect(try stage.json("analytics")["total_orders"].int == 50)
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+/// Members of one group in processes of their own, stopped and killed.
+@Suite("Groups of processes")
+struct GroupTests {
+  private func shares(_ stage: Stage, _ group: String) throws -> [Int] {
+    let found = try stage.json("status", "-g", group)["groups"][0]
+    return found["members"].elements.map { $0["partitions"].elements.count }.sorted()
+  }
+
+  private func lag(_ stage: Stage, _ group: String) throws -> Int? {
+    try stage.json("status", "-g", group)["groups"][0]["lag"].int
+  }
+
+  private func expectClean(_ stage: Stage, orders: Int) throws {
+    let audit = try stage.json("audit", "--group", "inventory")
+    #expect(audit["orders"].int == orders && audit["items"] == audit["inventory_events"])
+    for key in ["lost", "duplicated", "phantom", "wrong_action", "reordered", "pending", "unverifiable"] {
+      #expect(audit[key].int == 0, "\(key)")
+    }
+  }
+
+  @Test("A member that is stopped past its lease is replaced, and nothing of its old generation lands")
+  func zombie() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "100", "-q")
+    let zombie = try stage.start("inventory", "--follow", "--json")
+    try zombie.wait(for: "its work") { zombie.lines.contains { (try? JSON($0)["orders"].int) == 100 } }
+    // Stopped while it has orders in hand that are not committed: it is stopped in whatever it does at 3000 orders/s.
+    let producer = try stage.start("produce", "--events", "1500", "--rate", "3000/s", "-q")
+    try eventually("more orders") { try SweepTests.values(stage).count > 300 }
+    zombie.send(SIGSTOP)
+    #expect(try producer.end().code == 0)
+    let start = ContinuousClock.now
+    let heir = try stage.start("inventory", "--follow", "--json")
+    try heir.wait(for: "the takeover", within: .seconds(12)) { try lag(stage, "inventory") == 0 }
+    print("the partitions of a stopped member were taken over after \(ContinuousClock.now - start)")
+    try expectClean(stage, orders: 1600)
+    zombie.send(SIGCONT)
+    try eventually("both are members again", about: { zombie.errors }) { try shares(stage, "inventory") == [3, 3] }
+    try stage.run("produce", "--events", "400", "-q")
+    try eventually("no lag") { try lag(stage, "inventory") == 0 }
+    for child in [zombie, heir] {
+      child.send(SIGTERM)
+      #expect(try child.end().code == 0)
+    }
+    try expectClean(stage, orders: 2000)
+  }
+
+  @Test("While a stopped process holds the write lock the others wait and say so, and go on afterwards")
+  func stoppedHolder() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "200", "-q")
+    // A lock is held by whoever holds it, so a process of the system may hold it as well as one of ours.
+    let lock = open(stage.log + "/write.lock", O_RDWR | O_CLOEXEC)
+    #expect(lock >= 0 && flock(lock, LOCK_EX) == 0)
+    let inventory = try stage.start("inventory")
+    let producer = try stage.start("produce", "--events", "100", "--json")
+    try inventory.wait(for: "a word about the lock", within: .seconds(40)) {
+      inventory.errors.contains("lock") || inventory.errors.contains("held")
+    }
+    flock(lock, LOCK_UN)
+    close(lock)
+    let produced = try producer.end()
+    let done = try inventory.end()
+    // A command may give up after its patience, in words; what it did not acknowledge is nobody's loss.
+    #expect([0, 75].contains(done.code), "\(done)")
+    #expect([0, 69, 75].contains(produced.code), "\(produced)")
+    try stage.run("inventory", "-q")
+    try expectClean(stage, orders: try SweepTests.values(stage).count)
+  }
+
+  @Test("The partitions of a killed member are taken over within 5 s")
+  func takeover() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "100", "-q")
+    let members = try (0..<2).map { _ in try stage.start("inventory", "--follow", "-q") }
+    try eventually("both of them have partitions") { try shares(stage, "inventory") == [3, 3] }
+    try members[0].destroy()
+    let start = ContinuousClock.now
+    try eventually("the takeover", within: .seconds(5)) { try shares(stage, "inventory") == [6] }
+    print("the partitions of a killed member were taken over after \(ContinuousClock.now - start)")
+    try stage.run("produce", "--events", "100", "-q")
+    try eventually("no lag") { try lag(stage, "inventory") == 0 }
+    members[1].send(SIGTERM)
+    #expect(try members[1].end().code == 0)
+    try expectClean(stage, orders: 200)
+  }
+
+  @Test("Members that come, go and die all the time lose nothing and double nothing")
+  func storm() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("storm: seed \(seed)")
+    var random = SeededRandom(seed: seed)
+    let stage = try Stage()
+    try stage.run("produce", "--events", "200", "-q")
+    let producer = try stage.start("produce", "--events", "4000", "--rate", "1000/s", "-q")
+    var members: [[Child]] = [[], []]
+    let lines = [["inventory", "--follow", "-q"], ["analytics", "--follow", "-q", "--output", "-"]]
+    while producer.isRunning {
+      for (kind, line) in lines.enumerated() {
+        if members[kind].count < 4 {
+          members[kind].append(try stage.start(line))
+        } else {
+          let leaving = members[kind].remove(at: Int(random.below(4)))
+          leaving.send(Bool.random(using: &random) ? SIGKILL : SIGTERM)
+          #expect([0, 143, 1000 + SIGKILL].contains(try leaving.end().code), "seed \(seed)")
+        }
+      }
+      usleep(UInt32(random.below(150_000)))
+    }
+    #expect(try producer.end().code == 0)
+    for group in ["inventory", "analytics"] {
+      try eventually("no lag of \(group), seed \(seed)") { try lag(stage, group) == 0 }
+    }
+    for child in members.joined() {
+      child.send(SIGTERM)
+      let outcome = try child.end()
+      #expect([0, 143].contains(outcome.code), "seed \(seed): \(outcome)")
+    }
+    try expectClean(stage, orders: 4200)
+    #expect(try stage.json("analytics")["total_orders"].int == 4200, "seed \(seed)")
+  }
+
+  @Test("Members share the orders: disjoint and complete")
+  func disjoint() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "3000", "-q")
+    let members = try (0..<4).map { _ in try stage.start("inventory", "--json", "-q") }
+    let outcomes = try members.map { try $0.end() }
+    #expect(outcomes.allSatisfy { $0.code == 0 }, "\(outcomes)")
+    #expect(try outcomes.compactMap { try $0.document["orders"].int }.reduce(0, +) == 3000)
+    try expectClean(stage, orders: 3000)
+  }
+}
