@@ -15,6 +15,7 @@ struct Main {
     Descriptor.secureStandardStreams()
     Signals.ignoreWriteSignals()
     Signals.reportCrashes()
+    Signals.forbidDumps()
     armFailpoint()
     exit(run(start).rawValue)
   }

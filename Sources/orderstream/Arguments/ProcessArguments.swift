@@ -11,8 +11,22 @@ enum ProcessArguments {
         throw .usage("argument '\(shown)'", why: "it is not UTF-8", remedy: "use UTF-8 names")
       }
       arguments.append(text)
+      hideSecret(of: text, at: pointer)
     }
     return arguments
+  }
+
+  /// Overwrites the value of a secret property where the system shows it to every user (`ps`).
+  private static func hideSecret(of argument: String, at pointer: UnsafeMutablePointer<CChar>) {
+    guard let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) else { return }
+    let name = argument[..<equals]
+    let property = Property(key: String(name.hasPrefix("-X") ? name.dropFirst(2) : name), value: "")
+    guard property.isSecret else { return }
+    var position = pointer + argument.utf8.distance(from: argument.startIndex, to: equals) + 1
+    while position.pointee != 0 {
+      position.pointee = CChar(bitPattern: UInt8(ascii: "*"))
+      position += 1
+    }
   }
 
   private static func length(_ pointer: UnsafePointer<CChar>) -> Int {
