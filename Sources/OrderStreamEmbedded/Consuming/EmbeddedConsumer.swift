@@ -151,7 +151,7 @@ final class EmbeddedConsumer: Consumer {
   private func read(into batch: RecordBatch) throws(BrokerError) -> GroupMember.Finding {
     try connection.read("cannot read \(topic.name)") { database in
       let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
-      if partitions.isEmpty { throw TopicRow.unknown(topic.name) }
+      if partitions.isEmpty { throw topic.gone }
       // Partitions are only ever added.
       if partitions.count < Int(topic.partitionCount) { _ = try topic.partitions(database) }
       if let member {
@@ -177,6 +177,7 @@ final class EmbeddedConsumer: Consumer {
   ) throws(BrokerError) -> [T] {
     try connection.read("cannot read \(topic.name)") { database in
       let rows = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+      if rows.isEmpty { throw topic.gone }
       return try partitions.map { number in
         guard rows.indices.contains(Int(number)) else {
           throw BrokerError(

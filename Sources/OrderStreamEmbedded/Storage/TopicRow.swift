@@ -53,6 +53,13 @@ struct TopicRow {
       remedy: "create it, or name another with --topic", recovery: .none)
   }
 
+  /// For those who have read this topic before. A topic of the same name that was made since is another one.
+  var gone: BrokerError {
+    BrokerError(
+      .unknownTopic, "cannot go on with \(name)", why: "the topic was deleted while it was read",
+      remedy: "if it was made anew, start again", recovery: .none)
+  }
+
   /// All topics by name.
   static func all(_ database: Database) throws -> [TopicRow] {
     var rows: [TopicRow] = []
