@@ -75,9 +75,7 @@ import Testing
     #expect(error.code == .unknownTopic && error.description.contains(Orders.topic), "\(error)")
   }
 
-  @Test(
-    "A topic that is made anew while it is consumed is another topic: the run ends, and the next one starts at its first record"
-  )
+  @Test("A topic that is made anew while it is consumed is another one: the run ends, the next reads it from its start")
   func recreatedWhileConsuming() throws {
     let (orders, run) = try followed(2000)
     let member = try start(run)

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Breaks one guarantee at a time in a copy of the repository and demands that named tests notice: a test that passes
+# whatever the program does proves nothing. What is tested is what is committed. Not part of .ci/run: each mutation is a
+# build of its own, so all of them take about half an hour on two cores.
+#
+#   scripts/mutation-test.sh [--copy <directory>] [<name of a mutation> …]      (default: all of them)
+#
+# --copy keeps the copy there, so that the next run need not build from nothing.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+copy="$WORK/copy"
+if [ "${1:-}" = --copy ]; then
+  [ -n "${2:-}" ] || die '--copy needs a directory'
+  copy=$(absolute "$2")
+  shift 2
+fi
+wanted=" $* "
+core=Sources/OrderStreamCore embedded=Sources/OrderStreamEmbedded
+survivors=0 table=''
+
+say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# In the copy, with the toolchain's noise in a file.
+build() { (cd "$copy" && swift build --build-tests) >"$WORK/build.txt" 2>&1; }
+run_tests() { (cd "$copy" && swift test --skip-build --filter "$1") >"$WORK/tests.txt" 2>&1 </dev/null; }
+
+# mutation <name> <guarantee> <tests> {<file> <text> <replacement>} …: every text must be there exactly once.
+mutation() {
+  local name=$1 guarantee=$2 tests=$3 verdict failed
+  shift 3
+  case "$wanted" in '  ' | *" $name "*) ;; *) return 0 ;; esac
+  git -C "$copy" checkout -q -- .
+  while [ $# -gt 0 ]; do
+    FROM=$2 TO=$3 perl -0777 -i -pe '
+      my $count = () = /\Q$ENV{FROM}\E/g;
+      die "$ARGV has the text of the mutation $count times\n" if $count != 1;
+      s/\Q$ENV{FROM}\E/$ENV{TO}/' "$copy/$1" || die "the mutation $name no longer fits"
+    shift 3
+  done
+  if ! build; then
+    tail -n 20 "$WORK/build.txt" >&2
+    die "the mutation $name does not compile"
+  fi
+  if run_tests "$tests"; then
+    verdict='SURVIVED' failed='none'
+    survivors=$((survivors + 1))
+  else
+    # A crash of the test process fails without a line for its test.
+    failed=$(grep -cE '^✘ Test [^r].* failed after' "$WORK/tests.txt" || true)
+    verdict='noticed'
+  fi
+  say "$name: $verdict"
+  table="$table| $name | $guarantee | \`$tests\` | $verdict | $failed |"$'\n'
+}
+
+if [ -d "$copy/.git" ]; then
+  git -C "$copy" checkout -q -- .
+  git -C "$copy" fetch -q "$ROOT" HEAD
+  git -C "$copy" checkout -q --detach FETCH_HEAD
+else
+  git clone -q "$ROOT" "$copy"
+fi
+say 'building the copy as it is'
+build || die "the repository does not build: see $WORK/build.txt"
+
+mutation commit-before-effect 'offsets move with the output' 'SweepTests/inventory' \
+  "$embedded/Consuming/EmbeddedTransaction.swift" \
+  '    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in' \
+  '    try consumer.connection.write("offsets first") { scope in
+      let rows = try owned(scope, offsets)
+      for offset in offsets {
+        try CommittedOffsets.put(scope, group: group, partition: rows[offset.partition]!, offset.offset)
+      }
+    }
+    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in'
+
+mutation false-acknowledgement 'acknowledged events are on the log' 'DiskTests/full|DiskTests/limited|DiskTests/failing' \
+  "$embedded/Producing/ProducerWriter.swift" 'queue.fail(chunks, error)' 'queue.acknowledge(chunks)'
+
+mutation no-full 'a commit is synchronised before its acknowledgement' 'OpeningTests/settings|DiskTests/synchronised' \
+  "$embedded/Storage/LogConnection.swift" 'PRAGMA synchronous = FULL; ' 'PRAGMA synchronous = NORMAL; ' \
+  "$embedded/Storage/LogConnection.swift" '"PRAGMA synchronous") == 2' '"PRAGMA synchronous") == 1'
+
+mutation no-fencing 'nothing of an old generation lands' 'GroupContractTests/zombie|MemberTests/zombie' \
+  "$embedded/Consuming/EmbeddedTransaction.swift" \
+  'for slot in group.slots where isOwner.contains(slot.partition) {' \
+  'for slot in group.slots where isOwner.count >= 0 {' \
+  "$embedded/Consuming/EmbeddedTransaction.swift" 'if !group.contains(member.id) || needed' 'if needed'
+
+mutation dead-forever 'partitions of a dead member are taken over' 'GroupTests/takeover|GroupContractTests/takeover' \
+  "$embedded/Groups/MemberFile.swift" 'if try file.tryLock(.shared) { return false }' \
+  'if try file.tryLock(.shared) { return true }'
+
+mutation dropped-dead-letter 'poison never vanishes' 'DeadLetterTests' \
+  "$core/Pipeline/InventoryProjection.swift" \
+  'case .deadLetter: try sendDeadLetter(record, poison, at: now, to: transaction)' 'case .deadLetter: break'
+
+mutation skipped-batch-crc 'a damaged batch is named' 'EmbeddedTests.DamageTests|CrashTests.DamageTests/seeded' \
+  "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(seal.crc(of: payload)) {' \
+  'if query.integer(4) == -1 {'
+
+mutation skipped-row-crc 'a damaged row is named' 'DamageTests/rowChecksums' \
+  "$embedded/Storage/RowSeal.swift" 'if stored != Int64(value) {' 'if stored == -1 {'
+
+mutation no-structure-check 'rows that are hidden are missed' 'CrashTests.DamageTests/seeded' \
+  "$embedded/EmbeddedBroker.swift" '    try anchor.checkStructure()
+' ''
+
+mutation no-mark 'a log that lost its tail is noticed' 'DamageTests/lostTail|DamageTests/olderCopy' \
+  "$embedded/Storage/LogConnection.swift" 'try marks.update(scope.movedEnds)' '_ = marks' \
+  "$embedded/Storage/LogConnection.swift" \
+  'if let change = scope.change { try marks.update(changes: change) }' ''
+
+mutation no-change-count 'an older copy is noticed without a missing record' 'CrashTests.DamageTests/olderGroups' \
+  "$embedded/Storage/LogConnection.swift" \
+  'if let change = scope.change { try marks.update(changes: change) }' ''
+
+mutation no-fsync-of-report 'a report is on the disk before its name' 'DiskTests/synchronised|DiskTests/failingReport' \
+  Sources/orderstream/AtomicFile.swift 'return fsync(descriptor) == 0 ? 0 : errno' 'return 0'
+
+mutation report-in-place 'a report is the old one or the new one' 'DiskTests/fullReport|AtomicFileTests' \
+  Sources/orderstream/AtomicFile.swift 'guard isReplaced else { return try writeInPlace(bytes) }' \
+  'guard false else { return try writeInPlace(bytes) }'
+
+mutation no-restore-after-abort 'state and positions are read again after an abort' 'FaultTests' \
+  "$core/Pipeline/PipelineLoop.swift" 'if isAssigned { try restore(progress.assigned) }' ''
+
+mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
+  "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'
+
+mutation loss-accepted 'records that are gone stop a run' 'ChangingTopicTests|OffsetTests/gone' \
+  "$core/Pipeline/PipelineLoop+State.swift" 'guard settings.acceptsLoss else {' \
+  'guard settings.acceptsLoss || start > 0 else {'
+
+git -C "$copy" checkout -q -- .
+printf '\n| mutation | guarantee | tests that must fail | verdict | tests that failed |\n|---|---|---|---|---|\n%s' "$table"
+[ -n "$table" ] || die "no mutation of that name"
+if [ "$survivors" -gt 0 ]; then
+  printf '\nmutation-test: FAILED (%s survived)\n' "$survivors"
+  exit 1
+fi
+printf '\nmutation-test: ok\n'
