@@ -93,8 +93,9 @@ struct Answers {
     let audit = try Audit(
       Audit.Settings(topic: source, outputTopic: output, group: nil), broker: broker, admin: admin, stop: StopFlag(),
       waits: { _ in }, progress: { _ in })
-    let findings = try audit.run()
-    return findings.map { "\($0.orders) \($0.items) \($0.inventoryEvents) \($0.isClean)" } ?? "stopped"
+    guard try audit.run() else { return "stopped" }
+    let found = audit.findings
+    return "\(found.orders) \(found.items) \(found.inventoryEvents) \(found.isClean)"
   }
 
   private static func loop(
