@@ -4,6 +4,7 @@
 # the metrics are those that an independent program computes from the records.
 #
 #   scripts/crash-test.sh [--kills <n>] [--events <n>] [--seed <n>]     (defaults: 100 kills a job, 300000 events)
+#   scripts/crash-test.sh --kills 10 --events 20000                     (the short form of .ci/run: below a minute)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -24,11 +24,13 @@ struct Main {
   private static func armFailpoint() {
     #if DEBUG
       guard let text = ProcessEnvironment.lookup("ORDERSTREAM_FAILPOINT") else { return }
+      let signal = ProcessEnvironment.lookup("ORDERSTREAM_FAILPOINT_SIGNAL").flatMap { Int32($0) } ?? SIGKILL
       let die: @Sendable (StaticString) -> Void = { name in
         // A sweep learns from it which places there are.
         let line = "failpoint \(name)\n"
         _ = line.withCString { write(2, $0, strlen($0)) }
-        kill(getpid(), SIGKILL)
+        // To this thread, so that it does not take one more step.
+        raise(signal)
       }
       if let place = Int(text) {
         Failpoint.arm(place: place, action: die)

