@@ -43,9 +43,10 @@ struct Answers {
     }
   }
 
-  /// Both known groups process so many records and stop there.
-  static func work(_ broker: any Broker, upTo records: Int64) throws {
+  /// The known groups process so many records and stop there; `analytics` writes nothing but its state and offsets.
+  static func work(_ broker: any Broker, upTo records: Int64, onlyAnalytics: Bool = false) throws {
     _ = try analytics(broker, group: "analytics", maximum: records)
+    if onlyAnalytics { return }
     try inventory(broker, group: "inventory", into: output, maximum: records)
   }
 
