@@ -128,8 +128,9 @@ mutations() {
     Sources/orderstream/AtomicFile.swift 'guard isReplaced else { return try writeInPlace(bytes) }' \
     'guard false else { return try writeInPlace(bytes) }'
 
-  mutation no-restore-after-abort 'state and positions are read again after an abort' 'FaultTests' \
-    "$core/Pipeline/PipelineLoop.swift" 'if isAssigned { try restore(progress.assigned) }' ''
+  mutation no-state-after-abort 'state is read again after an abort' 'FaultTests/commit|BoundedRunTests/restart' \
+    "$core/Pipeline/PipelineLoop+State.swift" 'try processor.restore(partition: partition, record)' \
+    '_ = (partition, record)'
 
   mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
     "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'
