@@ -4,7 +4,10 @@ import PackageDescription
 let package = Package(
   name: "orderstream",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "orderstream", targets: ["orderstream"])],
+  products: [
+    .executable(name: "orderstream", targets: ["orderstream"]),
+    .executable(name: "orderstream-bench", targets: ["orderstream-bench"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -15,6 +18,9 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
+    // For the benchmark and the tests only: counts allocations, and does the same jobs in plain C.
+    .target(name: "CAllocationCounter"),
+    .target(name: "CBaseline", dependencies: ["CRdKafka"]),
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
 
@@ -29,6 +35,10 @@ let package = Package(
       dependencies: [
         "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", .product(name: "Logging", package: "swift-log"),
       ]),
+
+    .executableTarget(
+      name: "orderstream-bench",
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CBaseline", "CAllocationCounter"]),
 
     .target(
       name: "OrderStreamTestSupport",
