@@ -6,9 +6,11 @@ public final class ByteBuffer {
   /// (simdjson needs 64).
   public static let tailPadding = 64
 
-  private var base: UnsafeMutableRawPointer
-  public private(set) var count = 0
-  public private(set) var capacity: Int
+  // Every byte that is written touches these, no access to them calls anything that could come back here, and the
+  // run-time check of that costs more than the write (docs/performance.md).
+  @exclusivity(unchecked) private var base: UnsafeMutableRawPointer
+  @exclusivity(unchecked) public private(set) var count = 0
+  @exclusivity(unchecked) public private(set) var capacity: Int
 
   public init(capacity: Int = 4096) {
     self.capacity = max(capacity, 64)
