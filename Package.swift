@@ -18,8 +18,8 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
-    // For the benchmark and the tests only: counts allocations, and does the same jobs in plain C.
-    .target(name: "CAllocationCounter"),
+    // For the benchmark and the tests only: counts allocations and instructions, and does the same jobs in plain C.
+    .target(name: "CCounters"),
     .target(name: "CBaseline", dependencies: ["CRdKafka"]),
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
@@ -38,7 +38,7 @@ let package = Package(
 
     .executableTarget(
       name: "orderstream-bench",
-      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CBaseline", "CAllocationCounter"]),
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CBaseline", "CCounters"]),
 
     .target(
       name: "OrderStreamTestSupport",

@@ -49,7 +49,7 @@ struct Jobs {
   }
 
   func analytics(group: String, topic: String = Jobs.topic) throws -> Sample {
-    try run(OrderMetrics(topic: topic, onPoison: .fail), outputs: [], group: group, topic: topic)
+    try run(OrderMetrics(topic: topic, onPoison: .fail), outputs: [], group: group, topic: topic, readsHeaders: false)
   }
 
   func inventory(group: String, topic: String = Jobs.topic, output: String) throws -> Sample {
@@ -60,13 +60,16 @@ struct Jobs {
     return try run(projection, outputs: [output], group: group, topic: topic)
   }
 
-  private func run(_ processor: any Processor, outputs: [String], group: String, topic: String) throws -> Sample {
+  private func run(
+    _ processor: any Processor, outputs: [String], group: String, topic: String, readsHeaders: Bool = true
+  ) throws -> Sample {
     let admin = try broker.admin()
     defer { admin.close() }
     var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: topic, membership: .sole(group: group)),
+      consumer: ConsumerOptions(topic: topic, membership: .sole(group: group), readsHeaders: readsHeaders),
       partitionCount: ReadyOrders.partitions, bound: .ends(try admin.watermarks(topic: topic).map(\.high)))
     settings.outputs = outputs
+    if outputs.isEmpty { settings.commitRecords = .max }
     return try Sample.measureActive {
       let loop = try PipelineLoop(
         settings, broker: broker, processor: processor, time: time, stop: StopFlag(), observer: SilentObserver())

@@ -1,4 +1,4 @@
-import CAllocationCounter
+import CCounters
 import Foundation
 
 @main
@@ -8,7 +8,8 @@ struct Main {
       let options = try Options(
         Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
       if let count = options.count {
-        try CostCount.run(count.job, events: count.events)
+        let cost = try CostCount(count)
+        print(count, Row.rounded(cost.instructionsPerEvent, 0), cost.allocationsPerBatch.map(String.init) ?? "unknown")
       } else {
         let result = try run(options)
         print(options.json ? result.json : result.text, terminator: "")

@@ -12,8 +12,8 @@ struct Options {
   var binary: String?
   /// Groups of steps to run.
   var steps: Set<Step> = [.processes, .memory, .embedded, .kafka]
-  /// The regression gate: run one loop of this many events and print what it allocated.
-  var count: (job: String, events: Int64)?
+  /// The regression gate: print what one event of this loop costs.
+  var count: String?
 
   enum Step: String, CaseIterable {
     case processes, memory, embedded, kafka
@@ -32,7 +32,8 @@ struct Options {
       --only <steps>     Some of processes,memory,embedded,kafka.
       --binary <path>    The orderstream to start as a process. [default: beside this program]
       --json             One JSON document instead of the table.
-      --count <job> <n>  For the regression gate: only this loop (encode, decode, metrics, inventory), n events.
+      --count <loop>     For the regression gate, instead of everything else: instructions an event and allocations
+                         a batch of encode, decode, metrics or inventory.
 
     """
 
@@ -58,7 +59,7 @@ struct Options {
       case "--binary": binary = try value(of: option)
       case "--json": json = true
       case "--only": steps = try Self.steps(try value(of: option))
-      case "--count": count = (try value(of: option), try number(of: option))
+      case "--count": count = try value(of: option)
       case "--help", "-h": throw BenchError(Self.usage)
       default: throw BenchError("unknown option \(option); see --help")
       }

@@ -1,4 +1,4 @@
-import CAllocationCounter
+import CCounters
 
 /// What one run of one job cost.
 struct Sample {

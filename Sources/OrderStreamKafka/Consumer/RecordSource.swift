@@ -27,10 +27,13 @@ final class RecordSource {
   private var recordsSinceWake = 0
   private var brokersDown: Deadline?
   private var lookAgain: Deadline?
-  private let headers = ByteBuffer(capacity: 256)
+  /// Scratch space; `nil`: headers are left out.
+  private let headers: ByteBuffer?
 
   /// - Parameter hasGroup: Whether the client's group is more than a name.
-  init(_ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext) {
+  init(
+    _ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext, readsHeaders: Bool = true
+  ) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }
@@ -39,6 +42,7 @@ final class RecordSource {
     self.hasGroup = hasGroup
     self.queue = queue
     self.context = context
+    headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
   }
 
   /// Reads on from exactly these positions; whatever was fetched before is dropped.

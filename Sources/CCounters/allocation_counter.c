@@ -1,7 +1,7 @@
 // Linked into an executable, these definitions take the place of the C library's for the whole process, shared libraries
 // included (the dynamic linker looks into the executable first). They count and hand over to glibc's own entry points,
 // so no library has to be preloaded and no symbol looked up at run time. Never linked into the tool itself.
-#include "CAllocationCounter.h"
+#include "allocation_counter.h"
 
 #include <stddef.h>
 

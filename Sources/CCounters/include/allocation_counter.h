@@ -1,5 +1,5 @@
-#ifndef CALLOCATIONCOUNTER_H
-#define CALLOCATIONCOUNTER_H
+#ifndef ALLOCATION_COUNTER_H
+#define ALLOCATION_COUNTER_H
 
 #include <stdbool.h>
 #include <stdint.h>
