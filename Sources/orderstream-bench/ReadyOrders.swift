@@ -19,16 +19,18 @@ final class ReadyOrders {
     let value = ByteBuffer()
     for index in 0..<Self.count {
       let order = generator.next(wallMilliseconds: 0, into: value)
-      // In runs of 1000 of one partition, as stored batches are.
-      let partition = Int32(index / 1000) % Self.partitions
+      let key = order.key(in: value)
       let start = bytes.count
       bytes.append(value.bytes)
       records.append(
         baseline_record(
-          partition: partition, key_start: start + order.keyRange.lowerBound, key_length: order.keyRange.count,
+          partition: Partitioner.partition(key: key, count: Self.partitions),
+          key_start: start + order.keyRange.lowerBound, key_length: order.keyRange.count,
           value_start: start, value_length: value.count))
+      // In runs of 1000 of one partition, as a consumer hands them over.
       batch.append(
-        partition: partition, offset: Int64(index), timestampMs: 0, key: order.key(in: value), value: value.bytes)
+        partition: Int32(index / 1000) % Self.partitions, offset: Int64(index), timestampMs: 0, key: key,
+        value: value.bytes)
     }
   }
 
