@@ -43,7 +43,7 @@ let package = Package(
     .target(
       name: "OrderStreamTestSupport",
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CRdKafka"]),
-    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),
+    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
     .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "OrderStreamTestSupport", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),

@@ -9,7 +9,8 @@ struct Main {
         Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
       if let count = options.count {
         let cost = try CostCount(count)
-        print(count, Row.rounded(cost.instructionsPerEvent, 0), cost.allocationsPerBatch.map(String.init) ?? "unknown")
+        func word(_ number: (some CustomStringConvertible)?) -> String { number?.description ?? "unknown" }
+        print(count, word(cost.instructionsPerEvent), word(cost.allocationsPerBatch))
       } else {
         let result = try run(options)
         print(options.json ? result.json : result.text, terminator: "")
