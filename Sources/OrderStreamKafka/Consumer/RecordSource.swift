@@ -20,11 +20,14 @@ final class RecordSource {
   private let hasGroup: Bool
   private let context: KafkaContext
   private let queue: NativeQueue
-  private var buffer = MessageBuffer()
-  private var cursors = PartitionCursors()
+  // Those without a run-time check are touched for every record, by nothing that calls back (docs/performance.md).
+  @exclusivity(unchecked) private var buffer = MessageBuffer()
+  @exclusivity(unchecked) private var cursors = PartitionCursors()
+  @exclusivity(unchecked) private var recordsSinceWake = 0
+  /// Whether there is a `heldError`.
+  @exclusivity(unchecked) private var isHeld = false
   /// Found behind records that still had to be handed over.
-  private var heldError: BrokerError?
-  private var recordsSinceWake = 0
+  private var heldError: BrokerError? { didSet { isHeld = heldError != nil } }
   private var brokersDown: Deadline?
   private var lookAgain: Deadline?
   /// Scratch space; `nil`: headers are left out.
@@ -150,7 +153,7 @@ final class RecordSource {
 
   /// Moves messages into the batch until it is full or something must wait for the next poll.
   private func drain(into batch: RecordBatch) {
-    while !buffer.isEmpty && heldError == nil {
+    while !buffer.isEmpty && !isHeld {
       let message = buffer.first
       switch message.error {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
