@@ -89,12 +89,7 @@ public final class InventoryProjection: Processor {
       let event = OutgoingRecord(
         partition: partition, timestampMs: now, key: order.orderID, value: value.bytes,
         headers: Headers(block: headers.bytes))
-      // Not `brokerCall`, whose closure debug builds allocate for each item.
-      do throws(BrokerError) {
-        try transaction.send(event, to: Output.inventory)
-      } catch {
-        throw .broker(error)
-      }
+      try brokerCall { () throws(BrokerError) in try transaction.send(event, to: Output.inventory) }
       line += 1
     }
     counts.orders += 1
