@@ -4,7 +4,10 @@ import PackageDescription
 let package = Package(
   name: "orderstream",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "orderstream", targets: ["orderstream"])],
+  products: [
+    .executable(name: "orderstream", targets: ["orderstream"]),
+    .executable(name: "orderstream-bench", targets: ["orderstream-bench"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -15,6 +18,9 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
+    // For the benchmark and the tests only: counts allocations and instructions, and does the same jobs in plain C.
+    .target(name: "CCounters"),
+    .target(name: "CBaseline", dependencies: ["CRdKafka"]),
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
 
@@ -30,10 +36,14 @@ let package = Package(
         "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", .product(name: "Logging", package: "swift-log"),
       ]),
 
+    .executableTarget(
+      name: "orderstream-bench",
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CBaseline", "CCounters"]),
+
     .target(
       name: "OrderStreamTestSupport",
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CRdKafka"]),
-    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport"]),
+    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
     .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "OrderStreamTestSupport", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),

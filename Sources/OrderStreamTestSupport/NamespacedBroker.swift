@@ -26,7 +26,9 @@ final class NamespacedBroker: Broker {
       case .sole(let group): .sole(group: prefix + group)
       case .member(let group): .member(group: prefix + group)
       }
-    return try inner.consumer(ConsumerOptions(topic: prefix + options.topic, membership: membership))
+    return try inner.consumer(
+      ConsumerOptions(
+        topic: prefix + options.topic, membership: membership, readsHeaders: options.readsHeaders))
   }
 
   func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {

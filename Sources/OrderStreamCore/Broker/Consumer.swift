@@ -59,10 +59,13 @@ public struct ConsumerOptions: Hashable, Sendable {
 
   public var topic: String
   public var membership: Membership
+  /// Whether the caller looks at headers; if not, the batch may lack them, which saves a client library's work.
+  public var readsHeaders: Bool
 
-  public init(topic: String, membership: Membership) {
+  public init(topic: String, membership: Membership, readsHeaders: Bool = true) {
     self.topic = topic
     self.membership = membership
+    self.readsHeaders = readsHeaders
   }
 
   public var group: String? {

@@ -6,7 +6,7 @@ internal import CSimdJSON
 public final class OrderDecoder {
   /// The last order that was decoded. Borrowed: valid after `decode` returned `nil`, until the next `decode` and as long
   /// as the value's own bytes stay in place.
-  public private(set) var order: DecodedOrder
+  @exclusivity(unchecked) public private(set) var order: DecodedOrder
   private let parser = OrderParser()
 
   public init() {

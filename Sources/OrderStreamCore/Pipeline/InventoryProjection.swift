@@ -40,7 +40,7 @@ public final class InventoryProjection: Processor {
 
   public let stateKind = StateKind.inventory
   public private(set) var committedCounts = Counts()
-  private var counts = Counts()
+  @exclusivity(unchecked) private var counts = Counts()
   private let settings: Settings
   private let time: any TimeSource
   private let decoder = OrderDecoder()

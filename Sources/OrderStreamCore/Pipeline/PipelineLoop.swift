@@ -69,7 +69,7 @@ public final class PipelineLoop {
     self.group = group
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
-    batch = RecordBatch(recordLimit: settings.commitRecords)
+    batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.commitRecords))
     (admin, consumer, transaction) = try brokerCall { () throws(BrokerError) in try Self.open(settings, broker) }
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit
@@ -145,7 +145,7 @@ public final class PipelineLoop {
   }
 
   private func recordsWanted() -> Int {
-    var wanted = settings.commitRecords
+    var wanted = min(settings.batchRecords, settings.commitRecords)
     if settings.delayPerRecord > .zero {
       let perInterval = settings.commitInterval.nanoseconds / max(1, settings.delayPerRecord.nanoseconds)
       wanted = min(wanted, max(1, Int(perInterval)))

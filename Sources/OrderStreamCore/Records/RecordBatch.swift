@@ -41,10 +41,11 @@ public final class RecordBatch {
   /// A poll stops adding records once the arena holds this many bytes; one larger record still fits, alone.
   public let byteLimit: Int
 
-  public private(set) var entries: [Entry] = []
+  // The run-time check costs as much as adding an entry; nothing that touches these two calls back (docs/performance.md).
+  @exclusivity(unchecked) public private(set) var entries: [Entry] = []
   /// Partitions whose end was reached in this poll, after their records in `entries`: the offset where the next record
   /// will come, which may lie beyond the last record + 1 when control or aborted records were passed.
-  public private(set) var ends: [PartitionOffset] = []
+  @exclusivity(unchecked) public private(set) var ends: [PartitionOffset] = []
   private let arena: ByteBuffer
 
   public init(recordLimit: Int = 10_000, byteLimit: Int = 8 << 20) {

@@ -2,13 +2,15 @@
 ///
 /// Not `Sendable`: owned by one thread at a time. Pointers into it are valid until the next append or `removeAll`.
 public final class ByteBuffer {
-  /// Readable, zeroed or stale bytes that always follow the content, because vectorised readers load past the end
-  /// (simdjson needs 64).
+  /// Readable bytes of any value that always follow the content, because vectorised readers load past the end (simdjson
+  /// needs 64).
   public static let tailPadding = 64
 
-  private var base: UnsafeMutableRawPointer
-  public private(set) var count = 0
-  public private(set) var capacity: Int
+  // Every byte that is written touches these, no access to them calls anything that could come back here, and the
+  // run-time check of that costs more than the write (docs/performance.md).
+  @exclusivity(unchecked) private var base: UnsafeMutableRawPointer
+  @exclusivity(unchecked) public private(set) var count = 0
+  @exclusivity(unchecked) public private(set) var capacity: Int
 
   public init(capacity: Int = 4096) {
     self.capacity = max(capacity, 64)
@@ -43,7 +45,8 @@ public final class ByteBuffer {
     let newCapacity = max(capacity * 2, count + extra)
     let newBase = UnsafeMutableRawPointer.allocate(byteCount: newCapacity + Self.tailPadding, alignment: 64)
     newBase.copyMemory(from: base, byteCount: count)
-    (newBase + count).initializeMemory(as: UInt8.self, repeating: 0, count: newCapacity + Self.tailPadding - count)
+    // Not more: touching room that is never used costs time and resident memory.
+    (newBase + count).initializeMemory(as: UInt8.self, repeating: 0, count: Self.tailPadding)
     base.deallocate()
     base = newBase
     capacity = newCapacity

@@ -23,10 +23,11 @@ final class EmbeddedTransaction: Transaction {
 
   private let consumer: EmbeddedConsumer
   private let member: GroupMember
-  private var outputs: [Output]
+  // Touched for every record, by nothing that calls back (docs/performance.md).
+  @exclusivity(unchecked) private var outputs: [Output]
   private var state: [StateKey: [UInt8]?] = [:]
   private var spare: [RecordChunk] = []
-  private(set) var pendingBytes = 0
+  @exclusivity(unchecked) private(set) var pendingBytes = 0
 
   init(_ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
     guard let member = consumer.member else { preconditionFailure("a transaction needs a consumer with a group") }

@@ -8,14 +8,15 @@ final class ProducerQueue: @unchecked Sendable {
   private let limits: ProducerLimits
   private let lingerNanoseconds: Int64
 
-  private var open: [RecordChunk]
+  // Those without a run-time check are touched for every record (docs/performance.md).
+  @exclusivity(unchecked) private var open: [RecordChunk]
   private var ready: [RecordChunk] = []
   private var spare: [RecordChunk] = []
-  private var openRecords = 0
+  @exclusivity(unchecked) private var openRecords = 0
   private var readyBytes = 0
   /// Neither acknowledged nor failed, those that the writer has in hand too.
-  private var queuedRecords = 0
-  private var queuedBytes = 0
+  @exclusivity(unchecked) private var queuedRecords = 0
+  @exclusivity(unchecked) private var queuedBytes = 0
   /// When the oldest record that the writer has not taken came in, by `MachineClock`.
   private var oldest: Int64 = 0
   private var flushRequests = 0

@@ -13,10 +13,11 @@ final class RecordChunk {
   static let largestRecordBytes = 16 << 20
 
   let bytes = ByteBuffer(capacity: 1 << 16)
-  private(set) var partition: Int32
-  private(set) var count: Int32 = 0
-  private(set) var minTimestamp = Int64.max
-  private(set) var maxTimestamp = Int64.min
+  // Touched for every record, by nothing that calls back: the run-time check is left out (docs/performance.md).
+  @exclusivity(unchecked) private(set) var partition: Int32
+  @exclusivity(unchecked) private(set) var count: Int32 = 0
+  @exclusivity(unchecked) private(set) var minTimestamp = Int64.max
+  @exclusivity(unchecked) private(set) var maxTimestamp = Int64.min
 
   init(partition: Int32) { self.partition = partition }
 

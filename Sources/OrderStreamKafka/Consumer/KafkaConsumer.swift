@@ -47,7 +47,9 @@ final class KafkaConsumer: Consumer {
     let isMember = if case .member = options.membership { true } else { false }
     let profile = options.group.map { ClientProfile.consumer(group: $0, instance: isMember ? slot?.identity : nil) }
     let client = try context.factory.client(profile ?? .reader())
-    let source = RecordSource(client, topic: options.topic, hasGroup: options.group != nil, context: context)
+    let source = RecordSource(
+      client, topic: options.topic, hasGroup: options.group != nil, context: context,
+      readsHeaders: options.readsHeaders)
     self.source = source
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.
     _ = try? client.metadata(options.topic, .seconds(5))

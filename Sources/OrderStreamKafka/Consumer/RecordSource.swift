@@ -20,17 +20,23 @@ final class RecordSource {
   private let hasGroup: Bool
   private let context: KafkaContext
   private let queue: NativeQueue
-  private var buffer = MessageBuffer()
-  private var cursors = PartitionCursors()
+  // Those without a run-time check are touched for every record, by nothing that calls back (docs/performance.md).
+  @exclusivity(unchecked) private var buffer = MessageBuffer()
+  @exclusivity(unchecked) private var cursors = PartitionCursors()
+  @exclusivity(unchecked) private var recordsSinceWake = 0
+  /// Whether there is a `heldError`.
+  @exclusivity(unchecked) private var isHeld = false
   /// Found behind records that still had to be handed over.
-  private var heldError: BrokerError?
-  private var recordsSinceWake = 0
+  private var heldError: BrokerError? { didSet { isHeld = heldError != nil } }
   private var brokersDown: Deadline?
   private var lookAgain: Deadline?
-  private let headers = ByteBuffer(capacity: 256)
+  /// Scratch space; `nil`: headers are left out.
+  private let headers: ByteBuffer?
 
   /// - Parameter hasGroup: Whether the client's group is more than a name.
-  init(_ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext) {
+  init(
+    _ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext, readsHeaders: Bool = true
+  ) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }
@@ -39,6 +45,7 @@ final class RecordSource {
     self.hasGroup = hasGroup
     self.queue = queue
     self.context = context
+    headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
   }
 
   /// Reads on from exactly these positions; whatever was fetched before is dropped.
@@ -146,7 +153,7 @@ final class RecordSource {
 
   /// Moves messages into the batch until it is full or something must wait for the next poll.
   private func drain(into batch: RecordBatch) {
-    while !buffer.isEmpty && heldError == nil {
+    while !buffer.isEmpty && !isHeld {
       let message = buffer.first
       switch message.error {
       case RD_KAFKA_RESP_ERR_NO_ERROR:

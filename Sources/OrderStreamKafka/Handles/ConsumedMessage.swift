@@ -26,15 +26,18 @@ struct ConsumedMessage {
     message.pointee.payload.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.len) }
   }
 
-  /// Copies the record into a batch; `headers` is scratch space.
+  /// Copies the record into a batch; `headers` is scratch space, and without it they are left out: librdkafka makes two
+  /// allocations to say that a record has none.
   @inline(__always)
-  func append(to batch: RecordBatch, headers: ByteBuffer) {
+  func append(to batch: RecordBatch, headers: ByteBuffer?) {
     var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let timestampMs = rd_kafka_message_timestamp(message, &type)
-    headers.removeAll()
-    let headerBytes = MessageBuffer.appendHeaders(of: message, to: headers)
+    var block: UnsafeRawBufferPointer?
+    if let headers {
+      headers.removeAll()
+      if MessageBuffer.appendHeaders(of: message, to: headers) > 0 { block = headers.bytes }
+    }
     batch.append(
-      partition: partition, offset: offset, timestampMs: timestampMs, key: key, value: value,
-      headers: headerBytes == 0 ? nil : headers.bytes)
+      partition: partition, offset: offset, timestampMs: timestampMs, key: key, value: value, headers: block)
   }
 }

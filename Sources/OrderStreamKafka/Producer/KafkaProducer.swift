@@ -10,6 +10,8 @@ final class KafkaProducer: Producer {
   /// Clients that a producer uses up before it gives in.
   private static let linkLimit = 6
   private static let closeLimit = Duration.seconds(5)
+  /// Records between two looks at the reports by the sender itself.
+  private static let serveStride: Int64 = 500
   /// How long records in flight may still be acknowledged after a fatal error.
   private static let drainLimit = Duration.seconds(10)
 
@@ -44,6 +46,7 @@ final class KafkaProducer: Producer {
     }
     try send(record, RecordTag(sequence: Int(sent), mayBeSecond: false))
     sent += 1
+    if sent % Self.serveStride == 0 { link?.pump.serveReady() }
   }
 
   /// Queues a record, waiting while the queue is full and changing the client after a fatal error.
@@ -111,7 +114,7 @@ final class KafkaProducer: Producer {
 
   private func makeLink() throws(BrokerError) -> ProducerLink {
     let client = try context.factory.client(profile)
-    do { return try ProducerLink(client, topic: topic, ledger) } catch {
+    do { return try ProducerLink(client, topic: topic, ledger, context.time) } catch {
       throw context.errors.map(error, "cannot produce to \(topic)")
     }
   }

@@ -7,10 +7,12 @@ final class ProducerLink {
   let pump: ReportPump
   private let topic: NativeTopic
 
-  init(_ client: NativeClient, topic: String, _ ledger: DeliveryLedger) throws(NativeError) {
+  init(
+    _ client: NativeClient, topic: String, _ ledger: DeliveryLedger, _ time: any TimeSource
+  ) throws(NativeError) {
     self.client = client
     self.topic = try NativeTopic(client, topic)
-    pump = ReportPump(client, ledger)
+    pump = ReportPump(client, ledger, time)
     // The first record on a topic that the client does not know waits for the next metadata request.
     _ = try? client.metadata(topic, .seconds(5))
     pump.start()

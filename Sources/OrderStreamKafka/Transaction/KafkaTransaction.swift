@@ -83,10 +83,11 @@ final class KafkaTransaction: Transaction {
 
   private func enqueue(_ record: OutgoingRecord, _ index: Int) throws(BrokerError) {
     let link = try begin()
-    let deadline = Deadline(Self.commitLimit, context.time)
+    var code = link.send(record, to: index)
+    // Most records go at once, and looking at the clock would cost as much as sending one.
+    let deadline = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : Deadline(Self.commitLimit, context.time)
     while true {
-      let code = link.send(record, to: index)
-      if code == RD_KAFKA_RESP_ERR_NO_ERROR {
+      guard let deadline, code != RD_KAFKA_RESP_ERR_NO_ERROR else {
         pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count
         return
       }
@@ -104,6 +105,7 @@ final class KafkaTransaction: Transaction {
         _ = try? link.client.metadata(topics[index], .seconds(5))
       default: throw context.errors.map(NativeError(code), what, recovery: BrokerError.Recovery.none)
       }
+      code = link.send(record, to: index)
     }
   }
 

@@ -13,9 +13,10 @@ struct AnalyticsCommand {
     let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
 
     var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group)),
+      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),
       partitionCount: source.partitionCount,
       bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
+    settings.commitRecords = .max
     settings.maximumRecords = options.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
     settings.acceptsLoss = options.acceptLoss

@@ -100,7 +100,8 @@ struct LagRun {
     let membership: ConsumerOptions.Membership =
       options.consumers == 1 ? .sole(group: name) : .member(group: name)
     var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: name, membership: membership), partitionCount: partitionCount,
+      consumer: ConsumerOptions(topic: name, membership: membership, readsHeaders: false),
+      partitionCount: partitionCount,
       bound: .follow(idle: nil))
     settings.delayPerRecord = options.consumerDelay
     settings.commitInterval = min(options.sampleInterval, settings.commitInterval)

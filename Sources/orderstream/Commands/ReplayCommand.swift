@@ -32,7 +32,7 @@ struct ReplayCommand {
       broker: broker,
       consumer: ConsumerOptions(
         topic: options.topic,
-        membership: options.group.map { .member(group: $0) } ?? .sole(group: privateGroup)),
+        membership: options.group.map { .member(group: $0) } ?? .sole(group: privateGroup), readsHeaders: false),
       partitionCount: source.partitionCount, ends: try source.frozenEnds(admin), time: context.time,
       stop: context.stop)
     let lowBefore = try lowWatermarks(admin)

@@ -1,0 +1,41 @@
+import Foundation
+
+/// A process that was started and waited for.
+struct ChildProcess {
+  var milliseconds: Double
+  /// The largest resident set. The kernel counts from before the new program replaced the copy of this one, so it is
+  /// never below this process's own: children are measured before this process has grown.
+  var peakMegabytes: Double
+
+  /// Runs a program with no input and no output.
+  static func run(_ program: String, _ arguments: [String], in directory: String) throws -> ChildProcess {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 2, "\(directory)/stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+
+    var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { words.forEach { free($0) } }
+    var process = pid_t()
+    let start = BenchTime().monotonicNanoseconds
+    guard posix_spawn(&process, program, &actions, nil, &words, environ) == 0 else {
+      throw BenchError("cannot start \(program)")
+    }
+    var status: Int32 = 0
+    var usage = rusage()
+    while wait4(process, &status, 0, &usage) < 0 && errno == EINTR {}
+    let end = BenchTime().monotonicNanoseconds
+    guard status == 0 else {
+      let said = (try? String(contentsOfFile: "\(directory)/stderr.txt", encoding: .utf8)) ?? ""
+      throw BenchError("\(program) \(arguments.joined(separator: " ")) failed: \(said)")
+    }
+    #if os(macOS)
+      let bytes = Double(usage.ru_maxrss)
+    #else
+      let bytes = Double(usage.ru_maxrss) * 1024
+    #endif
+    return ChildProcess(milliseconds: Double(end - start) / 1e6, peakMegabytes: bytes / 1e6)
+  }
+}

@@ -1,0 +1,92 @@
+import CBaseline
+import OrderStreamCore
+import OrderStreamEmbedded
+
+/// The embedded log, beside a plain file and beside the same work in memory.
+struct EmbeddedSuite {
+  let options: Options
+  let ready: ReadyOrders
+  let directory: TemporaryDirectory
+
+  private struct Found {
+    var file: [Sample] = []
+    var append: [Sample] = []
+    var scan: [Sample] = []
+    var produce: [Sample] = []
+    var memory: [Sample] = []
+    var analytics: [Sample] = []
+    var inventory: [Sample] = []
+    var small: [Sample] = []
+    var smallAnalytics: [Sample] = []
+    var minutes: [Sample] = []
+  }
+
+  func run() throws -> [Row] {
+    var found = Found()
+    let loops = Loops(ready)
+    for _ in 0..<options.rounds { try round(&found, loops) }
+    var analytics = Row("embedded analytics", rate: found.analytics)
+    analytics = analytics.atLeast(0.5, of: found.memory.medianPerSecond, "decode + metrics in memory")
+    return [
+      Row("plain file, fdatasync per 1000", rate: found.file),
+      Row("embedded append, ready bytes", rate: found.append),
+      Row("embedded scan", rate: found.scan),
+      Row("embedded produce", rate: found.produce).atLeast(0.33, of: found.file.medianPerSecond, "plain file"),
+      analytics, Row("embedded inventory", rate: found.inventory),
+      growth("produce, 10 × the events", found.produce, found.small),
+      growth("analytics, 10 × the events", found.analytics, found.smallAnalytics),
+      growth("analytics, 100 × the minutes", found.minutes, found.analytics),
+    ]
+  }
+
+  /// Processor time an event beside that of fewer events or minutes: the clock of a shared machine tells of others too.
+  private func growth(_ job: String, _ many: [Sample], _ few: [Sample]) -> Row {
+    Row(job, many.medianProcessorNanoseconds, "ns CPU/event")
+      .atMost(
+        1.05, of: few.medianProcessorNanoseconds, "\(Row.short(Double(few.first?.events ?? 0))) events, 60 minutes")
+  }
+
+  private func round(_ found: inout Found, _ loops: Loops) throws {
+    let events = options.events
+    found.file.append(try plainFile(events))
+    found.memory.append(try Sample.measure(events: events) { try loops.decodeAndCount(events) })
+    try onNewLog { jobs in
+      found.produce.append(try jobs.produce(ReadyOrders.options(count: events)))
+      found.analytics.append(try jobs.analytics(group: "analytics"))
+      try jobs.createTopic("inventory-events")
+      found.inventory.append(try jobs.inventory(group: "inventory", output: "inventory-events"))
+    }
+    try onNewLog { jobs in
+      found.append.append(try jobs.append(ready, count: events, topic: Jobs.topic))
+      found.scan.append(try jobs.scan(topic: Jobs.topic, count: events))
+    }
+    try onNewLog { jobs in
+      found.small.append(try jobs.produce(ReadyOrders.options(count: events / 10)))
+      found.smallAnalytics.append(try jobs.analytics(group: "analytics"))
+    }
+    try onNewLog { jobs in
+      _ = try jobs.produce(ReadyOrders.options(count: events, minutes: 6000))
+      found.minutes.append(try jobs.analytics(group: "analytics"))
+    }
+  }
+
+  private func onNewLog(_ body: (Jobs) throws -> Void) throws {
+    defer { directory.remove("log") }
+    let broker = try EmbeddedBroker.open(directory: "\(directory.path)/log", log: SilentLog(), time: BenchTime())
+    let jobs = Jobs(broker: broker)
+    try jobs.createTopic(Jobs.topic)
+    try body(jobs)
+  }
+
+  private func plainFile(_ events: Int64) throws -> Sample {
+    defer { directory.remove("plain") }
+    return try Sample.measureActive {
+      var result = baseline_result()
+      let bytes = ready.bytes.bytes.assumingMemoryBound(to: UInt8.self).baseAddress
+      guard
+        baseline_file("\(directory.path)/plain", bytes, ready.valueBytes, events, 1000, &result)
+      else { throw BenchError("the plain file failed: \(result.sentence)") }
+      return (result.records, result.nanoseconds)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import OrderStreamCore
+
+/// The inner loops without a broker: what the pipeline does for each event, and nothing else.
+final class Loops {
+  private let ready: ReadyOrders
+  private let transaction = NullTransaction()
+  private let decoder = OrderDecoder()
+  private let value = ByteBuffer()
+  private let metrics = OrderMetrics(topic: "order-events", onPoison: .skip)
+  private let projection = InventoryProjection(
+    InventoryProjection.Settings(
+      topic: "order-events", group: "inventory", onPoison: .skip, outputPartitions: ReadyOrders.partitions),
+    time: BenchTime())
+  /// Keeps the results alive, so that no loop is optimised away.
+  private(set) var checksum = 0
+
+  init(_ ready: ReadyOrders) { self.ready = ready }
+
+  func encode(_ events: Int64) {
+    var generator = OrderGenerator(ReadyOrders.options(count: events))
+    for _ in 0..<events {
+      checksum &+= generator.next(wallMilliseconds: 0, into: value).keyRange.upperBound &+ value.count
+    }
+  }
+
+  func decode(_ events: Int64) throws {
+    try inBatches(events) { batch, range in
+      for index in range {
+        if let poison = decoder.decode(batch[index].value) { throw BenchError("an order is poison: \(poison.message)") }
+        checksum &+= Int(decoder.order.minute)
+      }
+    }
+  }
+
+  func decodeAndCount(_ events: Int64) throws {
+    try inBatches(events) { batch, range in try metrics.apply(batch, range, to: transaction) }
+  }
+
+  func project(_ events: Int64) throws {
+    try inBatches(events) { batch, range in try projection.apply(batch, range, to: transaction) }
+  }
+
+  private func inBatches(_ events: Int64, _ body: (RecordBatch, Range<Int>) throws -> Void) rethrows {
+    var rest = events
+    while rest > 0 {
+      let count = Int(min(rest, Int64(ReadyOrders.count)))
+      try body(ready.batch, 0..<count)
+      rest -= Int64(count)
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import OrderStreamCore
+
+/// Takes everything and keeps nothing.
+final class NullTransaction: Transaction {
+  private(set) var pendingBytes = 0
+
+  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {}
+  func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError) {}
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
+  func abort() throws(BrokerError) {}
+  func close() {}
+}
