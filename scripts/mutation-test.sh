@@ -55,7 +55,7 @@ mutation() {
     verdict='noticed'
   fi
   say "$name: $verdict"
-  table="$table| $name | $guarantee | \`$tests\` | $verdict | $failed |"$'\n'
+  table="$table| $name | $guarantee | \`${tests//|/\`, \`}\` | $verdict | $failed |"$'\n'
 }
 
 if [ -d "$copy/.git" ]; then
