@@ -69,7 +69,6 @@ struct Jobs {
       consumer: ConsumerOptions(topic: topic, membership: .sole(group: group), readsHeaders: readsHeaders),
       partitionCount: ReadyOrders.partitions, bound: .ends(try admin.watermarks(topic: topic).map(\.high)))
     settings.outputs = outputs
-    if outputs.isEmpty { settings.commitRecords = .max }
     return try Sample.measureActive {
       let loop = try PipelineLoop(
         settings, broker: broker, processor: processor, time: time, stop: StopFlag(), observer: SilentObserver())

@@ -13,8 +13,7 @@ extension PipelineLoop {
     public var acceptsLoss = false
     /// The most records of one poll.
     public var batchRecords = 10_000
-    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first. A job without
-    /// outputs needs no limit of records (`.max`): what a crash undoes within the interval is read again in no time.
+    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
     public var commitInterval: Duration = .milliseconds(100)
     public var commitRecords = 10_000
     public var commitBytes = 8 << 20

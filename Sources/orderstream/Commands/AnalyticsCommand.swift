@@ -16,7 +16,6 @@ struct AnalyticsCommand {
       consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),
       partitionCount: source.partitionCount,
       bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
-    settings.commitRecords = .max
     settings.maximumRecords = options.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
     settings.acceptsLoss = options.acceptLoss
