@@ -1,0 +1,62 @@
+import CRdKafka
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+@testable import OrderStreamKafka
+
+/// Brokers that go, come back, move and are slow, as far as librdkafka's mock cluster can show them.
+struct MockFaultTests {
+  private func expectAll(_ mock: MockBroker, _ producer: any Producer, _ count: Int64) throws {
+    #expect(producer.deliveries.acknowledged == count && producer.deliveries.failed == 0)
+    let values = try mock.values()
+    let twice = producer.deliveries.possiblyDuplicated
+    #expect(Set(values.values.joined()).count == Int(count))
+    #expect((count...count + twice).contains(values.values.reduce(0) { $0 + Int64($1.count) }))
+  }
+
+  @Test("a broker that is down for a while costs time and nothing else")
+  func downAndUp() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    try mock.send(300, by: producer)
+    mock.cluster.setDown()
+    try mock.send(300, first: 300, by: producer)
+    let clock = SystemTime()
+    let deadline = Deadline(.seconds(10), clock)
+    // Down until the client has noticed.
+    while !mock.log.all.contains(where: { $0.text.contains("Disconnected") || $0.text.contains("refused") })
+      && !deadline.hasPassed
+    { clock.sleep(.milliseconds(5)) }
+    mock.cluster.setUp()
+    try producer.flush(timeout: .seconds(25))
+    producer.close()
+    try expectAll(mock, producer, 600)
+  }
+
+  @Test("a leader that moves in mid run is followed by the producer and by the reader")
+  func leaderMoves() throws {
+    let mock = try MockBroker(brokers: 3)
+    for partition in Int32(0)..<3 { mock.cluster.setLeader(MockBroker.topic, partition, broker: 1) }
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    try mock.send(300, by: producer)
+    try producer.flush(timeout: .seconds(10))
+    for partition in Int32(0)..<3 { mock.cluster.setLeader(MockBroker.topic, partition, broker: 2 + partition % 2) }
+    try mock.send(300, first: 300, by: producer)
+    try producer.flush(timeout: .seconds(25))
+    producer.close()
+    try expectAll(mock, producer, 600)
+  }
+
+  @Test("a slow broker delays and does not lose")
+  func slow() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    for _ in 0..<3 { mock.cluster.delayNext(.produce, delayMs: 300) }
+    try mock.send(300, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    for _ in 0..<3 { mock.cluster.delayNext(.fetch, delayMs: 300) }
+    try expectAll(mock, producer, 300)
+  }
+}
