@@ -66,7 +66,8 @@ else
   git clone -q "$ROOT" "$copy"
 fi
 say 'building the copy as it is'
-build || die "the repository does not build: see $WORK/build.txt"
+# Objects of an older copy do not always fit.
+build || { (cd "$copy" && swift package clean) && build; } || die "the repository does not build: see $WORK/build.txt"
 
 mutations() {
   mutation commit-before-effect 'offsets move with the output' 'SweepTests/inventory' \
