@@ -49,6 +49,11 @@ public final class MockCluster: @unchecked Sendable {
   public func setDown(broker: Int32 = 1) { require(rd_kafka_mock_broker_set_down(cluster, broker)) }
   public func setUp(broker: Int32 = 1) { require(rd_kafka_mock_broker_set_up(cluster, broker)) }
 
+  /// Moves the coordinator of a group to a broker.
+  public func setCoordinator(ofGroup group: String, broker: Int32) {
+    require(rd_kafka_mock_coordinator_set(cluster, "group", group, broker))
+  }
+
   public func setLeader(_ topic: String, _ partition: Int32, broker: Int32) {
     require(rd_kafka_mock_partition_set_leader(cluster, topic, partition, broker))
   }

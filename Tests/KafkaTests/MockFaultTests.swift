@@ -59,4 +59,40 @@ struct MockFaultTests {
     for _ in 0..<3 { mock.cluster.delayNext(.fetch, delayMs: 300) }
     try expectAll(mock, producer, 300)
   }
+
+  @Test("a group whose coordinator moves goes on, and its member reads everything")
+  func coordinatorMoves() throws {
+    let mock = try MockBroker(brokers: 3)
+    mock.cluster.setCoordinator(ofGroup: "g", broker: 1)
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    let member = try mock.broker.consumer(ConsumerOptions(topic: MockBroker.topic, membership: .member(group: "g")))
+    defer { member.close() }
+    var next: [Int32: Offset] = [:]
+    var values: Set<String> = []
+    let batch = RecordBatch()
+    let deadline = Deadline(.seconds(40), SystemTime())
+    func readUntil(_ count: Int) throws {
+      while values.count < count && !deadline.hasPassed {
+        switch try member.poll(into: batch, timeout: .milliseconds(50)) {
+        case .assigned(let partitions):
+          try member.assign(partitions.map { PartitionOffset(partition: $0, offset: next[$0] ?? 0) })
+        case .revoked, .lost: try member.unassign()
+        case .polled:
+          for index in 0..<batch.count {
+            next[batch[index].partition] = batch[index].offset.next
+            if let value = batch[index].value { values.insert(String(decoding: value, as: UTF8.self)) }
+          }
+        }
+      }
+    }
+    try mock.send(300, by: producer)
+    try readUntil(300)
+    mock.cluster.setCoordinator(ofGroup: "g", broker: 2)
+    try mock.send(300, first: 300, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    try readUntil(600)
+    #expect(values.count == 600)
+    #expect(try member.committed([0]) == [nil], "the coordinator answers where it is now")
+  }
 }
