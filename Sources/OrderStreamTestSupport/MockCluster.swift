@@ -58,11 +58,6 @@ public final class MockCluster: @unchecked Sendable {
     require(rd_kafka_mock_partition_set_leader(cluster, topic, partition, broker))
   }
 
-  /// Makes every request about a topic fail, or none again.
-  public func setTopicError(_ topic: String, _ error: rd_kafka_resp_err_t) {
-    rd_kafka_mock_topic_set_error(cluster, topic, error)
-  }
-
   /// Numbers of Kafka's protocol.
   public enum RequestKind: Int16, Sendable {
     case produce = 0

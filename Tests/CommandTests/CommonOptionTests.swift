@@ -15,7 +15,7 @@ struct CommonOptionTests {
   @Test func defaultsAreThoseOfTheContract() throws {
     let options = try common()
     #expect(options.brokers == .embedded(directory: nil))
-    #expect(options.partitions == nil && options.partitionsToCreate == 6 && options.replicationFactor == nil)
+    #expect(options.partitions == nil && options.replicationFactor == nil)
     #expect(options.properties.isEmpty && options.configFile == nil && options.wait == nil)
     #expect(!options.json && !options.quiet && !options.verbose)
     #expect(options.color == .auto && options.progress == .auto && options.logLevel == .warning)

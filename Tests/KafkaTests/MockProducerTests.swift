@@ -13,6 +13,11 @@ struct MockProducerTests {
     #expect(deliveries.acknowledgedByPartition.reduce(0, +) == acknowledged)
   }
 
+  static func firstOccurrences(_ values: [String]) -> [String] {
+    var seen: Set<String> = []
+    return values.filter { seen.insert($0).inserted }
+  }
+
   @Test("every record is acknowledged once and read back in order")
   func roundTrip() throws {
     let mock = try MockBroker()
@@ -38,7 +43,7 @@ struct MockProducerTests {
     #expect(producer.deliveries.acknowledged == 3)
   }
 
-  @Test("requests that are refused, lost, or whose answer is lost leave each record once, or say what may stand twice")
+  @Test("requests that are refused, lost, or whose answer is lost lose no record and keep the order")
   func faults() throws {
     let mock = try MockBroker(properties: [("socket.timeout.ms", "1000"), ("retry.backoff.ms", "20")])
     let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
@@ -51,11 +56,10 @@ struct MockProducerTests {
     producer.close()
     expectCounts(producer, acknowledged: 600, failed: 0)
     let values = try mock.values()
-    // On a slow machine librdkafka may give its producer up here; then what was under way is sent a second time.
-    let twice = producer.deliveries.possiblyDuplicated
-    #expect((600...600 + twice).contains(values.values.reduce(0) { $0 + Int64($1.count) }))
-    #expect(Set(values.values.joined()).count == 600)
-    if twice == 0 { #expect(values[2] == stride(from: 2, to: 600, by: 3).map { "v\($0)" }) }
+    // The mock cluster of 2.0.2 looks at sequence numbers of transactional producers only, so a request that is sent again
+    // after its answer was lost stands twice here; a broker drops the second one. First occurrences tell the order.
+    #expect(values.values.map { Self.firstOccurrences($0).count } == [200, 200, 200])
+    #expect(Self.firstOccurrences(values[2] ?? []) == stride(from: 2, to: 600, by: 3).map { "v\($0)" })
   }
 
   @Test("a fatal error of the idempotent producer loses nothing and keeps the order")

@@ -1,3 +1,4 @@
+import OrderStreamCore
 import Testing
 
 @testable import OrderStreamKafka
@@ -42,6 +43,6 @@ struct RedactorTests {
       ("sasl.oauthbearer.config", true), ("ssl.ca.location", false), ("linger.ms", false), ("SASL.PASSWORD", true),
     ])
   func names(property: String, isSecret: Bool) {
-    #expect(Redactor.isSecret(property) == isSecret)
+    #expect(SecretProperty.isSecret(property) == isSecret)
   }
 }

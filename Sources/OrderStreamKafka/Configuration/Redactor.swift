@@ -1,16 +1,16 @@
+import OrderStreamCore
+
 /// Takes secrets out of texts before they reach a log line or an error: the values of the user's secret properties
 /// wherever they occur, and whatever follows the name of a secret and `=` or `:`.
 struct Redactor: Sendable {
   static let mask = "[redacted]"
-  /// A property whose name contains one of these holds a secret.
-  static let secretWords = ["password", "secret", "key", "pem", "token", "jaas", "oauth", "credential"]
 
   /// Longest first, so that a secret that contains another one goes as a whole.
   private let secrets: [String]
 
   init(properties: [(key: String, value: String)]) {
     var found: Set<String> = []
-    for property in properties where Self.isSecret(property.key) && !property.value.isEmpty {
+    for property in properties where SecretProperty.isSecret(property.key) && !property.value.isEmpty {
       found.insert(property.value)
       // Configuration values with escaped or real line feeds are printed line by line.
       for line in property.value.split(whereSeparator: \.isNewline) where line.utf8.count >= 8 {
@@ -18,13 +18,6 @@ struct Redactor: Sendable {
       }
     }
     secrets = found.sorted { ($0.utf8.count, $0) > ($1.utf8.count, $1) }
-  }
-
-  /// Whether the value of that property must not be shown. Names of files are no secrets.
-  static func isSecret(_ property: String) -> Bool {
-    let name = property.lowercased()
-    if name.hasSuffix(".location") || name.hasSuffix(".method") || name.hasSuffix(".url") { return false }
-    return secretWords.contains { name.contains($0) }
   }
 
   /// The text on one line and without secrets.
@@ -74,7 +67,7 @@ struct Redactor: Sendable {
   /// "key:" and "token:" occur in ordinary sentences, "key=" and "sasl.password:" do not.
   private static func assignsSecret(_ word: String, separator: Character) -> Bool {
     let name = word.lowercased()
-    guard isSecret(name) else { return false }
+    guard SecretProperty.isSecret(name) else { return false }
     return separator == "=" || name.contains("password") || name.contains("secret")
   }
 }

@@ -19,9 +19,5 @@ struct CommonOptions: Hashable, Sendable {
   var progress: ProgressPolicy
   var logLevel: LogLevel
 
-  /// Partitions of a topic that must be created, when nobody says how many.
-  static let defaultPartitions: Int32 = 6
   static let maxPartitions: Int32 = 100_000
-
-  var partitionsToCreate: Int32 { partitions ?? Self.defaultPartitions }
 }

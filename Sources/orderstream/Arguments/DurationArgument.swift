@@ -38,13 +38,6 @@ enum DurationArgument {
     return .nanoseconds(total)
   }
 
-  /// A duration that must not be 0.
-  static func parsePositive(_ text: String) throws(ValueError) -> Duration {
-    let duration = try parse(text)
-    guard duration > .zero else { throw ValueError(why: "'\(text)' is no time at all", remedy: "give more than 0") }
-    return duration
-  }
-
   private static func malformed(_ text: String) -> ValueError {
     ValueError(why: "'\(text)' is not a duration", remedy: "write it like 500ms, 10s, 5m, 1h30m or 0")
   }

@@ -1,15 +1,11 @@
+import OrderStreamCore
+
 /// One librdkafka property, from `-X` or a `-F` file.
 struct Property: Hashable, Sendable, CustomStringConvertible {
   let key: String
   let value: String
 
-  /// Words that mark a property whose value is never shown.
-  private static let secretWords = ["password", "secret", "key", "pem", "token", "jaas", "oauth"]
-
-  var isSecret: Bool {
-    let key = key.lowercased()
-    return Self.secretWords.contains { key.contains($0) }
-  }
+  var isSecret: Bool { SecretProperty.speaksOfSecrets(key) }
 
   /// For logs and errors: a secret value is not in it.
   var description: String { "\(key)=\(isSecret ? "***" : value)" }

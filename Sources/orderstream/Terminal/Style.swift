@@ -5,9 +5,7 @@ struct Style: Hashable, Sendable {
   static let plain = Style(isColored: false)
 
   func bold(_ text: String) -> String { paint(text, "1") }
-  func dim(_ text: String) -> String { paint(text, "2") }
   func red(_ text: String) -> String { paint(text, "31") }
-  func green(_ text: String) -> String { paint(text, "32") }
   func yellow(_ text: String) -> String { paint(text, "33") }
   func cyan(_ text: String) -> String { paint(text, "36") }
 
