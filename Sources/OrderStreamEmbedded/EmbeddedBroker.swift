@@ -52,6 +52,6 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     guard let consumer = consumer as? EmbeddedConsumer else {
       preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
     }
-    return try EmbeddedTransaction(consumer, outputs: outputs)
+    return try EmbeddedTransaction(try LogConnection(directory, log: log), consumer, outputs: outputs)
   }
 }

@@ -68,6 +68,8 @@ private final class FaultConsumer: Consumer {
 private final class FaultTransaction: Transaction {
   private let inner: any Transaction
   private let plan: FaultPlan
+  /// Of the last one that was started.
+  private var commitNumber = 0
 
   init(_ inner: any Transaction, _ plan: FaultPlan) {
     self.inner = inner
@@ -90,12 +92,17 @@ private final class FaultTransaction: Transaction {
     try inner.putState(partition: partition, key: key, value: value)
   }
 
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    let number = plan.nextCommit()
-    if let fault = plan.fault(ofCommit: number, .before) { throw fault }
-    if let tampering = plan.tampering, tampering.commit == number { try tamper(tampering) }
-    try inner.commit(offsets)
-    if let fault = plan.fault(ofCommit: number, .after) { throw fault }
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    commitNumber = plan.nextCommit()
+    if let fault = plan.fault(ofCommit: commitNumber, .before) { throw fault }
+    if let tampering = plan.tampering, tampering.commit == commitNumber { try tamper(tampering) }
+    try inner.startCommit(offsets)
+  }
+
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
+    guard try inner.finishCommit(timeout: timeout) else { return false }
+    if let fault = plan.fault(ofCommit: commitNumber, .after) { throw fault }
+    return true
   }
 
   private func tamper(_ tampering: FaultPlan.Tampering) throws(BrokerError) {

@@ -69,6 +69,7 @@ struct Jobs {
       consumer: ConsumerOptions(topic: topic, membership: .sole(group: group), readsHeaders: readsHeaders),
       partitionCount: ReadyOrders.partitions, bound: .ends(try admin.watermarks(topic: topic).map(\.high)))
     settings.outputs = outputs
+    settings.commitsWhileReading = outputs.isEmpty
     return try Sample.measureActive {
       let loop = try PipelineLoop(
         settings, broker: broker, processor: processor, time: time, stop: StopFlag(), observer: SilentObserver())

@@ -8,7 +8,8 @@ final class NullTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {}
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { true }
   func abort() throws(BrokerError) {}
   func close() {}
 }

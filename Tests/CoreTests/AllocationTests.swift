@@ -80,7 +80,8 @@ private final class IgnoringTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {}
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { true }
   func abort() throws(BrokerError) {}
   func close() {}
 }

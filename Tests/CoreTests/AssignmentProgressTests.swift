@@ -31,6 +31,11 @@ import Testing
     return runs
   }
 
+  private func commit(_ progress: inout AssignmentProgress) {
+    #expect(!progress.startCommit().isEmpty)
+    progress.finishCommit()
+  }
+
   private func at(_ partition: Int32, _ offset: Offset) -> PartitionOffset {
     PartitionOffset(partition: partition, offset: offset)
   }
@@ -44,7 +49,7 @@ import Testing
     #expect(runs == [[0, 1, 0, 1], [2]])
     #expect(progress.uncommitted == [at(0, 3), at(1, 2)] && progress.remaining == 0 && progress.isReadyToFinish)
     #expect(!progress.ownHaveReachedEnds)
-    progress.markCommitted()
+    commit(&progress)
     #expect(progress.ownHaveReachedEnds && !progress.hasUncommitted && progress.uncommitted.isEmpty)
     // Records beyond the bound that come later change nothing.
     #expect(try take(&progress, records([(0, 4), (1, 4)], ends: [(0, 10), (1, 5)])).isEmpty)
@@ -68,7 +73,7 @@ import Testing
     // Offsets 2 and 3 of partition 0 are control records; partition 1 holds nothing else.
     #expect(try take(&progress, records([(0, 0), (0, 1)], ends: [(0, 4), (1, 2)])) == [[0, 1]])
     #expect(progress.uncommitted == [at(0, 4), at(1, 2)] && progress.isReadyToFinish)
-    progress.markCommitted()
+    commit(&progress)
     #expect(progress.ownHaveReachedEnds)
   }
 
@@ -105,7 +110,7 @@ import Testing
     #expect(!progress.isReadyToFinish && !progress.ownHaveReachedEnds && progress.remaining == 0)
     _ = try take(&progress, records([], ends: [(0, 0), (1, 7)]))
     #expect(progress.uncommitted == [at(0, 0), at(1, 7)] && progress.isReadyToFinish)
-    progress.markCommitted()
+    commit(&progress)
     #expect(progress.ownHaveReachedEnds)
     #expect(progress.haveReachedEnds(committed: [nil, 7]) && !progress.haveReachedEnds(committed: [nil, 6]))
     #expect(!progress.haveReachedEnds(committed: [nil, nil]))
@@ -119,7 +124,7 @@ import Testing
     #expect(!progress.hasUncommitted)
     _ = try take(&progress, records([(1, 1), (1, 2)]))
     #expect(progress.uncommitted == [at(1, 3)])
-    progress.markCommitted()
+    commit(&progress)
     #expect(progress.ownHaveReachedEnds)
   }
 
@@ -146,5 +151,19 @@ import Testing
     var following = progress(.follow(idle: nil))
     following.assign([at(3, 0)], committed: [nil])
     #expect(try take(&following, records([(3, 0)])) == [[0]])
+  }
+
+  @Test("What is read while a commit is under way is left for the next one")
+  func readingBesideACommit() throws {
+    var progress = progress(.follow(idle: nil))
+    _ = try take(&progress, records([(0, 0), (0, 1), (1, 0)]))
+    #expect(progress.startCommit() == [at(0, 2), at(1, 1)])
+    #expect(!progress.hasUncommitted && progress.startCommit().isEmpty)
+    _ = try take(&progress, records([(0, 2)]))
+    #expect(progress.uncommitted == [at(0, 3)])
+    progress.finishCommit()
+    #expect(progress.uncommitted == [at(0, 3)])
+    commit(&progress)
+    #expect(!progress.hasUncommitted)
   }
 }

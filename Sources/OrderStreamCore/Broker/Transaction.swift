@@ -11,10 +11,16 @@ public protocol Transaction: AnyObject {
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError)
 
-  /// Makes everything durable with the next offset to read of each partition named. When it returns, all of it is
-  /// committed; when it throws `requiresAbort`, none of it is.
+  /// Begins to make everything durable, with the next offset to read of each partition named, and returns while that goes
+  /// on. Until `finishCommit` has told how it ended, only that and `close` may be called.
+  /// - Throws: what makes the commit impossible at once; then none of it is committed.
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError)
+
+  /// Waits up to `timeout` for the commit that was started; false when it is still under way. When it returns true, all
+  /// of it is durable; when it throws `requiresAbort`, none of it is. After a retriable error everything is still there,
+  /// and the commit may be started again.
   /// - Throws: `fenced` (requires abort) when a partition no longer belongs to this member.
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError)
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool
 
   /// Drops everything since the last commit.
   func abort() throws(BrokerError)
@@ -22,6 +28,14 @@ public protocol Transaction: AnyObject {
   /// Bytes of outputs and state since the last commit, so that the caller can commit before they grow large.
   var pendingBytes: Int { get }
 
-  /// Aborts what is open and frees everything. Idempotent.
+  /// Waits for a commit that is under way, aborts what is open and frees everything. Idempotent.
   func close()
+}
+
+extension Transaction {
+  /// Starts a commit and waits until it has ended.
+  public func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    try startCommit(offsets)
+    while try !finishCommit(timeout: .seconds(1)) {}
+  }
 }

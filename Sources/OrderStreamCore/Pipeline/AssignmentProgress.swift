@@ -8,6 +8,8 @@ struct AssignmentProgress {
     /// Next offset to read.
     var position: Offset = 0
     var committed: Offset?
+    /// What a commit that is under way makes of `committed`.
+    var committing: Offset?
     /// A record or the end of the partition was seen, so `position` is worth committing.
     var isTouched = false
     /// A record at or beyond the bound was left alone, so the position must not pass the bound.
@@ -121,11 +123,13 @@ struct AssignmentProgress {
   // MARK: - Commits
 
   private func isUncommitted(_ partition: Partition) -> Bool {
-    partition.isTouched && partition.position != partition.committed
+    partition.isTouched && partition.position != partition.committing ?? partition.committed
   }
 
+  /// Something was read that no commit covers, not even one that is under way.
   var hasUncommitted: Bool { assigned.contains { isUncommitted(partitions[Int($0)]) } }
 
+  /// The positions that a commit must cover now.
   var uncommitted: [PartitionOffset] {
     assigned.compactMap { number in
       let partition = partitions[Int(number)]
@@ -133,9 +137,18 @@ struct AssignmentProgress {
     }
   }
 
-  mutating func markCommitted() {
-    for number in assigned where isUncommitted(partitions[Int(number)]) {
-      partitions[Int(number)].committed = partitions[Int(number)].position
+  /// Returns `uncommitted`, which counts as committed when `finishCommit` says so.
+  mutating func startCommit() -> [PartitionOffset] {
+    let positions = uncommitted
+    for position in positions { partitions[Int(position.partition)].committing = position.offset }
+    return positions
+  }
+
+  mutating func finishCommit() {
+    for number in assigned {
+      guard let committing = partitions[Int(number)].committing else { continue }
+      partitions[Int(number)].committed = committing
+      partitions[Int(number)].committing = nil
     }
   }
 

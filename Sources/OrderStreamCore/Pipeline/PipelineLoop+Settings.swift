@@ -17,6 +17,9 @@ extension PipelineLoop {
     public var commitInterval: Duration = .milliseconds(100)
     public var commitRecords = 10_000
     public var commitBytes = 8 << 20
+    /// Goes on reading while a commit is under way. Only for jobs without outputs that nobody looks at before the end:
+    /// what their processor holds is then ahead of what is committed.
+    public var commitsWhileReading = false
     /// Time that a slow consumer spends on each record (`lag-demo`).
     public var delayPerRecord: Duration = .zero
 

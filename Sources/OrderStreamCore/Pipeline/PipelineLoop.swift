@@ -33,7 +33,7 @@ public final class PipelineLoop {
   let transaction: any Transaction
   let group: String
 
-  private let batch: RecordBatch
+  let batch: RecordBatch
   let stateKey = ByteBuffer(capacity: 64)
   private let stateValue = ByteBuffer(capacity: 1024)
   var progress: AssignmentProgress
@@ -41,16 +41,19 @@ public final class PipelineLoop {
   private(set) var isAssigned = false
   /// Since when this member has been waiting for its group to give it partitions.
   private var unassignedSince: Int64?
-  private var pendingRecords: Int64 = 0
-  private(set) var committedRecords: Int64 = 0
-  private var lastCommit: Int64
+  /// Records applied that no commit covers, not even one that is under way.
+  var pendingRecords: Int64 = 0
+  var openCommit: OpenCommit?
+  var committedRecords: Int64 = 0
+  /// When the last commit ended.
+  var lastCommit: Int64
   var nextGroupCheck: Int64 = 0
   /// Since when this member has nothing left to do.
   var doneSince: Int64?
   private(set) var lastRecord: Int64
   private var firstRecord: Int64?
-  private var lastRecordCommit: Int64?
-  private var abortsInARow = 0
+  var lastRecordCommit: Int64?
+  var abortsInARow = 0
 
   /// Joins the group (or opens the private one); reads nothing yet.
   public init(
@@ -67,6 +70,8 @@ public final class PipelineLoop {
     self.stop = stop
     self.observer = observer
     self.group = group
+    precondition(
+      !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
     batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.commitRecords))
@@ -83,11 +88,20 @@ public final class PipelineLoop {
     admin.close()
   }
 
-  /// Runs until the bound, the maximum or a stop. What was committed is durable also when it throws.
+  /// Runs until the bound, the maximum or a stop. What was committed is durable also when it throws, and counted.
   public func run() throws(PipelineError) -> RunSummary {
+    do throws(PipelineError) {
+      return try runToEnd()
+    } catch {
+      try? settleBeforeAbort()
+      throw error
+    }
+  }
+
+  private func runToEnd() throws(PipelineError) -> RunSummary {
     while true {
       if stop.isRequested { return try finish(.stopped) }
-      try commitIfDue()
+      try recovering { () throws(PipelineError) in try commitIfDue() }
       observer.pipelineTurned(loop: self)
       if let end = try reachedEnd() { return try finish(end) }
       let event = try poll()
@@ -154,6 +168,8 @@ public final class PipelineLoop {
   }
 
   private func pollTimeout() -> Duration {
+    // With nothing to read the commit is worth waiting for, and not another poll.
+    if openCommit != nil { return .zero }
     guard progress.hasUncommitted else {
       return progress.ownsAll ? Self.pollTimeout : min(Self.pollTimeout, Self.groupCheckInterval)
     }
@@ -176,9 +192,10 @@ public final class PipelineLoop {
     if let waiting = progress.waitingForTransactions() { observer.pipelineWaits(waiting) }
   }
 
-  private func remainingRecords() -> Int {
+  /// Records that may still be taken before the maximum.
+  func remainingRecords() -> Int {
     guard let maximum = settings.maximumRecords else { return .max }
-    return Int(max(0, maximum - committedRecords - pendingRecords))
+    return Int(max(0, maximum - committedRecords - (openCommit?.records ?? 0) - pendingRecords))
   }
 
   /// The pace of a slow consumer: sleeps in slices, and not at all once a stop is requested.
@@ -193,59 +210,15 @@ public final class PipelineLoop {
   }
 
   private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
-    try recovering { () throws(PipelineError) in try commit() }
+    try recovering { () throws(PipelineError) in try commitAll() }
     return RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
   }
 
-  // MARK: - Commit and abort
-
-  private func commitIfDue() throws(PipelineError) {
-    guard progress.hasUncommitted else { return }
-    let isDue =
-      time.monotonicNanoseconds - lastCommit >= settings.commitInterval.nanoseconds
-      || pendingRecords >= Int64(settings.commitRecords)
-      || transaction.pendingBytes >= settings.commitBytes
-      || remainingRecords() == 0
-      || progress.isReadyToFinish
-    if isDue { try recovering { () throws(PipelineError) in try commit() } }
-  }
-
-  private func commit() throws(PipelineError) {
-    let positions = progress.uncommitted
-    guard !positions.isEmpty else { return }
-    for position in positions {
-      try processor.saveState(partition: position.partition, to: stateWriter(for: position))
-    }
-    Failpoint.reach("pipeline/before-commit")
-    try commitRetrying(positions)
-    Failpoint.reach("pipeline/after-commit")
-    processor.committed()
-    progress.markCommitted()
-    abortsInARow = 0
-    lastCommit = time.monotonicNanoseconds
-    if pendingRecords > 0 { lastRecordCommit = lastCommit }
-    committedRecords += pendingRecords
-    pendingRecords = 0
-    observer.pipelineCommitted(records: committedRecords, loop: self)
-  }
-
-  /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
-  private func commitRetrying(_ positions: [PartitionOffset]) throws(PipelineError) {
-    var attempts = 1
-    while true {
-      do throws(BrokerError) {
-        return try transaction.commit(positions)
-      } catch {
-        guard error.isRetriable, attempts < Self.commitAttemptLimit, !stop.isRequested else { throw .broker(error) }
-        attempts += 1
-        observer.pipelineWaits(.commit(error.why))
-      }
-    }
-  }
+  // MARK: - Abort
 
   /// Runs a step; an error that requires an abort is answered with one, and with reading again from the committed
   /// offsets of the partitions that are still ours.
-  private func recovering(_ step: () throws(PipelineError) -> Void) throws(PipelineError) {
+  func recovering(_ step: () throws(PipelineError) -> Void) throws(PipelineError) {
     do throws(PipelineError) {
       try step()
     } catch .broker(let error) where error.requiresAbort {
@@ -270,6 +243,7 @@ public final class PipelineLoop {
   }
 
   private func abort() throws(PipelineError) {
+    try settleBeforeAbort()
     try brokerCall { () throws(BrokerError) in try transaction.abort() }
     batch.removeAll()
     pendingRecords = 0
@@ -293,7 +267,7 @@ public final class PipelineLoop {
   private func release(committing: Bool) throws(PipelineError) {
     if committing && isAssigned {
       do throws(PipelineError) {
-        try commit()
+        try commitAll()
       } catch .broker(let error) where error.requiresAbort {
         observer.pipelineAborted(error)
       }

@@ -31,6 +31,7 @@ public struct Replay {
     var settings = PipelineLoop.Settings(
       consumer: consumer, partitionCount: partitionCount, bound: .ends(ends))
     settings.resetsGroup = resetsGroup
+    settings.commitsWhileReading = true
     let metrics = OrderMetrics(topic: consumer.topic, onPoison: .skip)
     let loop = try PipelineLoop(
       settings, broker: broker, processor: metrics, time: time, stop: stop, observer: observer)

@@ -41,12 +41,12 @@ public final class RecordBatch {
   /// A poll stops adding records once the arena holds this many bytes; one larger record still fits, alone.
   public let byteLimit: Int
 
-  // The run-time check costs as much as adding an entry; nothing that touches these two calls back (docs/performance.md).
+  // The run-time check costs as much as adding an entry; nothing that touches these calls back (docs/performance.md).
   @exclusivity(unchecked) public private(set) var entries: [Entry] = []
   /// Partitions whose end was reached in this poll, after their records in `entries`: the offset where the next record
   /// will come, which may lie beyond the last record + 1 when control or aborted records were passed.
   @exclusivity(unchecked) public private(set) var ends: [PartitionOffset] = []
-  private let arena: ByteBuffer
+  @exclusivity(unchecked) private var arena: ByteBuffer
 
   public init(recordLimit: Int = 10_000, byteLimit: Int = 8 << 20) {
     precondition(recordLimit > 0 && byteLimit > 0, "a batch holds at least one record")
@@ -91,6 +91,13 @@ public final class RecordBatch {
   }
 
   public func appendEnd(_ end: PartitionOffset) { ends.append(end) }
+
+  /// Exchanges records and ends with another batch, without a copy. Each keeps its limits.
+  public func exchangeContents(with other: RecordBatch) {
+    swap(&entries, &other.entries)
+    swap(&ends, &other.ends)
+    swap(&arena, &other.arena)
+  }
 
   /// Keeps the first `count` records and forgets the rest and the ends, for a caller that stops inside a batch.
   public func keepFirst(_ count: Int) {

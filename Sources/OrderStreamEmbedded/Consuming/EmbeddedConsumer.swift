@@ -5,6 +5,8 @@ import OrderStreamCore
 final class EmbeddedConsumer: Consumer {
   /// How often a waiting reader looks whether somebody has committed.
   private static let step = Duration.milliseconds(5)
+  /// Records of a read that the start of a thread does not count against.
+  private static let longRead = 2000
 
   let connection: LogConnection
   let topic: TopicRow
@@ -16,6 +18,8 @@ final class EmbeddedConsumer: Consumer {
   /// `dataVersion` at the last look; `nil` when a look is due whatever it is.
   private var lookedAt: Int64?
   private var hasUnread = false
+  /// From the first long read on.
+  private var ahead: ReadAhead?
   private var isClosed = false
 
   init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
@@ -64,11 +68,13 @@ final class EmbeddedConsumer: Consumer {
         positions.allSatisfy { assigned.contains($0.partition) }, "a member reads only what was assigned to it")
       member.acceptOffer()
     }
+    ahead?.cancel()
     self.positions = positions.map(ReadPosition.init)
     lookedAt = nil
   }
 
   func unassign() throws(BrokerError) {
+    ahead?.cancel()
     positions = []
     hasUnread = false
     lookedAt = nil
@@ -97,6 +103,7 @@ final class EmbeddedConsumer: Consumer {
   func close() {
     if isClosed { return }
     isClosed = true
+    ahead?.close()
     member?.leave()
     connection.close()
   }
@@ -104,12 +111,10 @@ final class EmbeddedConsumer: Consumer {
   /// For tests: ends as a killed process does.
   func die() {
     isClosed = true
+    ahead?.close()
     member?.vanish()
     connection.close()
   }
-
-  /// Another object of this connection has committed, which its data version does not show.
-  func noteOwnCommit() { lookedAt = nil }
 
   private var groupID: Int64 {
     guard let member else { preconditionFailure("a consumer without a group has no offsets and no state") }
@@ -145,7 +150,24 @@ final class EmbeddedConsumer: Consumer {
       return event
     }
     if !batch.ends.isEmpty { try connection.checkTails(topic: topic, ends: batch.ends) }
+    readAhead(of: batch)
     return .polled
+  }
+
+  /// After a long read with more behind it.
+  private func readAhead(of batch: RecordBatch) {
+    guard hasUnread, batch.count >= Self.longRead else { return }
+    if ahead == nil {
+      // Without another connection everything is read here.
+      guard let own = try? LogConnection(connection.directory, log: connection.log) else { return }
+      ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
+    }
+    ahead?.start(positions, recordLimit: batch.recordLimit, firstTurn: nextTurn())
+  }
+
+  private func nextTurn() -> Int {
+    turn = (turn + 1) % positions.count
+    return turn
   }
 
   private func read(into batch: RecordBatch) throws(BrokerError) -> GroupMember.Finding {
@@ -159,8 +181,11 @@ final class EmbeddedConsumer: Consumer {
         guard case .working = finding else { return finding }
       }
       if !positions.isEmpty {
-        turn = (turn + 1) % positions.count
-        try reader.fill(batch, database, &positions, partitions, firstTurn: turn)
+        if let positions = ahead?.take(into: batch) {
+          self.positions = positions
+        } else {
+          try reader.fill(batch, database, &positions, partitions, firstTurn: nextTurn())
+        }
       }
       hasUnread = positions.contains { $0.next < partitions[Int($0.partition)].high }
       return .working

@@ -1,7 +1,7 @@
 import OrderStreamCore
 
 /// Outputs, state and offsets of one consumer, kept in memory until one SQLite transaction writes them all. Used on the
-/// consumer's thread, with its connection.
+/// consumer's thread; while a commit is under way, everything here but `commit` belongs to the commit's thread.
 final class EmbeddedTransaction: Transaction {
   private struct StateKey: Hashable {
     var partition: Int32
@@ -21,19 +21,22 @@ final class EmbeddedTransaction: Transaction {
     }
   }
 
-  private let consumer: EmbeddedConsumer
+  private let connection: LogConnection
   private let member: GroupMember
   // Touched for every record, by nothing that calls back (docs/performance.md).
   @exclusivity(unchecked) private var outputs: [Output]
   private var state: [StateKey: [UInt8]?] = [:]
   private var spare: [RecordChunk] = []
   @exclusivity(unchecked) private(set) var pendingBytes = 0
+  /// The one that is under way.
+  private var commit: BackgroundTask<Result<Void, BrokerError>>?
 
-  init(_ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
+  /// - Parameter connection: Its own, so that the consumer can read beside a commit.
+  init(_ connection: LogConnection, _ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
     guard let member = consumer.member else { preconditionFailure("a transaction needs a consumer with a group") }
-    self.consumer = consumer
+    self.connection = connection
     self.member = member
-    self.outputs = try consumer.connection.read("cannot open the outputs") { database in
+    self.outputs = try connection.read("cannot open the outputs") { database in
       try outputs.map { Output(try TopicRow.get(database, name: $0)) }
     }
   }
@@ -62,10 +65,28 @@ final class EmbeddedTransaction: Transaction {
     pendingBytes += key.count + (value?.count ?? 0)
   }
 
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    precondition(commit == nil, "one commit at a time")
+    let identity = member.identity
+    let handed = Handed(transaction: self)
+    commit = BackgroundTask("log-commit") {
+      Result { () throws(BrokerError) in try handed.transaction.write(offsets, as: identity) }
+    }
+  }
+
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
+    guard let commit else { preconditionFailure("a commit is finished after it was started") }
+    guard let result = commit.result(within: timeout) else { return false }
+    self.commit = nil
+    try result.get()
+    reset()
+    return true
+  }
+
+  private func write(_ offsets: [PartitionOffset], as identity: GroupMember.Identity) throws(BrokerError) {
     let group = member.store.group.id
-    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in
-      let rows = try owned(scope, offsets)
+    try connection.write("cannot commit to the group \(member.store.group.name)") { scope in
+      let rows = try owned(scope, offsets, by: identity)
       for output in outputs where !output.chunks.isEmpty {
         try BatchAppender.append(output.chunks, topic: output.topic.name, id: output.topic.id, scope)
       }
@@ -84,27 +105,36 @@ final class EmbeddedTransaction: Transaction {
         try CommittedOffsets.put(scope, group: group, partition: rows[offset.partition]!, offset.offset)
       }
     }
-    consumer.noteOwnCommit()
-    reset()
   }
 
   func abort() throws(BrokerError) { reset() }
 
   func close() {
+    // A commit ends by itself: it waits for the write lock for so long, and for nothing else.
+    _ = commit?.result()
+    commit = nil
     reset()
     spare = []
+    connection.close()
+  }
+
+  private struct Handed: @unchecked Sendable {
+    // The commit's thread has it until `finishCommit` or `close` has seen the result.
+    let transaction: EmbeddedTransaction
   }
 
   /// The row ids of the partitions that this member owns, by number, after a check that all that is committed is among
   /// them. Ownership is what is stored, never what the clock says.
   /// - Throws: `fenced`.
-  private func owned(_ scope: WriteScope, _ offsets: [PartitionOffset]) throws -> [Int32: Int64] {
+  private func owned(
+    _ scope: WriteScope, _ offsets: [PartitionOffset], by identity: GroupMember.Identity
+  ) throws -> [Int32: Int64] {
     let group = try member.store.load(scope.database)
-    let isOwner = Set(group.owned(by: member.id, generation: member.generation))
+    let isOwner = Set(group.owned(by: identity.id, generation: identity.generation))
     var rows: [Int32: Int64] = [:]
     for slot in group.slots where isOwner.contains(slot.partition) { rows[slot.number] = slot.partition }
     let needed = Set(offsets.map(\.partition) + state.keys.map(\.partition))
-    if !group.contains(member.id) || needed.contains(where: { rows[$0] == nil }) {
+    if !group.contains(identity.id) || needed.contains(where: { rows[$0] == nil }) {
       let gone = needed.filter { rows[$0] == nil }.sorted().map { "\(member.store.topicName)[\($0)]" }
       throw BrokerError(
         .fenced, "cannot commit to the group \(member.store.group.name)",

@@ -33,11 +33,17 @@ final class GroupMember {
     case canAdvance
   }
 
+  /// Who commits: ownership is stored under both.
+  struct Identity {
+    var id = ""
+    /// The generation in which the partitions were taken.
+    var generation: Int64 = -1
+  }
+
   let store: GroupStore
   private let connection: LogConnection
-  private(set) var id = ""
-  /// The generation in which the partitions were taken.
-  private(set) var generation: Int64 = -1
+  private(set) var identity = Identity()
+  private var id: String { identity.id }
   private var phase = Phase.outside
   private var file: MemberFile?
   private var heartbeat: Heartbeat?
@@ -70,9 +76,9 @@ final class GroupMember {
     case .lost: return .event(.lost)
     case .working(let numbers):
       // Whoever takes a partition away raises the generation.
-      if try store.generation(database) == generation { return .working }
+      if try store.generation(database) == identity.generation { return .working }
       let state = try store.load(database)
-      if state.contains(id) && state.owned(by: id, generation: generation).count == numbers.count {
+      if state.contains(id) && state.owned(by: id, generation: identity.generation).count == numbers.count {
         return .event(.revoked)
       }
       phase = .lost
@@ -170,7 +176,7 @@ final class GroupMember {
       }
     }
     Failpoint.reach("group/entered")
-    generation = newGeneration
+    identity.generation = newGeneration
     phase = taken.map(Phase.offered) ?? .waiting
   }
 
@@ -186,7 +192,7 @@ final class GroupMember {
     heartbeat?.stop()
     if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier
-    id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
+    identity.id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     let file = try MemberFile(creating: id, in: connection.directory)
     self.file = file
     Failpoint.reach("group/file-made")

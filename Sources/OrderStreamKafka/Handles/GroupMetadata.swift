@@ -3,7 +3,8 @@ import CRdKafka
 /// Owns one `rd_kafka_consumer_group_metadata_t`: who a member is in one generation of its group. A transaction is
 /// fenced by it, so it is taken when partitions are assigned and not when a transaction commits: a member that has lost
 /// its session would by then say "generation −1", which a coordinator accepts from anybody.
-final class GroupMetadata {
+final class GroupMetadata: @unchecked Sendable {
+  // Sendable: the object behind `pointer` never changes.
   let pointer: OpaquePointer
 
   /// `nil` before the group is known.

@@ -16,7 +16,7 @@ final class ReportPump: Sendable {
   private let ledger: DeliveryLedger
   private let time: any TimeSource
   private let stopped = Atomic<Bool>(false)
-  private let thread = Mutex<BackgroundThread?>(nil)
+  private let thread = Mutex<BackgroundThread<Void>?>(nil)
 
   init(_ client: NativeClient, _ ledger: DeliveryLedger, _ time: any TimeSource) {
     self.client = client

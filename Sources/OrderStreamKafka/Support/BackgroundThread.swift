@@ -6,13 +6,19 @@
 import Synchronization
 
 /// A thread of its own for calls that block, which have no place on the cooperative pool.
-final class BackgroundThread: Sendable {
+final class BackgroundThread<Value: Sendable>: Sendable {
+  private final class Result: Sendable {
+    let value = Mutex<Value?>(nil)
+  }
+
   private let finished = Finished()
+  private let result = Result()
 
   /// Starts `body` at once.
-  init(_ body: @escaping @Sendable () -> Void) {
-    let box = Box { [finished] in
-      body()
+  init(_ body: @escaping @Sendable () -> Value) {
+    let box = Box { [finished, result] in
+      let value = body()
+      result.value.withLock { $0 = value }
       finished.signal()
     }
     let opaque = Unmanaged.passRetained(box).toOpaque()
@@ -39,11 +45,14 @@ final class BackgroundThread: Sendable {
     #endif
   }
 
-  /// Waits until the body has returned, at most `timeout`; says whether it has.
-  func join(_ timeout: Duration) -> Bool { finished.wait(timeout) }
-
-  private final class Box: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  /// Waits until the body has returned, at most `timeout`, and hands its value over, once.
+  func join(_ timeout: Duration) -> Value? {
+    finished.wait(timeout) ? result.value.withLock { $0.take() } : nil
   }
+}
+
+/// Carries a closure through the `void *` of `pthread_create`.
+private final class Box: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }

@@ -1,7 +1,7 @@
 import OrderStreamCore
 
 /// A moment on the monotonic clock by which something must be done.
-struct Deadline {
+struct Deadline: Sendable {
   private let time: any TimeSource
   private let nanoseconds: Int64
 

@@ -2,7 +2,7 @@ import CRdKafka
 import OrderStreamCore
 
 /// Transactions of one consumer: a transactional producer whose identity outlives the process, outputs, the group's state
-/// topic, and offsets that are fenced by the consumer's generation. Used on the consumer's thread.
+/// topic, and offsets that are fenced by the consumer's generation. Used on the consumer's thread; commits have their own.
 ///
 /// Everything that ends a client (a fatal error, being fenced, a call past its deadline: librdkafka issue 5423) is thrown
 /// as `requiresAbort`; `abort` then makes another client, whose first act is to abort what the old one left open.
@@ -32,6 +32,8 @@ final class KafkaTransaction: Transaction {
   private let stateIndex: Int
   private var link: TransactionLink?
   private var phase = Phase.idle
+  /// The one that is under way.
+  private var commit: TransactionCommit?
   private var linksWithoutCommit = 1
   private let stateKey = ByteBuffer(capacity: 256)
   private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
@@ -98,7 +100,7 @@ final class KafkaTransaction: Transaction {
         link.client.poll(.milliseconds(10))
       case RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__FATAL:
         // The transaction has failed in the background; the reports say why.
-        throw failed(link.client.fatalError ?? link.cause(NativeError(code)), what, mustAbort: true)
+        throw failed(link.client.fatalError ?? link.cause(NativeError(code)), what)
       case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION where index == stateIndex && !deadline.hasPassed:
         // The source has grown since; so must the state.
         _ = try StateTopic.prepare(group: group, partitions: record.partition + 1, context)
@@ -117,57 +119,47 @@ final class KafkaTransaction: Transaction {
       let link = try openLink()
       _ = link.client.events.takeFailedDelivery()
       do { try link.client.beginTransaction() } catch {
-        throw failed(error, "cannot begin a transaction", mustAbort: true)
+        throw failed(error, "cannot begin a transaction")
       }
       phase = .open
       return link
     }
   }
 
-  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    let what = "cannot commit \(topic) for the group \(group)"
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    precondition(commit == nil, "one commit at a time")
     let link = try begin()
     guard let metadata = consumer.groupMetadata, metadata.generation >= 0 || isSole else {
       throw remember(
-        BrokerError(.fenced, what, why: "the partitions belong to another member by now", recovery: .abort))
+        BrokerError(.fenced, commitWords, why: "the partitions belong to another member by now", recovery: .abort))
     }
     if let foreign = offsets.first(where: { !isSole && consumer.owned?.contains($0.partition) != true }) {
       throw remember(
         BrokerError(
-          .fenced, what, why: "\(topic)[\(foreign.partition)] does not belong to this member", recovery: .abort))
+          .fenced, commitWords, why: "\(topic)[\(foreign.partition)] does not belong to this member",
+          recovery: .abort))
     }
-    let deadline = Deadline(Self.commitLimit, context.time)
-    // Without it a commit waits for the linger time of its own flush.
-    do { try link.client.flush(Self.commitLimit) } catch { throw expired(what) }
-    let list = PartitionList(topic: topic, offsets)
-    try step(what, link, deadline) { () throws(NativeError) in try link.client.sendOffsets(list, metadata) }
-    do {
-      try step(what, link, deadline) { () throws(NativeError) in try link.client.commitTransaction() }
-    } catch {
-      guard case .mustReplace = phase, try wasCommittedAfterAll(offsets) else { throw error }
+    commit = TransactionCommit(
+      link.client, topic: topic, offsets, metadata, deadline: Deadline(Self.commitLimit, context.time), context.time)
+  }
+
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
+    guard let commit else { preconditionFailure("a commit is finished after it was started") }
+    guard let outcome = commit.outcome(within: timeout) else { return false }
+    self.commit = nil
+    if case .failed(let error, let mayBeCommitted) = outcome {
+      let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
+      guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(commit.offsets) else { throw failure }
     }
     phase = .idle
     pendingBytes = 0
     linksWithoutCommit = 0
+    return true
   }
+
+  private var commitWords: String { "cannot commit \(topic) for the group \(group)" }
 
   private var isSole: Bool { if case .sole = consumer.options.membership { true } else { false } }
-
-  /// Repeats a call while its error is one that repeating may heal.
-  private func step(
-    _ what: String, _ link: TransactionLink, _ deadline: Deadline, _ call: () throws(NativeError) -> Void
-  ) throws(BrokerError) {
-    while true {
-      do { return try call() } catch {
-        if error.isRetriable && !error.isFatal && !error.requiresAbort {
-          if deadline.hasPassed { throw expired(what) }
-          context.time.sleep(.milliseconds(5))
-          continue
-        }
-        throw failed(error.isFatal ? error : link.reason(error), what, mustAbort: true)
-      }
-    }
-  }
 
   /// A commit without an answer: a new client with the same identity waits until the coordinator has finished the old
   /// transaction one way or the other; then the group's offsets tell which.
@@ -186,12 +178,13 @@ final class KafkaTransaction: Transaction {
       let link = try openLink()
       let deadline = Deadline(Self.abortLimit, context.time)
       do {
-        try step("cannot abort a transaction on \(topic)", link, deadline) { () throws(NativeError) in
+        try link.client.repeating(until: deadline, context.time) { () throws(NativeError) in
           try link.client.abortTransaction(Self.abortLimit)
         }
         _ = link.client.events.takeFailedDelivery()
         phase = .idle
       } catch {
+        _ = failed(error, "cannot abort a transaction on \(topic)")
         try replaceLink()
       }
     }
@@ -200,6 +193,14 @@ final class KafkaTransaction: Transaction {
   func close() {
     guard let link else { return }
     self.link = nil
+    if let commit {
+      self.commit = nil
+      switch commit.outcome(within: Self.closeLimit) {
+      case .failed: break
+      // Without an answer it is left to its thread, which keeps the client until there is one.
+      case .committed, nil: phase = .idle
+      }
+    }
     switch phase {
     case .open, .mustAbort: try? link.client.abortTransaction(Self.closeLimit)
     case .idle, .mustReplace: break
@@ -209,7 +210,10 @@ final class KafkaTransaction: Transaction {
   }
 
   /// The process is gone: nothing is aborted. For tests.
-  func die() { link = nil }
+  func die() {
+    link = nil
+    commit = nil
+  }
 
   private func openLink() throws(BrokerError) -> TransactionLink {
     if let link { return link }
@@ -242,7 +246,8 @@ final class KafkaTransaction: Transaction {
   }
 
   /// What an error of a transaction means for it: abort, or abort with another client.
-  private func failed(_ error: NativeError, _ what: String, mustAbort: Bool) -> BrokerError {
+  private func failed(_ error: NativeError, _ what: String) -> BrokerError {
+    let error = error.isFatal ? error : link?.reason(error) ?? error
     let mapped = context.errors.map(error, what, recovery: .abort)
     guard link?.client.isFatal == true || error.isFatal else { return remember(mapped) }
     context.note(.info, "the producer of \(slot.identity) failed: \(mapped.why)")

@@ -19,6 +19,8 @@ struct AnalyticsCommand {
     settings.maximumRecords = options.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
     settings.acceptsLoss = options.acceptLoss
+    // A live report shows what is committed, so nothing may be ahead of it.
+    settings.commitsWhileReading = !options.bounds.follow
     let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
     let output = MetricsOutput(context: context, broker: broker.name, file: file)
     let observer = RunObserver(

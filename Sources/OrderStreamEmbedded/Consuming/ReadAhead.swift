@@ -1,0 +1,75 @@
+import OrderStreamCore
+
+/// Reads the next batch of a consumer on another thread while its caller works on the last one, so that a long read and
+/// the work on it take two cores. Used on the consumer's thread; what is being filled belongs to the other thread until
+/// `take` or `cancel` has waited for it.
+final class ReadAhead {
+  private let connection: LogConnection
+  private let topic: TopicRow
+  private let batch: RecordBatch
+  /// Ends with the positions after the records, or with `nil` for an error.
+  private var task: BackgroundTask<[ReadPosition]?>?
+
+  /// - Parameters:
+  ///   - connection: Its own.
+  ///   - byteLimit: That of the batches that will be taken.
+  init(_ connection: LogConnection, topic: TopicRow, byteLimit: Int) {
+    self.connection = connection
+    self.topic = topic
+    batch = RecordBatch(byteLimit: byteLimit)
+  }
+
+  /// Begins to read on from `positions`. Nothing else may have been started and not taken.
+  func start(_ positions: [ReadPosition], recordLimit: Int, firstTurn: Int) {
+    precondition(task == nil, "one read at a time")
+    batch.removeAll()
+    batch.recordLimit = recordLimit
+    let handed = Handed(reader: self)
+    task = BackgroundTask("log-read-ahead") {
+      handed.reader.read(positions, firstTurn: firstTurn)
+    }
+  }
+
+  /// Exchanges the contents of `batch` with what was read; `nil` when nothing was, or not for a batch of these limits.
+  /// An error is not told: the same read on the consumer's thread meets it again.
+  func take(into batch: RecordBatch) -> [ReadPosition]? {
+    guard let positions = finished(), self.batch.count <= batch.recordLimit, self.batch.byteLimit == batch.byteLimit
+    else { return nil }
+    batch.exchangeContents(with: self.batch)
+    return positions
+  }
+
+  /// Drops what was read.
+  func cancel() { _ = finished() }
+
+  func close() {
+    cancel()
+    connection.close()
+  }
+
+  private func finished() -> [ReadPosition]? {
+    guard let task else { return nil }
+    self.task = nil
+    return task.result()
+  }
+
+  private func read(_ positions: [ReadPosition], firstTurn: Int) -> [ReadPosition]? {
+    var positions = positions
+    do throws(BrokerError) {
+      try connection.read("cannot read \(topic.name)") { database in
+        let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
+        if partitions.isEmpty { throw topic.gone }
+        try BatchReader(topic: topic.id, name: topic.name)
+          .fill(batch, database, &positions, partitions, firstTurn: firstTurn)
+      }
+      return positions
+    } catch {
+      return nil
+    }
+  }
+
+  private struct Handed: @unchecked Sendable {
+    // The other thread has it until `finished` has seen its result.
+    let reader: ReadAhead
+  }
+}
