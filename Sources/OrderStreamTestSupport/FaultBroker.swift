@@ -100,6 +100,7 @@ private final class FaultTransaction: Transaction {
   }
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
+    if timeout == .zero && plan.isTooEarly() { return false }
     guard try inner.finishCommit(timeout: timeout) else { return false }
     if let fault = plan.fault(ofCommit: commitNumber, .after) { throw fault }
     return true

@@ -53,6 +53,7 @@ public final class FaultPlan: Sendable {
     var sends = 0
     var aborts = 0
     var staleReads = 0
+    var earlyLooks = 0
   }
 
   public let commitFault: CommitFault?
@@ -63,19 +64,22 @@ public final class FaultPlan: Sendable {
   public let tampering: Tampering?
   /// The group's offsets have expired: consumers read none, the state stays.
   public let offsetsExpired: Bool
+  /// So many looks at each commit, if they do not wait, find it under way.
+  public let earlyLooks: Int
   private let state: Mutex<State>
 
   /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
-    offsetsExpired: Bool = false, staleCommittedReads: Int = 0
+    offsetsExpired: Bool = false, staleCommittedReads: Int = 0, earlyLooks: Int = 0
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
     self.failingOutput = failingOutput
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
+    self.earlyLooks = earlyLooks
     state = Mutex(State(staleReads: staleCommittedReads))
   }
 
@@ -87,7 +91,15 @@ public final class FaultPlan: Sendable {
   func nextCommit() -> Int {
     state.withLock { state in
       defer { state.commits += 1 }
+      state.earlyLooks = earlyLooks
       return state.commits
+    }
+  }
+
+  func isTooEarly() -> Bool {
+    state.withLock { state in
+      state.earlyLooks -= 1
+      return state.earlyLooks >= 0
     }
   }
 

@@ -126,4 +126,43 @@ import Testing
       if !backEnd.differs(by: .controlRecords) { #expect(offsets == Array(0..<15)) }
     }
   }
+
+  @Test("A consumer reads on while a commit is under way", arguments: BackEnd.all)
+  func readingBesideACommit(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("in")
+      try broker.produce(100, to: "in")
+      let member = try TestConsumer(broker, topic: "in", group: "g")
+      defer { member.close() }
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 100 })
+      try broker.produce(50, to: "in")
+      try member.put("k", "1", partition: 0)
+      let transaction = try #require(member.transaction)
+      try transaction.startCommit([PartitionOffset(partition: 0, offset: 100)])
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 150 })
+      while try !transaction.finishCommit(timeout: .milliseconds(20)) {}
+      #expect(try member.consumer.committed([0]) == [100])
+      #expect(try member.state([0]) == ["0/k": "1"])
+      try member.put("k", "2", partition: 0)
+      try member.commit()
+      #expect(try member.consumer.committed([0]) == [member.positions[0]])
+    }
+  }
+
+  @Test("Closing waits for a commit that is under way", arguments: BackEnd.all)
+  func closing(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("in")
+      try broker.produce(10, to: "in")
+      let member = try TestConsumer(broker, topic: "in", group: "g")
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 10 })
+      try member.put("k", "1", partition: 0)
+      try member.transaction?.startCommit([PartitionOffset(partition: 0, offset: 10)])
+      member.close()
+      let next = try TestConsumer(try fixture.open(), topic: "in", group: "g")
+      defer { next.close() }
+      #expect(try next.consumer.committed([0]) == [10])
+      #expect(try next.state([0]) == ["0/k": "1"])
+    }
+  }
 }

@@ -21,6 +21,7 @@ struct Run: Sendable {
   var partitions: Int32 = 3
   var bound: RunBound
   var isSole = false
+  var onPoison = OrderMetrics.OnPoison.skip
   var stop = StopFlag()
   var events = PipelineEvents()
   var change: @Sendable (inout PipelineLoop.Settings) -> Void = { _ in }
@@ -50,7 +51,7 @@ struct Run: Sendable {
   }
 
   func analytics() throws -> AnalyticsResult {
-    let metrics = OrderMetrics(topic: Orders.topic, onPoison: .skip)
+    let metrics = OrderMetrics(topic: Orders.topic, onPoison: onPoison)
     let loop = try PipelineLoop(
       settings(outputs: []), broker: broker, processor: metrics, time: SystemTime(), stop: stop, observer: events)
     defer { loop.close() }

@@ -25,7 +25,9 @@ final class NativeClient: @unchecked Sendable {
       // librdkafka calls back until it is gone.
       withExtendedLifetime(events) {}
     }.join(Self.destroyLimit)
-    if ended == nil { events.warn("a client did not end within \(Self.destroyLimit.milliseconds) ms and is left behind") }
+    if ended == nil {
+      events.warn("a client did not end within \(Self.destroyLimit.milliseconds) ms and is left behind")
+    }
   }
 
   /// Serves callbacks for up to `timeout`; not for clients that report deliveries as events.

@@ -1,0 +1,124 @@
+import OrderStreamCore
+import OrderStreamTestSupport
+import Testing
+
+/// Reading while a commit is under way.
+@Suite struct CommitTests {
+  private func run(_ orders: Orders, _ plan: FaultPlan, _ change: (inout Run) -> Void = { _ in }) throws -> Run {
+    try Run(orders, on: FaultBroker(orders.broker, plan)).with {
+      $0.change = {
+        $0.commitsWhileReading = true
+        $0.batchRecords = 100
+        // Only what is due by count, so that the number of commits says something.
+        $0.commitInterval = .seconds(20)
+      }
+      change(&$0)
+    }
+  }
+
+  @Test("What is read meanwhile is committed as soon as the commit has ended", arguments: BackEnd.all)
+  func coalescing(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(2000)
+      let slow = try run(orders, FaultPlan(earlyLooks: 3))
+      let result = try slow.analytics()
+      #expect(result.run.records == 2000 && slow.events.committed == 2000)
+      #expect(try result.summary.agrees(with: orders.expectedSummary()))
+      // A commit of 100 records, then at least three more batches before the next one.
+      #expect((2...8).contains(slow.events.commits), "\(slow.events.commits)")
+    }
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    var backEnd: BackEnd
+    var failAfter: Int
+    var moment: FaultPlan.CommitFault.Moment
+    var recovery: BrokerError.Recovery
+    var code: BrokerError.Code
+
+    var testDescription: String { "\(backEnd): commit \(failAfter) fails \(moment), \(code), \(recovery)" }
+  }
+
+  static let cases = BackEnd.all.flatMap { backEnd in
+    [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
+      [(BrokerError.Recovery.abort, BrokerError.Code.internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced)]
+        .flatMap { recovery, code in
+          // There are two commits at least: one of the first batch, and one of what came while it was under way.
+          [0, 1].map { Case(backEnd: backEnd, failAfter: $0, moment: moment, recovery: recovery, code: code) }
+        }
+    }
+  }
+
+  @Test("A commit that fails behind the reading counts nothing twice and nothing less", arguments: cases)
+  func failing(_ test: Case) throws {
+    try test.backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(1500)
+      let plan = FaultPlan(
+        commitFault: .init(failAfter: test.failAfter, test.moment, code: test.code, recovery: test.recovery),
+        earlyLooks: 1)
+      let first = try run(orders, plan)
+      let error = pipelineError { _ = try first.analytics() }
+      #expect((error == nil) == (test.recovery != .fatal))
+      #expect(first.events.aborts.map(\.code) == (test.recovery == .abort ? [test.code] : []))
+      let rest = try Run(orders).analytics()
+      #expect(try rest.summary.agrees(with: orders.expectedSummary()))
+      if test.recovery != .fatal { #expect(rest.run.records == 0) }
+      if test.moment == .before { #expect(first.events.committed + rest.run.records == 1500) }
+    }
+  }
+
+  @Test("A maximum is exact", arguments: BackEnd.all)
+  func maximum(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(1000)
+      for (failAfter, expected) in [(0, 350), (1, 350), (2, 300)] {
+        let plan = FaultPlan(commitFault: .init(failAfter: failAfter, recovery: .abort), earlyLooks: 2)
+        let run = try run(orders, plan) { run in
+          run.change = {
+            $0.commitsWhileReading = true
+            $0.batchRecords = 60
+            $0.commitRecords = 60
+            $0.maximumRecords = 350
+          }
+        }
+        let result = try run.analytics()
+        #expect(result.run.records == Int64(expected))
+      }
+      #expect(try Run(orders).analytics().summary.totalOrders == 1000)
+    }
+  }
+
+  @Test("A run that stops or fails counts the commit that was under way", arguments: BackEnd.all)
+  func ending(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker, partitions: 1)
+      try orders.produce(600)
+      try broker.produce([TestRecord(value: "poison")], to: Orders.topic)
+      try orders.produce(600, firstOrder: 601)
+      let stop = StopFlag()
+      let stopped = try run(orders, FaultPlan(earlyLooks: .max)) {
+        $0.partitions = 1
+        $0.stop = stop
+        $0.events = PipelineEvents { _, loop in if (loop.remainingBelowEnds ?? .max) < 1000 { stop.request() } }
+      }
+      let first = try stopped.analytics()
+      #expect(first.run.end == .stopped && first.run.records == first.summary.totalOrders)
+      #expect((201..<600).contains(first.run.records), "\(first.run.records)")
+
+      let failing = try run(orders, FaultPlan(earlyLooks: .max)) {
+        $0.partitions = 1
+        $0.onPoison = .fail
+      }
+      guard case .poison = pipelineError({ _ = try failing.analytics() }) else {
+        Issue.record("the run must stop at the poison")
+        return
+      }
+      let rest = try Run(orders).with { $0.partitions = 1 }.analytics()
+      #expect(first.run.records + failing.events.committed + rest.run.records == 1201)
+      #expect(rest.summary.totalOrders == 1200 && rest.summary.rejected == 1)
+    }
+  }
+}
