@@ -15,10 +15,12 @@ struct EmbeddedSuite {
     var produce: [Sample] = []
     var memory: [Sample] = []
     var analytics: [Sample] = []
+    var oneCore: [Sample] = []
     var inventory: [Sample] = []
     var small: [Sample] = []
     var smallAnalytics: [Sample] = []
     var minutes: [Sample] = []
+    var tail: [Double] = []
   }
 
   func run() throws -> [Row] {
@@ -27,15 +29,29 @@ struct EmbeddedSuite {
     for _ in 0..<options.rounds { try round(&found, loops) }
     var analytics = Row("embedded analytics", rate: found.analytics)
     analytics = analytics.atLeast(0.5, of: found.memory.medianPerSecond, "decode + metrics in memory")
+    try onNewLog { found.tail = try TailDelay(broker: $0.broker).measure() }
     return [
       Row("plain file, fdatasync per 1000", rate: found.file),
       Row("embedded append, ready bytes", rate: found.append),
       Row("embedded scan", rate: found.scan),
       Row("embedded produce", rate: found.produce).atLeast(0.33, of: found.file.medianPerSecond, "plain file"),
-      analytics, Row("embedded inventory", rate: found.inventory),
+      analytics, Row("embedded analytics, absolute", found.analytics.medianPerSecond, "events/s").atLeast(4e6),
+    ] + oneCore(found) + [
+      Row("embedded inventory", rate: found.inventory),
       growth("produce, 10 × the events", found.produce, found.small),
       growth("analytics, 10 × the events", found.analytics, found.smallAnalytics),
       growth("analytics, 100 × the minutes", found.minutes, found.analytics),
+      Row("analytics --follow, behind a commit", found.tail.median, "ms", samples: found.tail).atMost(20),
+    ]
+  }
+
+  /// Nothing on a machine of one core.
+  private func oneCore(_ found: Found) -> [Row] {
+    if found.oneCore.isEmpty { return [] }
+    return [
+      Row("embedded analytics, one core", rate: found.oneCore),
+      Row("embedded analytics, all cores", found.analytics.medianPerSecond, "events/s")
+        .atLeast(1.6, of: found.oneCore.medianPerSecond, "one core"),
     ]
   }
 
@@ -53,6 +69,10 @@ struct EmbeddedSuite {
     try onNewLog { jobs in
       found.produce.append(try jobs.produce(ReadyOrders.options(count: events)))
       found.analytics.append(try jobs.analytics(group: "analytics"))
+      if baseline_use_one_core() {
+        defer { baseline_use_all_cores() }
+        found.oneCore.append(try jobs.analytics(group: "one"))
+      }
       try jobs.createTopic("inventory-events")
       found.inventory.append(try jobs.inventory(group: "inventory", output: "inventory-events"))
     }

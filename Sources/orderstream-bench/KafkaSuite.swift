@@ -8,6 +8,9 @@ struct KafkaSuite {
   let options: Options
   let brokers: String
   let ready: ReadyOrders
+  /// The `orderstream` to kill and to start again.
+  let binary: String
+  let directory: TemporaryDirectory
   private let run = "bench-\(UUID().uuidString.prefix(8).lowercased())"
   private static let perCommit: Int64 = 10_000
 
@@ -20,10 +23,12 @@ struct KafkaSuite {
     var inventoryC: [Sample] = []
   }
 
-  init(_ options: Options, brokers: String, ready: ReadyOrders) {
+  init(_ options: Options, brokers: String, ready: ReadyOrders, binary: String, directory: TemporaryDirectory) {
     self.options = options
     self.brokers = brokers
     self.ready = ready
+    self.binary = binary
+    self.directory = directory
   }
 
   private var orders: String { "\(run)-orders" }
@@ -52,7 +57,27 @@ struct KafkaSuite {
         try steps[step + 1 - round % 2]()
       }
     }
-    return rows(found)
+    return rows(found) + [try restart(broker)]
+  }
+
+  /// From the start of an `inventory` whose predecessor was killed in mid work to the end of a run of one order: the
+  /// start, the coordinator's end of the dead transaction, the partitions, the state, a commit and the departure.
+  private func restart(_ broker: KafkaBroker) throws -> Row {
+    let admin = try broker.admin()
+    defer { admin.close() }
+    var found: [Double] = []
+    for round in 0..<options.rounds {
+      let group = "\(run)-k\(round)"
+      let job = [
+        "inventory", "--topic", orders, "--output-topic", outputs, "--group", group, "-q", "--brokers", brokers,
+      ]
+      try ChildProcess.runUntilKilled(binary, job, in: directory.path) {
+        try admin.group(group)?.committed.values.contains { $0 > 0 } ?? false
+      }
+      found.append(try ChildProcess.run(binary, job + ["--max-events", "1"], in: directory.path).milliseconds)
+      try? admin.apply(.deleteGroup(group))
+    }
+    return Row("Kafka, killed to one order more", found.median, "ms", samples: found).atMost(1000)
   }
 
   private func rows(_ found: Found) -> [Row] {

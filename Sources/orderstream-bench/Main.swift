@@ -26,9 +26,9 @@ struct Main {
     let load = BenchTime.loadAverage
     var rows: [Row] = []
     // First, while this process is small: see ChildProcess.
+    let binary = options.binary ?? Bundle.main.executablePath.map { $0.dropLast("-bench".count) + "" } ?? ""
     if options.steps.contains(.processes) {
       say("whole processes")
-      let binary = options.binary ?? Bundle.main.executablePath.map { $0.dropLast("-bench".count) + "" } ?? ""
       rows += try ProcessSuite(options: options, binary: binary, directory: directory).run()
     }
     let ready = ReadyOrders()
@@ -42,7 +42,7 @@ struct Main {
     }
     if options.steps.contains(.kafka), let brokers = options.brokers {
       say("Kafka at \(brokers)")
-      rows += try KafkaSuite(options, brokers: brokers, ready: ready).rows()
+      rows += try KafkaSuite(options, brokers: brokers, ready: ready, binary: binary, directory: directory).rows()
     }
     return ResultTable(
       machine: ResultTable.Machine(

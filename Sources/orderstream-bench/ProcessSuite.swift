@@ -1,4 +1,6 @@
-/// The tool as whole processes: start-up and memory.
+import Foundation
+
+/// The tool as whole processes on the embedded log: start-up, memory, and what ten times the events cost.
 struct ProcessSuite {
   let options: Options
   let binary: String
@@ -6,13 +8,15 @@ struct ProcessSuite {
 
   private static let memoryLimitMegabytes = 100.0
   private static let spawns = 15
+  private static let growthRounds = 3
+  /// In the order in which one log meets them.
+  private static let jobs = [
+    ["produce", "--seed", "42", "--span", "1h"], ["analytics", "--output", "-"], ["inventory"], ["audit"], ["replay"],
+  ]
 
   func run() throws -> [Row] {
-    var rows = try startUp()
-    var sizes: [Int64] = [options.events]
-    if options.tenMillion { sizes.append(10_000_000) }
-    for size in sizes { rows += try memory(events: size) }
-    return rows
+    let small = try runJobs(events: options.events)
+    return try startUp() + memory(small, events: options.events) + (options.tenMillion ? growth() : [])
   }
 
   private func startUp() throws -> [Row] {
@@ -31,18 +35,43 @@ struct ProcessSuite {
     ]
   }
 
-  private func memory(events: Int64) throws -> [Row] {
+  /// Every job once, on a new log.
+  private func runJobs(events: Int64) throws -> [ChildProcess] {
     defer { directory.remove("log") }
-    let jobs = [
-      ["produce", "--events", "\(events)", "--seed", "42", "--span", "1h"], ["analytics", "--output", "-"],
-      ["inventory"], ["audit"], ["replay"],
-    ]
-    return try jobs.map { job in
-      let child = try start(job + ["-q", "-b", log])
-      let seconds = Row.rounded(child.milliseconds / 1000, 1)
-      return Row("\(job[0]), \(Row.short(Double(events))) events (\(seconds) s)", child.peakMegabytes, "MB")
-        .atMost(Self.memoryLimitMegabytes)
+    return try Self.jobs.map { job in
+      try start(job + (job[0] == "produce" ? ["--events", "\(events)"] : []) + ["-q", "-b", log])
     }
+  }
+
+  private func memory(_ runs: [ChildProcess], events: Int64) -> [Row] {
+    zip(Self.jobs, runs).map { job, run in
+      Row(
+        "\(job[0]), \(Row.short(Double(events))) events (\(Row.rounded(run.milliseconds / 1000, 1)) s)",
+        run.peakMegabytes, "MB"
+      ).atMost(Self.memoryLimitMegabytes)
+    }
+  }
+
+  /// Memory at ten million events, and their time beside that of ten times a million, each round both.
+  private func growth() throws -> [Row] {
+    var large = Self.jobs.map { _ in [Double]() }
+    var small = large
+    var last: [ChildProcess] = []
+    for _ in 0..<Self.growthRounds {
+      last = try runJobs(events: 10_000_000)
+      for (job, run) in last.enumerated() { large[job].append(run.milliseconds / 1000) }
+      var sums = Self.jobs.map { _ in 0.0 }
+      for _ in 0..<10 {
+        for (job, run) in try runJobs(events: 1_000_000).enumerated() { sums[job] += run.milliseconds / 1000 }
+      }
+      for job in sums.indices { small[job].append(sums[job]) }
+    }
+    let times = Self.jobs.indices.map { job in
+      var row = Row("\(Self.jobs[job][0]), 10 M events", large[job].median, "s", samples: large[job])
+      row.processorNanosecondsPerEvent = last[job].processorMilliseconds * 1e6 / 10_000_000
+      return row.atMost(1.05, of: small[job].median, "ten runs of 1 M")
+    }
+    return memory(last, events: 10_000_000) + times
   }
 
   private var log: String { "embedded:\(directory.path)/log" }

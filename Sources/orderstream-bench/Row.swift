@@ -64,6 +64,14 @@ struct Row: Encodable {
     return row
   }
 
+  /// Asks for at least this value.
+  func atLeast(_ least: Double) -> Row {
+    var row = self
+    row.target = "≥ \(Self.short(least))"
+    row.verdict = value >= least ? .met : .missed
+    return row
+  }
+
   /// `1.25 M`, `320 k`, `12.5`.
   static func short(_ value: Double) -> String {
     switch abs(value) {

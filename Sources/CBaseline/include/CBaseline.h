@@ -50,4 +50,9 @@ bool baseline_file(
 /// Looks at every byte once: how fast memory can be read by code that does nothing else.
 uint64_t baseline_touch(const uint8_t *bytes, size_t length);
 
+/// Keeps this thread, and every thread that it starts from now on, on one core; false where it has only one, or the
+/// system cannot. `baseline_use_all_cores` ends it.
+bool baseline_use_one_core(void);
+void baseline_use_all_cores(void);
+
 #endif

@@ -20,7 +20,7 @@ final class NativeClient: @unchecked Sendable {
 
   deinit {
     let address = UInt(bitPattern: pointer)
-    let ended = BackgroundThread { [events] in
+    let ended: Void? = BackgroundThread { [events] in
       rd_kafka_destroy_flags(OpaquePointer(bitPattern: address), Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
       // librdkafka calls back until it is gone.
       withExtendedLifetime(events) {}
