@@ -26,26 +26,33 @@ let package = Package(
 
     // The domain, and one back end a target. Back ends never import each other.
     .target(name: "OrderStreamCore", dependencies: ["CSimdJSON"]),
+    // Threads for calls that block; for the back ends and the executable.
+    .target(name: "OrderStreamThreads"),
     .target(
       name: "OrderStreamEmbedded",
-      dependencies: ["OrderStreamCore", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")]),
-    .target(name: "OrderStreamKafka", dependencies: ["OrderStreamCore", "CRdKafka"]),
+      dependencies: ["OrderStreamCore", "OrderStreamThreads", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "OrderStreamKafka", dependencies: ["OrderStreamCore", "OrderStreamThreads", "CRdKafka"]),
     .executableTarget(
       name: "orderstream",
       dependencies: [
-        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", .product(name: "Logging", package: "swift-log"),
+        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads",
+        .product(name: "Logging", package: "swift-log"),
       ]),
 
     .executableTarget(
       name: "orderstream-bench",
-      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CBaseline", "CCounters"]),
+      dependencies: [
+        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CBaseline", "CCounters",
+      ]),
 
     .target(
       name: "OrderStreamTestSupport",
-      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "CRdKafka"]),
+      dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CRdKafka"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
-    .testTarget(name: "KafkaTests", dependencies: ["OrderStreamKafka", "OrderStreamTestSupport", "CRdKafka"]),
+    .testTarget(
+      name: "KafkaTests",
+      dependencies: ["OrderStreamKafka", "OrderStreamThreads", "OrderStreamTestSupport", "CRdKafka"]),
     .testTarget(name: "BrokerContractTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "PipelineTests", dependencies: ["OrderStreamTestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["orderstream", "OrderStreamTestSupport"]),

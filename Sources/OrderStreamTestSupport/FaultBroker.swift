@@ -1,3 +1,4 @@
+import Foundation
 import OrderStreamCore
 
 /// Any broker, with the faults of a plan.
@@ -101,6 +102,10 @@ private final class FaultTransaction: Transaction {
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     if timeout == .zero && plan.isTooEarly() { return false }
+    if let limit = plan.hangsAfter, commitNumber >= limit {
+      usleep(UInt32(clamping: timeout.nanoseconds / 1000))
+      return false
+    }
     guard try inner.finishCommit(timeout: timeout) else { return false }
     if let fault = plan.fault(ofCommit: commitNumber, .after) { throw fault }
     return true

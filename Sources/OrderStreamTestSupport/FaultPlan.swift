@@ -66,13 +66,15 @@ public final class FaultPlan: Sendable {
   public let offsetsExpired: Bool
   /// So many looks at each commit, if they do not wait, find it under way.
   public let earlyLooks: Int
+  /// Commits that end before one that never does; `nil`: all of them end.
+  public let hangsAfter: Int?
   private let state: Mutex<State>
 
   /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
-    offsetsExpired: Bool = false, staleCommittedReads: Int = 0, earlyLooks: Int = 0
+    offsetsExpired: Bool = false, staleCommittedReads: Int = 0, earlyLooks: Int = 0, hangsAfter: Int? = nil
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
@@ -80,6 +82,7 @@ public final class FaultPlan: Sendable {
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
     self.earlyLooks = earlyLooks
+    self.hangsAfter = hangsAfter
     state = Mutex(State(staleReads: staleCommittedReads))
   }
 

@@ -156,4 +156,33 @@ import Testing
     failures.wait(for: 4)
     #expect(failures.all.isEmpty, "\(failures.all)")
   }
+
+  @Test("A commit that waits for the write lock keeps nobody from reading, and is waited for at the end")
+  func commitBesideReading() throws {
+    let fixture = LogFixture()
+    let broker = try fixture.open()
+    try broker.createTopic("in")
+    try broker.produce(100, to: "in")
+    let member = try TestConsumer(broker, topic: "in", group: "g")
+    #expect(try TestConsumer.pump([member]) { member.pending.count == 100 })
+    try broker.produce(50, to: "in")
+    let lock = try WriteLock(fixture.directory)
+    try lock.acquire(patience: .seconds(1))
+    let transaction = try #require(member.transaction)
+    try member.put("k", "1", partition: 0)
+    try transaction.startCommit([PartitionOffset(partition: 0, offset: 100)])
+    #expect(try TestConsumer.pump([member]) { member.pending.count == 150 })
+    #expect(try !transaction.finishCommit(timeout: .milliseconds(20)))
+    let closing = BackgroundRun { [handed = Handed(transaction: transaction)] in handed.transaction.close() }
+    usleep(200_000)
+    lock.release()
+    try closing.join()
+    #expect(try member.consumer.committed([0]) == [100])
+    member.close()
+  }
+
+  private struct Handed: @unchecked Sendable {
+    // The other thread has it until it was joined.
+    let transaction: any Transaction
+  }
 }

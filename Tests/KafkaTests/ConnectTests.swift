@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 import OrderStreamTestSupport
 import Testing
 

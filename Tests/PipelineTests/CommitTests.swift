@@ -121,4 +121,62 @@ import Testing
       #expect(rest.summary.totalOrders == 1200 && rest.summary.rejected == 1)
     }
   }
+
+  @Test("A commit that does not end does not keep a run that shall stop", arguments: BackEnd.all)
+  func hanging(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker, partitions: 1)
+      try orders.produce(1000)
+      for isReading in [true, false] {
+        let stop = StopFlag()
+        let hanging = try run(orders, FaultPlan(hangsAfter: 1)) {
+          $0.partitions = 1
+          $0.group = "reading-\(isReading)"
+          $0.stop = stop
+          $0.change = {
+            $0.commitsWhileReading = isReading
+            $0.commitRecords = 100
+          }
+        }
+        let runner = BackgroundRun { pipelineError { _ = try hanging.analytics() } }
+        #expect(PipelineEvents.wait { hanging.events.commits == 1 })
+        let asked = ContinuousClock().now
+        stop.request()
+        guard case .broker(let error) = try runner.join() else {
+          Issue.record("the run must say that its commit did not end")
+          return
+        }
+        #expect(error.code == .timedOut && ContinuousClock().now - asked < .seconds(5))
+        let rest = try Run(orders).with {
+          $0.partitions = 1
+          $0.group = "reading-\(isReading)"
+        }.analytics()
+        #expect(rest.summary.totalOrders == 1000)
+      }
+    }
+  }
+
+  @Test("Partitions that go to another member take along the commit that was under way", arguments: BackEnd.all)
+  func revoked(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker, partitions: 4)
+      try orders.produce(4000)
+      let member = try run(orders, FaultPlan(earlyLooks: 3)) {
+        $0.partitions = 4
+        $0.change = {
+          $0.commitsWhileReading = true
+          $0.batchRecords = 50
+          $0.commitRecords = 50
+          $0.delayPerRecord = .microseconds(100)
+        }
+      }
+      let members = (0..<3).map { _ in
+        let own = member.with { $0.events = PipelineEvents() }
+        return BackgroundRun { try own.analytics() }
+      }
+      let results = try members.map { try $0.join() }
+      #expect(results.reduce(0) { $0 + $1.run.records } == 4000)
+      for result in results { #expect(try result.summary.agrees(with: orders.expectedSummary())) }
+    }
+  }
 }

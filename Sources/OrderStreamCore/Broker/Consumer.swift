@@ -1,4 +1,4 @@
-/// Reads one topic in batches, on one thread that polls, commits and closes.
+/// Reads one topic in batches, on one thread that polls and closes.
 ///
 /// Isolation is always "read committed": records of open or aborted transactions are never seen, and `RecordBatch.ends`
 /// passes control records.

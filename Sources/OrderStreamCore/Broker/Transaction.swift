@@ -28,7 +28,8 @@ public protocol Transaction: AnyObject {
   /// Bytes of outputs and state since the last commit, so that the caller can commit before they grow large.
   var pendingBytes: Int { get }
 
-  /// Waits for a commit that is under way, aborts what is open and frees everything. Idempotent.
+  /// Waits a few seconds at most for a commit that is under way, aborts what is open and frees everything. A commit that
+  /// takes longer ends by itself, as a whole or not at all. Idempotent.
   func close()
 }
 

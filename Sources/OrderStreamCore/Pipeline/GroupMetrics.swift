@@ -1,6 +1,7 @@
 extension PipelineLoop {
   /// The metrics of the whole group: what `metrics` (this loop's processor) holds for the partitions assigned here, and
-  /// the stored state of all others. Call it from an observer or after `run`, before `close`.
+  /// the stored state of all others. Call it from an observer (not with
+  /// `commitsWhileReading`) or after `run`, before `close`.
   public func groupSummary(of metrics: OrderMetrics) throws(PipelineError) -> MetricsSummary {
     let own = Set(progress.assigned)
     let others = (0..<progress.partitionCount).filter { !own.contains($0) }

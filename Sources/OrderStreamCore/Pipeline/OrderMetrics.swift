@@ -13,7 +13,7 @@ public final class OrderMetrics: Processor {
   private struct Partition {
     var minutes = MinuteTable()
     var rejected: Int64 = 0
-    /// Hours that changed since the last commit.
+    /// Hours that changed since they were saved.
     var dirtyHours: Set<Int64> = []
     var lastDirtyHour: Int64 = .min
   }

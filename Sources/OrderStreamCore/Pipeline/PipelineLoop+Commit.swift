@@ -5,42 +5,65 @@ extension PipelineLoop {
     /// Records that it covers.
     let records: Int64
     let started: Int64
-    /// The back end works on it; false after an attempt that may be repeated.
-    var isUnderWay = false
     var attempts = 0
   }
 
-  /// How long one look at a commit lasts, so that a request to stop is seen while it is waited for.
-  private static let settleSlice: Duration = .milliseconds(100)
+  /// With `commitsWhileReading`, how many times `commitRecords` may be read while a commit is under way, so that the next
+  /// transaction has 50 000 records at most (KAFKA.md: 10 000 to 50 000).
+  static let readingLimit = 5
+  /// How long one look at a commit lasts that is waited for, so that a request to stop is seen.
+  private static let commitSlice: Duration = .milliseconds(100)
+  /// How long a run that was asked to stop waits for a commit.
+  private static let stopPatience: Duration = .seconds(2)
 
-  /// Starts a commit when one is due, and sees to the one that is under way.
-  ///
-  /// With `commitsWhileReading` reading goes on meanwhile, for as long as there is something to read and for a commit
-  /// interval at the most. What comes due in that time is committed as soon as the open commit has ended.
+  /// Starts a commit when one is due, and sees to the one that is under way: what comes due meanwhile is committed as
+  /// soon as that has ended.
   func commitIfDue() throws(PipelineError) {
-    guard try settle(waiting: mustWaitForCommit), progress.hasUncommitted else { return }
-    let isDue =
-      time.monotonicNanoseconds - lastCommit >= settings.commitInterval.nanoseconds
+    if openCommit != nil {
+      if mustWaitForCommit {
+        try waitForCommit()
+      } else if try !finishCommit(timeout: .zero) {
+        return
+      }
+    }
+    guard progress.hasUncommitted, isCommitDue else { return }
+    try startCommit()
+    if mustWaitForCommit { try waitForCommit() }
+  }
+
+  /// Commits everything that was applied, and waits for it.
+  func commitAll() throws(PipelineError) {
+    try waitForCommit()
+    try startCommit()
+    try waitForCommit()
+  }
+
+  /// Waits for a commit that is under way before a transaction is aborted or closed; what it brought still counts. One
+  /// that failed is not tried again.
+  func endCommit() throws(PipelineError) {
+    guard openCommit != nil else { return }
+    do throws(BrokerError) {
+      while try !transaction.finishCommit(timeout: Self.commitSlice) { try checkStop() }
+      noteCommit()
+    } catch {
+      openCommit = nil
+      guard error.requiresAbort || error.isRetriable else { throw .broker(error) }
+    }
+  }
+
+  private var isCommitDue: Bool {
+    time.monotonicNanoseconds - lastCommit >= settings.commitInterval.nanoseconds
       || pendingRecords >= Int64(settings.commitRecords)
       || transaction.pendingBytes >= settings.commitBytes
       || remainingRecords() == 0
       || progress.isReadyToFinish
-    guard isDue else { return }
-    try startCommit()
-    _ = try settle(waiting: mustWaitForCommit)
   }
 
   private var mustWaitForCommit: Bool {
     guard settings.commitsWhileReading, let openCommit else { return true }
     return batch.isEmpty || progress.isReadyToFinish || remainingRecords() == 0
+      || pendingRecords >= Int64(Self.readingLimit * settings.commitRecords)
       || time.monotonicNanoseconds - openCommit.started >= settings.commitInterval.nanoseconds
-  }
-
-  /// Commits everything that was applied, and waits for it.
-  func commitAll() throws(PipelineError) {
-    _ = try settle(waiting: true)
-    try startCommit()
-    _ = try settle(waiting: true)
   }
 
   private func startCommit() throws(PipelineError) {
@@ -52,49 +75,67 @@ extension PipelineLoop {
     Failpoint.reach("pipeline/before-commit")
     openCommit = OpenCommit(positions: positions, records: pendingRecords, started: time.monotonicNanoseconds)
     pendingRecords = 0
+    try attempt()
   }
 
-  /// Whether no commit is open any more.
-  private func settle(waiting: Bool) throws(PipelineError) -> Bool {
-    while let open = openCommit {
-      do throws(BrokerError) {
-        if !open.isUnderWay {
-          openCommit?.attempts += 1
-          try transaction.startCommit(open.positions)
-          openCommit?.isUnderWay = true
-        }
-        if try transaction.finishCommit(timeout: waiting ? Self.settleSlice : .zero) {
-          noteCommit(of: open)
-        } else if !waiting {
-          return false
-        }
-      } catch {
-        try keepForAnotherAttempt(after: error)
-      }
+  private func attempt() throws(PipelineError) {
+    guard let open = openCommit else { return }
+    openCommit?.attempts += 1
+    do throws(BrokerError) {
+      try transaction.startCommit(open.positions)
+    } catch {
+      try attemptAgain(after: error)
     }
-    return true
   }
 
   /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
-  private func keepForAnotherAttempt(after error: BrokerError) throws(PipelineError) {
+  private func attemptAgain(after error: BrokerError) throws(PipelineError) {
     guard let open = openCommit, error.isRetriable, open.attempts < Self.commitAttemptLimit, !stop.isRequested else {
       openCommit = nil
       throw .broker(error)
     }
-    openCommit?.isUnderWay = false
     observer.pipelineWaits(.commit(error.why))
+    try attempt()
   }
 
-  /// A transaction is aborted when its commit has ended; what that brought still counts.
-  func settleBeforeAbort() throws(PipelineError) {
-    do throws(PipelineError) {
-      _ = try settle(waiting: true)
-    } catch .broker(let error) where error.requiresAbort || error.isRetriable {
-      // It is about to be aborted.
+  private func waitForCommit() throws(PipelineError) {
+    while openCommit != nil, try !finishCommit(timeout: Self.commitSlice) {
+      do throws(BrokerError) {
+        try checkStop()
+      } catch {
+        openCommit = nil
+        throw .broker(error)
+      }
     }
   }
 
-  private func noteCommit(of commit: OpenCommit) {
+  /// Whether the open commit has ended.
+  private func finishCommit(timeout: Duration) throws(PipelineError) -> Bool {
+    do throws(BrokerError) {
+      guard try transaction.finishCommit(timeout: timeout) else { return false }
+    } catch {
+      try attemptAgain(after: error)
+      return false
+    }
+    noteCommit()
+    return true
+  }
+
+  /// - Throws: `timedOut` when the run was asked to stop and its commit does not end.
+  private func checkStop() throws(BrokerError) {
+    guard stop.isRequested else { return }
+    let now = time.monotonicNanoseconds
+    let since = stopSeen ?? now
+    stopSeen = since
+    guard now - since >= Self.stopPatience.nanoseconds else { return }
+    throw BrokerError(
+      .timedOut, "cannot finish a commit of the group \(group)",
+      why: "it did not end within \(Self.stopPatience.milliseconds) ms of the request to stop",
+      remedy: "what it covers is committed as a whole, or read again by the next run", recovery: .fatal)
+  }
+
+  private func noteCommit() {
+    guard let commit = openCommit else { return }
     Failpoint.reach("pipeline/after-commit")
     openCommit = nil
     processor.committed()

@@ -13,12 +13,12 @@ extension PipelineLoop {
     public var acceptsLoss = false
     /// The most records of one poll.
     public var batchRecords = 10_000
-    /// A commit happens after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
+    /// A commit is due after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
     public var commitInterval: Duration = .milliseconds(100)
     public var commitRecords = 10_000
     public var commitBytes = 8 << 20
-    /// Goes on reading while a commit is under way. Only for jobs without outputs that nobody looks at before the end:
-    /// what their processor holds is then ahead of what is committed.
+    /// Goes on reading while a commit is under way, up to `PipelineLoop.readingLimit`. Only for jobs without outputs
+    /// whose processor can hold more than is committed, and that nobody looks at before the end.
     public var commitsWhileReading = false
     /// Time that a slow consumer spends on each record (`lag-demo`).
     public var delayPerRecord: Duration = .zero

@@ -1,5 +1,5 @@
 /// The only poll loop: poll → apply → (outputs + state + offsets in one transaction) → commit, on the calling thread,
-/// which it blocks until the run is over.
+/// which it blocks until the run is over. A back end makes a commit on a thread of its own; see `commitsWhileReading`.
 ///
 /// Rules that it keeps (the reasons are in README.md, "Non-obvious"):
 /// - state comes in only through `restore`, also after a reset or an abort, so what is reported is what is stored;
@@ -44,6 +44,8 @@ public final class PipelineLoop {
   /// Records applied that no commit covers, not even one that is under way.
   var pendingRecords: Int64 = 0
   var openCommit: OpenCommit?
+  /// Since when a request to stop has been waiting for a commit.
+  var stopSeen: Int64?
   var committedRecords: Int64 = 0
   /// When the last commit ended.
   var lastCommit: Int64
@@ -93,7 +95,7 @@ public final class PipelineLoop {
     do throws(PipelineError) {
       return try runToEnd()
     } catch {
-      try? settleBeforeAbort()
+      try? endCommit()
       throw error
     }
   }
@@ -243,7 +245,7 @@ public final class PipelineLoop {
   }
 
   private func abort() throws(PipelineError) {
-    try settleBeforeAbort()
+    try endCommit()
     try brokerCall { () throws(BrokerError) in try transaction.abort() }
     batch.removeAll()
     pendingRecords = 0

@@ -1,7 +1,7 @@
 /// What a command does with records. `PipelineLoop` owns polling, transactions, offsets and the order of calls; a
 /// processor is pure: bytes in, outputs and state out, tested without a broker.
 ///
-/// Everything applied since the last `committed` is undone by `forgetAll`, which the loop follows with `restore` calls.
+/// Everything that no commit covers is undone by `forgetAll`, which the loop follows with `restore` calls.
 public protocol Processor: AnyObject {
   /// Marks the state records of this job, so that another job never continues from them.
   var stateKind: StateKind { get }
@@ -12,10 +12,11 @@ public protocol Processor: AnyObject {
   /// Applies the records `range` of `batch`, in order, all valid positions of the current assignment.
   func apply(_ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction) throws(PipelineError)
 
-  /// Writes what changed in this partition since the last commit.
+  /// Writes what changed in this partition since the last call.
   func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError)
 
-  /// Everything applied so far is durable.
+  /// Everything that was saved is durable: with `commitsWhileReading` not what was applied since, else everything
+  /// that was applied.
   func committed()
 
   /// Forgets everything that is not committed, and all partitions: they are restored, or belong to others.

@@ -19,7 +19,9 @@ final class EmbeddedConsumer: Consumer {
   private var lookedAt: Int64?
   private var hasUnread = false
   /// From the first long read on.
-  private var ahead: ReadAhead?
+  private(set) var ahead: ReadAhead?
+  /// Without another connection everything is read here.
+  private var canReadAhead = true
   private var isClosed = false
 
   init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
@@ -103,8 +105,8 @@ final class EmbeddedConsumer: Consumer {
   func close() {
     if isClosed { return }
     isClosed = true
-    ahead?.close()
     member?.leave()
+    ahead?.close()
     connection.close()
   }
 
@@ -156,11 +158,15 @@ final class EmbeddedConsumer: Consumer {
 
   /// After a long read with more behind it.
   private func readAhead(of batch: RecordBatch) {
-    guard hasUnread, batch.count >= Self.longRead else { return }
+    guard hasUnread, batch.count >= Self.longRead, canReadAhead else { return }
     if ahead == nil {
-      // Without another connection everything is read here.
-      guard let own = try? LogConnection(connection.directory, log: connection.log) else { return }
-      ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
+      do throws(BrokerError) {
+        let own = try LogConnection(connection.directory, log: connection.log)
+        ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
+      } catch {
+        connection.log.log(.info, "nothing is read ahead: \(error.description)")
+        canReadAhead = false
+      }
     }
     ahead?.start(positions, recordLimit: batch.recordLimit, firstTurn: nextTurn())
   }

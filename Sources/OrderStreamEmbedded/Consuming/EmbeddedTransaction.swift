@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Outputs, state and offsets of one consumer, kept in memory until one SQLite transaction writes them all. Used on the
 /// consumer's thread; while a commit is under way, everything here but `commit` belongs to the commit's thread.
@@ -29,7 +30,9 @@ final class EmbeddedTransaction: Transaction {
   private var spare: [RecordChunk] = []
   @exclusivity(unchecked) private(set) var pendingBytes = 0
   /// The one that is under way.
-  private var commit: BackgroundTask<Result<Void, BrokerError>>?
+  private var commit: BackgroundThread<Result<Void, BrokerError>>?
+  /// How long closing waits for it. It ends by itself, when it has the write lock or has waited for it too long.
+  private static let closePatience = Duration.seconds(1)
 
   /// - Parameter connection: Its own, so that the consumer can read beside a commit.
   init(_ connection: LogConnection, _ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
@@ -42,6 +45,7 @@ final class EmbeddedTransaction: Transaction {
   }
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
+    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     let topic = outputs[output].topic
     guard record.partition >= 0 && record.partition < topic.partitionCount else {
       throw BrokerError(
@@ -61,6 +65,7 @@ final class EmbeddedTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {
+    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     state[StateKey(partition: partition, key: Array(key))] = .some(value.map(Array.init))
     pendingBytes += key.count + (value?.count ?? 0)
   }
@@ -69,14 +74,14 @@ final class EmbeddedTransaction: Transaction {
     precondition(commit == nil, "one commit at a time")
     let identity = member.identity
     let handed = Handed(transaction: self)
-    commit = BackgroundTask("log-commit") {
+    commit = BackgroundThread(endsByItself: true) {
       Result { () throws(BrokerError) in try handed.transaction.write(offsets, as: identity) }
     }
   }
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let result = commit.result(within: timeout) else { return false }
+    guard let result = commit.join(timeout) else { return false }
     self.commit = nil
     try result.get()
     reset()
@@ -107,15 +112,17 @@ final class EmbeddedTransaction: Transaction {
     }
   }
 
-  func abort() throws(BrokerError) { reset() }
+  func abort() throws(BrokerError) {
+    precondition(commit == nil, "a transaction is aborted when its commit has ended")
+    reset()
+  }
 
   func close() {
-    // A commit ends by itself: it waits for the write lock for so long, and for nothing else.
-    _ = commit?.result()
+    if let commit, commit.join(Self.closePatience) == nil { return }
     commit = nil
     reset()
     spare = []
-    connection.close()
+    connection.closeBesideOthers()
   }
 
   private struct Handed: @unchecked Sendable {

@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Reads the next batch of a consumer on another thread while its caller works on the last one, so that a long read and
 /// the work on it take two cores. Used on the consumer's thread; what is being filled belongs to the other thread until
@@ -7,8 +8,10 @@ final class ReadAhead {
   private let connection: LogConnection
   private let topic: TopicRow
   private let batch: RecordBatch
+  /// Batches that were read ahead and handed over.
+  private(set) var taken = 0
   /// Ends with the positions after the records, or with `nil` for an error.
-  private var task: BackgroundTask<[ReadPosition]?>?
+  private var task: BackgroundThread<[ReadPosition]?>?
 
   /// - Parameters:
   ///   - connection: Its own.
@@ -25,9 +28,7 @@ final class ReadAhead {
     batch.removeAll()
     batch.recordLimit = recordLimit
     let handed = Handed(reader: self)
-    task = BackgroundTask("log-read-ahead") {
-      handed.reader.read(positions, firstTurn: firstTurn)
-    }
+    task = BackgroundThread(endsByItself: true) { handed.reader.read(positions, firstTurn: firstTurn) }
   }
 
   /// Exchanges the contents of `batch` with what was read; `nil` when nothing was, or not for a batch of these limits.
@@ -36,6 +37,7 @@ final class ReadAhead {
     guard let positions = finished(), self.batch.count <= batch.recordLimit, self.batch.byteLimit == batch.byteLimit
     else { return nil }
     batch.exchangeContents(with: self.batch)
+    taken += 1
     return positions
   }
 
@@ -44,13 +46,13 @@ final class ReadAhead {
 
   func close() {
     cancel()
-    connection.close()
+    connection.closeBesideOthers()
   }
 
   private func finished() -> [ReadPosition]? {
     guard let task else { return nil }
     self.task = nil
-    return task.result()
+    return task.join()
   }
 
   private func read(_ positions: [ReadPosition], firstTurn: Int) -> [ReadPosition]? {

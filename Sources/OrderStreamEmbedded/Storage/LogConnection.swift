@@ -3,8 +3,8 @@ import GRDB
 import GRDBSQLite
 import OrderStreamCore
 
-/// One connection to the log's database, with the write lock and the outside mark. Each producer, consumer and admin has
-/// its own; one thread at a time uses it.
+/// One connection to the log's database, with the write lock and the outside mark. Each producer, consumer, transaction,
+/// reading ahead and admin has its own; one thread at a time uses it.
 ///
 /// Readers see a snapshot for as long as one `read` takes and never pin one between calls, so that the write-ahead log
 /// can start over. Checkpoints happen only under the write lock: SQLite before 3.51.3 can corrupt a log that two
@@ -125,6 +125,13 @@ final class LogConnection {
     } catch {
       log.log(.warning, "the log \(directory.path) was not closed cleanly: \(StorageErrors.broker(error, "close").why)")
     }
+  }
+
+  /// Closes one of several connections of this process: there is nothing to fold in, so there is no lock to wait for.
+  func closeBesideOthers() {
+    if isClosed { return }
+    isClosed = true
+    try? queue.close()
   }
 
   /// For tests: the named pragma as this connection sees it.

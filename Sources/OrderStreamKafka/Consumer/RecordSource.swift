@@ -105,7 +105,8 @@ final class RecordSource {
   private func waitForOne(_ batch: RecordBatch, _ timeout: Duration) throws(BrokerError) {
     let deadline = Deadline(timeout, context.time)
     while true {
-      let mayWake = recordsSinceWake > 0 && cursors.isAnyBehind
+      // A caller that does not wait comes back at once.
+      let mayWake = timeout > .zero && recordsSinceWake > 0 && cursors.isAnyBehind
       buffer.fillOne(queue, timeout: deadline.remaining(atMost: mayWake ? Self.wakeAfter : Self.waitSlice))
       if !buffer.isEmpty {
         drain(into: batch)

@@ -1,5 +1,6 @@
 import CRdKafka
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Owns one `rd_kafka_t`. Everything that is made from it holds it, so it is destroyed last.
 final class NativeClient: @unchecked Sendable {
@@ -20,11 +21,12 @@ final class NativeClient: @unchecked Sendable {
 
   deinit {
     let address = UInt(bitPattern: pointer)
-    let ended: Void? = BackgroundThread { [events] in
+    let thread = BackgroundThread(endsByItself: true) { [events] in
       rd_kafka_destroy_flags(OpaquePointer(bitPattern: address), Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
       // librdkafka calls back until it is gone.
       withExtendedLifetime(events) {}
-    }.join(Self.destroyLimit)
+    }
+    let ended: Void? = thread.join(Self.destroyLimit)
     if ended == nil {
       events.warn("a client did not end within \(Self.destroyLimit.milliseconds) ms and is left behind")
     }

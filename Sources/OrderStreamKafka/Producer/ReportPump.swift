@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 import Synchronization
 
 /// Serves a client's delivery reports on a thread of its own, so that they are counted however slowly the sender sends.

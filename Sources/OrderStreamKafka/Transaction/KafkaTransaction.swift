@@ -11,6 +11,8 @@ final class KafkaTransaction: Transaction {
   private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
   private static let abortLimit = Duration.seconds(5)
   private static let closeLimit = Duration.seconds(3)
+  /// How long closing waits for a commit that is under way.
+  private static let commitCloseLimit = Duration.seconds(1)
   /// Clients that may be used up without a single commit in between.
   private static let linkLimit = 5
 
@@ -112,6 +114,7 @@ final class KafkaTransaction: Transaction {
   }
 
   private func begin() throws(BrokerError) -> TransactionLink {
+    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     switch phase {
     case .open: return try openLink()
     case .mustAbort(let error), .mustReplace(let error): throw error
@@ -127,7 +130,6 @@ final class KafkaTransaction: Transaction {
   }
 
   func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    precondition(commit == nil, "one commit at a time")
     let link = try begin()
     guard let metadata = consumer.groupMetadata, metadata.generation >= 0 || isSole else {
       throw remember(
@@ -164,12 +166,20 @@ final class KafkaTransaction: Transaction {
   /// A commit without an answer: a new client with the same identity waits until the coordinator has finished the old
   /// transaction one way or the other; then the group's offsets tell which.
   private func wasCommittedAfterAll(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
-    try replaceLink()
-    guard !offsets.isEmpty else { return false }
-    return try consumer.committed(offsets.map(\.partition)) == offsets.map(\.offset)
+    do throws(BrokerError) {
+      try replaceLink()
+      guard !offsets.isEmpty else { return false }
+      return try consumer.committed(offsets.map(\.partition)) == offsets.map(\.offset)
+    } catch {
+      // The outputs and the state are gone with the old client, so the commit cannot be tried again.
+      var failure = error
+      if failure.isRetriable { failure.recovery = .abort }
+      throw failure
+    }
   }
 
   func abort() throws(BrokerError) {
+    precondition(commit == nil, "a transaction is aborted when its commit has ended")
     pendingBytes = 0
     switch phase {
     case .idle: return
@@ -195,11 +205,9 @@ final class KafkaTransaction: Transaction {
     self.link = nil
     if let commit {
       self.commit = nil
-      switch commit.outcome(within: Self.closeLimit) {
-      case .failed: break
-      // Without an answer it is left to its thread, which keeps the client until there is one.
-      case .committed, nil: phase = .idle
-      }
+      // Without an answer the client is left to the thread that waits for one.
+      guard let outcome = commit.outcome(within: Self.commitCloseLimit) else { return }
+      if case .committed = outcome { phase = .idle }
     }
     switch phase {
     case .open, .mustAbort: try? link.client.abortTransaction(Self.closeLimit)

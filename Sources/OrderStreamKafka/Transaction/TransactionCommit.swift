@@ -1,5 +1,6 @@
 import CRdKafka
 import OrderStreamCore
+import OrderStreamThreads
 
 /// The calls that commit a transaction, on a thread of their own, because each of them waits for brokers.
 final class TransactionCommit: Sendable {
@@ -20,7 +21,7 @@ final class TransactionCommit: Sendable {
     _ time: any TimeSource
   ) {
     self.offsets = offsets
-    thread = BackgroundThread {
+    thread = BackgroundThread(endsByItself: true) {
       // Without it a commit waits for the linger time of its own flush.
       do { try client.flush(deadline.remaining) } catch { return .failed(nil, mayBeCommitted: false) }
       var mayBeCommitted = false
@@ -36,7 +37,7 @@ final class TransactionCommit: Sendable {
     }
   }
 
-  /// `nil` when it has not ended within `timeout`; handed over once.
+  /// `nil` when it has not ended within `timeout`.
   func outcome(within timeout: Duration) -> Outcome? { thread.join(timeout) }
 }
 

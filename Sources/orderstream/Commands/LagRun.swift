@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 import Synchronization
 
 /// One experiment of `lag-demo`: a producer thread, consumer threads, and the sampling on the calling thread.
@@ -66,8 +67,8 @@ struct LagRun {
 
   // MARK: - Threads
 
-  private func startProducer(_ production: Production) -> WorkerThread<Void> {
-    WorkerThread { [self] in
+  private func startProducer(_ production: Production) -> BackgroundThread<Void> {
+    BackgroundThread { [self] in
       do throws(BrokerError) {
         let producer = try broker.producer(topic: name, pace: .interactive)
         defer { producer.close() }
@@ -96,7 +97,7 @@ struct LagRun {
     }
   }
 
-  private func startConsumer(_ recorder: LagRecorder, stop: StopFlag) -> WorkerThread<PipelineError?> {
+  private func startConsumer(_ recorder: LagRecorder, stop: StopFlag) -> BackgroundThread<PipelineError?> {
     let membership: ConsumerOptions.Membership =
       options.consumers == 1 ? .sole(group: name) : .member(group: name)
     var settings = PipelineLoop.Settings(
@@ -105,7 +106,7 @@ struct LagRun {
       bound: .follow(idle: nil))
     settings.delayPerRecord = options.consumerDelay
     settings.commitInterval = min(options.sampleInterval, settings.commitInterval)
-    return WorkerThread { [settings, broker] in
+    return BackgroundThread { [settings, broker] in
       do throws(PipelineError) {
         let loop = try PipelineLoop(
           settings, broker: broker, processor: LagProcessor(recorder: recorder), time: SystemTime(stop: stop),
