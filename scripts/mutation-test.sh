@@ -72,14 +72,14 @@ build || { (cd "$copy" && swift package clean) && build; } || die "the repositor
 mutations() {
   mutation commit-before-effect 'offsets move with the output' 'SweepTests/inventory' \
     "$embedded/Consuming/EmbeddedTransaction.swift" \
-    '    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in' \
-    '    try consumer.connection.write("offsets first") { scope in
-      let rows = try owned(scope, offsets)
+    '    try connection.write("cannot commit to the group \(member.store.group.name)") { scope in' \
+    '    try connection.write("offsets first") { scope in
+      let rows = try owned(scope, offsets, by: identity)
       for offset in offsets {
         try CommittedOffsets.put(scope, group: group, partition: rows[offset.partition]!, offset.offset)
       }
     }
-    try consumer.connection.write("cannot commit to the group \(member.store.group.name)") { scope in'
+    try connection.write("cannot commit to the group \(member.store.group.name)") { scope in'
 
   mutation false-acknowledgement 'acknowledged events are on the log' 'DiskTests/full|DiskTests/limited|DiskTests/failing' \
     "$embedded/Producing/ProducerWriter.swift" 'queue.fail(chunks, error)' 'queue.acknowledge(chunks)'
@@ -92,7 +92,7 @@ mutations() {
     "$embedded/Consuming/EmbeddedTransaction.swift" \
     'for slot in group.slots where isOwner.contains(slot.partition) {' \
     'for slot in group.slots where isOwner.count >= 0 {' \
-    "$embedded/Consuming/EmbeddedTransaction.swift" 'if !group.contains(member.id) || needed' 'if needed'
+    "$embedded/Consuming/EmbeddedTransaction.swift" 'if !group.contains(identity.id) || needed' 'if needed'
 
   mutation dead-forever 'partitions of a dead member are taken over' 'GroupTests/takeover|GroupContractTests/takeover' \
     "$embedded/Groups/MemberFile.swift" 'if try file.tryLock(.shared) { return false }' \
@@ -132,6 +132,15 @@ mutations() {
   mutation no-state-after-abort 'state is read again after an abort' 'FaultTests/commit|BoundedRunTests/restart' \
     "$core/Pipeline/PipelineLoop+State.swift" 'try processor.restore(partition: partition, record)' \
     '_ = (partition, record)'
+
+  mutation commit-counted-early 'what is counted is committed' 'PipelineTests.CommitTests' \
+    "$core/Pipeline/PipelineLoop+Commit.swift" \
+    'guard try transaction.finishCommit(timeout: timeout) else { return false }' \
+    '_ = try transaction.finishCommit(timeout: timeout)'
+
+  mutation stale-read-ahead 'nothing comes from before a seek' 'ReadAheadTests' \
+    "$embedded/Consuming/EmbeddedConsumer.swift" '    ahead?.cancel()
+    self.positions' '    self.positions'
 
   mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
     "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'

@@ -1,5 +1,6 @@
 import Foundation
 import OrderStreamCore
+import OrderStreamThreads
 import Synchronization
 
 /// How long a record that was acknowledged takes to be committed by an `analytics` that follows the topic.
@@ -16,11 +17,10 @@ struct TailDelay {
     defer { producer.close() }
     let watcher = Watcher()
     let stop = StopFlag()
-    let follower = Thread { [broker] in watcher.follow(broker, stop) }
-    follower.start()
+    let follower = BackgroundThread { [broker] in watcher.follow(broker, stop) }
     defer {
       stop.request()
-      _ = watcher.wait { $0.hasEnded }
+      follower.join()
     }
     guard watcher.wait({ $0.isAssigned }) else { throw BenchError("the follower was given no partitions") }
     return try (0..<Self.records).map { index in
@@ -39,7 +39,6 @@ struct TailDelay {
       var isAssigned = false
       var committed: Int64 = 0
       var lastCommit: Int64 = 0
-      var hasEnded = false
     }
 
     private let state = Mutex(State())
@@ -57,7 +56,6 @@ struct TailDelay {
         _ = try? loop.run()
         loop.close()
       }
-      state.withLock { $0.hasEnded = true }
     }
 
     /// Whether `condition` comes to hold within ten seconds.

@@ -15,7 +15,8 @@ struct Main {
     Descriptor.secureStandardStreams()
     Signals.ignoreWriteSignals()
     Signals.reportCrashes()
-    Signals.forbidDumps()
+    ResourceLimits.forbidDumps()
+    ResourceLimits.allowManyFiles()
     armFailpoint()
     exit(run(start).rawValue)
   }

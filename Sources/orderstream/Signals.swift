@@ -39,17 +39,6 @@ enum Signals {
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// A memory dump would hold every secret that was given. With `SWIFT_BACKTRACE` set, a developer may have one.
-  static func forbidDumps() {
-    if getenv("SWIFT_BACKTRACE") != nil { return }
-    var none = rlimit(rlim_cur: 0, rlim_max: 0)
-    #if canImport(Glibc)
-      setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
-    #else
-      setrlimit(RLIMIT_CORE, &none)
-    #endif
-  }
-
   /// A trap or a bad access is a bug of this program: one line and exit 70 instead of a stack trace. With
   /// `SWIFT_BACKTRACE` set, a developer gets the trace.
   static func reportCrashes() {
