@@ -30,7 +30,7 @@ final class EmbeddedTransaction: Transaction {
   private var spare: [RecordChunk] = []
   @exclusivity(unchecked) private(set) var pendingBytes = 0
   /// The one that is under way.
-  private var commit: BackgroundThread<Result<Void, BrokerError>>?
+  @exclusivity(unchecked) private var commit: BackgroundThread<Result<Void, BrokerError>>?
   /// How long closing waits for it. It ends by itself, when it has the write lock or has waited for it too long.
   private static let closePatience = Duration.seconds(1)
 
