@@ -26,7 +26,7 @@ let package = Package(
 
     // The domain, and one back end a target. Back ends never import each other.
     .target(name: "OrderStreamCore", dependencies: ["CSimdJSON"]),
-    // Threads for calls that block; for the back ends and the executable.
+    // Threads for calls that block.
     .target(name: "OrderStreamThreads"),
     .target(
       name: "OrderStreamEmbedded",

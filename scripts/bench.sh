@@ -7,9 +7,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_binary
-printf 'Building orderstream-bench (release)\n' >&2
-swift build --package-path "$ROOT" -c release --product orderstream-bench >&2
-bench="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream-bench"
+need_bench
 
 # Logs and files of the benchmark go into WORK, which is removed at the end.
-TMPDIR=$WORK "$bench" --binary "$ORDERSTREAM_BIN" "$@"
+TMPDIR=$WORK "$BENCH" --binary "$ORDERSTREAM_BIN" "$@"

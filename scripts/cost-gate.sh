@@ -4,10 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-"$ROOT/scripts/bootstrap.sh"
-printf 'Building orderstream-bench (release)\n' >&2
-swift build --package-path "$ROOT" -c release --product orderstream-bench >&2
-bench="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream-bench"
+need_bench
 
 # within <what> <measured> <limit>
 within() {
@@ -20,7 +17,7 @@ within() {
 
 while read -r loop instructions allocations; do
   case "$loop" in '' | '#'*) continue ;; esac
-  measured=$("$bench" --count "$loop" </dev/null)
+  measured=$("$BENCH" --count "$loop" </dev/null)
   read -r _ found_instructions found_allocations <<<"$measured"
   # Other processors have other instructions.
   [ "$(uname -m)" = x86_64 ] || found_instructions=unknown

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Kills real processes with SIGKILL at random moments, restarts them, and proves that nothing was lost or doubled.
+# Kills real processes with SIGKILL at random moments (inventory and analytics as often as asked for, produce five
+# times), restarts them, and proves that nothing was lost or doubled.
 # Claims: every acknowledged event is on the log, and later runs make new orders; inventory is exactly-once (audit);
 # the metrics are those that an independent program computes from the records.
 #
-#   scripts/crash-test.sh [--kills <n>] [--events <n>] [--seed <n>]     (defaults: 100 kills a job, 300000 events)
+#   scripts/crash-test.sh [--kills <n>] [--events <n>] [--seed <n>]     (defaults: 100 kills, 300000 events)
 #   scripts/crash-test.sh --kills 10 --events 20000                     (the short form of .ci/run: below a minute)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -73,7 +74,7 @@ kill_until_done() {
   printf '  killed  %s %s times in %s starts\n' "$name" "$count" "$starts"
 }
 
-printf 'seed %s, %s kills a job, broker %s\n' "$seed" "$kills" "$BROKER"
+printf 'seed %s, %s kills of inventory and of analytics, broker %s\n' "$seed" "$kills" "$BROKER"
 
 heading 'produce: killed while it publishes'
 run "$WORK/produce.json" orderstream produce --events "$events" --span 2h -t "$topic" --json

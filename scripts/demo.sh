@@ -6,10 +6,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_binary
 
 # On a log of our own the default names do. Elsewhere they may be somebody's.
-on_orders=() as_analytics=() as_inventory=() to_output=() from_output=(-t inventory-events)
+on_orders=() as_analytics=() as_inventory=() to_output=() from_output=(-t inventory-events) analytics=analytics
 if [ "$OWN_LOG" = no ]; then
   on_orders=(-t "order-events-$RUN")
-  as_analytics=(-g "analytics-$RUN")
+  analytics="analytics-$RUN"
+  as_analytics=(-g "$analytics")
   as_inventory=(-g "inventory-$RUN")
   to_output=(--output-topic "inventory-events-$RUN")
   from_output=(-t "inventory-events-$RUN")
@@ -42,7 +43,7 @@ notice 'Each event was acknowledged: it is on the log, and would survive a crash
 
 step 'Compute metrics' \
   orderstream analytics ${on_orders[@]+"${on_orders[@]}"} ${as_analytics[@]+"${as_analytics[@]}"}
-notice 'The consumer group "analytics" read to the end of every partition, committed its offsets and left.'
+notice "The consumer group \"$analytics\" read to the end of every partition, committed its offsets and left."
 
 step 'Emit inventory events' \
   orderstream inventory ${on_orders[@]+"${on_orders[@]}"} ${as_inventory[@]+"${as_inventory[@]}"} \
@@ -74,7 +75,7 @@ notice 'The log kept what the consumer had not read yet. Nothing was lost, nothi
 
 step 'What is on the log, and who has read how far' \
   orderstream status ${as_analytics[@]+"${as_analytics[@]}"}
-notice 'Lag of "analytics" is 0: it has committed the end of every partition. "inventory" has not run since: its lag is 500.'
+notice "Lag of \"$analytics\" is 0: it has committed the end of every partition. The group of inventory has not run since: its lag is 500."
 
 say_what_remains
 printf '\nThat was the whole workflow. To go on yourself:\n  %s help\n' "$ORDERSTREAM_BIN"

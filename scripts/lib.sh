@@ -64,6 +64,15 @@ need_binary() {
   export ORDERSTREAM_BIN
 }
 
+# Sets and exports BENCH: a release build of orderstream-bench.
+need_bench() {
+  "$ROOT/scripts/bootstrap.sh"
+  printf 'Building orderstream-bench (release)\n' >&2
+  swift build --package-path "$ROOT" -c release --product orderstream-bench >&2
+  BENCH="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream-bench"
+  export BENCH
+}
+
 # The tool under its own name, so that what a script shows is what it runs.
 orderstream() { "$ORDERSTREAM_BIN" "$@"; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Breaks one guarantee at a time in a copy of the repository and demands that named tests notice: a test that passes
 # whatever the program does proves nothing. What is tested is what is committed. Not part of .ci/run: each mutation is a
-# build of its own: all of them take about ten minutes on two cores.
+# build of its own, and all of them take about ten minutes on two cores.
 #
 #   scripts/mutation-test.sh [--copy <directory>] [<name of a mutation> …]      (default: all of them)
 #
@@ -50,8 +50,9 @@ mutation() {
     verdict='SURVIVED' failed='none'
     survivors=$((survivors + 1))
   else
-    # A crash of the test process fails without a line for its test.
+    # A precondition that ends the test process fails without a line for its test.
     failed=$(grep -cE '^✘ Test [^r].* failed after' "$WORK/tests.txt" || true)
+    [ "$failed" -gt 0 ] || failed=crash
     verdict='noticed'
   fi
   say "$name: $verdict"

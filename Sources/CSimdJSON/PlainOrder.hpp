@@ -10,8 +10,9 @@
 /// comma (as Python's json writes). Most orders look like this, and it takes a third of the time. It accepts only what
 /// the parser accepts with the same result, and leaves every other value, all poison too, to the parser.
 ///
-/// `bytes` is followed by `CSIMDJSON_PADDING` readable bytes. Texts and amounts begin before the end, and between two of
-/// them lie fewer bytes than that, so no load goes further than the padding.
+/// `bytes` is followed by `CSIMDJSON_PADDING` readable bytes. A text begins and ends before the end, and so does an amount;
+/// between two such places lie at most a quantity and the two literals around it, 36 bytes. So no load of 16 bytes goes
+/// further than the padding.
 class plain_order {
  public:
   plain_order(const uint8_t *bytes, size_t length) noexcept : start(bytes), end(bytes + length) {}
@@ -69,7 +70,7 @@ class plain_order {
 
   template <size_t size>
   [[gnu::always_inline]] static inline bool literal(const uint8_t *&at, const char (&expected)[size]) noexcept {
-    static_assert(size - 1 <= 48, "literals and numbers in a row stay inside the padding");
+    static_assert(size - 1 + 16 <= CSIMDJSON_PADDING, "a literal, and the loads of a number behind it, stay inside it");
     if (std::memcmp(at, expected, size - 1) != 0) return false;
     at += size - 1;
     return true;

@@ -1,23 +1,16 @@
-import Foundation
+import OrderStreamThreads
 
 /// A block on a thread of its own, for members that run side by side.
-public final class BackgroundRun<Success: Sendable>: @unchecked Sendable {
-  // `result` is written before `done` is signalled and read after it.
-  private var result: Result<Success, any Error>?
-  private let done = DispatchSemaphore(value: 0)
+public final class BackgroundRun<Success: Sendable>: Sendable {
+  private let thread: BackgroundThread<Result<Success, any Error>>
 
   public init(_ body: @escaping @Sendable () throws -> Success) {
-    let thread = Thread { [self] in
-      result = Result { try body() }
-      done.signal()
-    }
-    thread.stackSize = 8 << 20
-    thread.start()
+    thread = BackgroundThread { Result { try body() } }
   }
 
   /// Waits for the end, for at most a minute.
   public func join() throws -> Success {
-    guard done.wait(timeout: .now() + 60) == .success, let result else { throw RunNeverEnded() }
+    guard let result = thread.join(.seconds(60)) else { throw RunNeverEnded() }
     return try result.get()
   }
 }

@@ -15,8 +15,6 @@ public final class TestConsumer {
   public private(set) var positions: [Int32: Offset] = [:]
   public private(set) var ends: [Int32: Offset] = [:]
   public private(set) var events: [ConsumerEvent] = []
-  /// Whether to commit what is in hand when partitions are taken away.
-  public var commitsWhenRevoked = true
 
   public init(_ broker: any Broker, topic: String, group: String? = nil, outputs: [String] = []) throws(BrokerError) {
     consumer = try broker.consumer(
@@ -45,7 +43,7 @@ public final class TestConsumer {
       positions = Dictionary(uniqueKeysWithValues: starts.map { ($0.partition, $0.offset) })
       assigned = partitions
     case .revoked:
-      if commitsWhenRevoked { try commit() }
+      try commit()
       try giveUp()
     case .lost:
       try transaction?.abort()

@@ -41,8 +41,8 @@ public final class BackgroundThread<Value: Sendable>: Sendable {
 
   /// Waits until the body has returned, at most `timeout`; `nil` when it has not.
   public func join(_ timeout: Duration) -> Value? {
-    let nanoseconds = timeout.components.seconds * 1_000_000_000 + timeout.components.attoseconds / 1_000_000_000
-    guard work.ended.wait(timeout: .now() + .nanoseconds(Int(nanoseconds))) == .success else { return nil }
+    let seconds = Double(timeout.components.seconds) + Double(timeout.components.attoseconds) / 1e18
+    guard work.ended.wait(timeout: .now() + seconds) == .success else { return nil }
     // For the next one who asks.
     work.ended.signal()
     return work.result.withLock { $0 }
@@ -50,9 +50,10 @@ public final class BackgroundThread<Value: Sendable>: Sendable {
 
   /// Waits until the body has returned.
   public func join() -> Value {
-    while true {
-      if let value = join(.seconds(3600)) { return value }
-    }
+    work.ended.wait()
+    work.ended.signal()
+    guard let value = work.result.withLock({ $0 }) else { preconditionFailure("a body that has ended left a value") }
+    return value
   }
 }
 

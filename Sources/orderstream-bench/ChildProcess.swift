@@ -34,14 +34,19 @@ struct ChildProcess {
     _ program: String, _ arguments: [String], in directory: String, when condition: () throws -> Bool
   ) throws {
     let process = try spawn(program, arguments, in: directory)
-    defer {
-      kill(process, SIGKILL)
-      _ = wait(for: process)
+    let found = Result {
+      while try !condition() {
+        // Looks, and leaves it to be waited for.
+        var ended = siginfo_t()
+        guard waitid(P_PID, id_t(process), &ended, WEXITED | WNOHANG | WNOWAIT) == 0, ended.si_signo == 0 else {
+          throw BenchError("\(program) ended before it was killed")
+        }
+        usleep(2000)
+      }
     }
-    while try !condition() {
-      guard waitpid(process, nil, WNOHANG) == 0 else { throw BenchError("\(program) ended before it was killed") }
-      usleep(2000)
-    }
+    kill(process, SIGKILL)
+    _ = wait(for: process)
+    try found.get()
   }
 
   private static func spawn(_ program: String, _ arguments: [String], in directory: String) throws -> pid_t {

@@ -11,7 +11,7 @@ struct KafkaSuite {
   /// The `orderstream` to kill and to start again.
   let binary: String
   let directory: TemporaryDirectory
-  private let run = "bench-\(UUID().uuidString.prefix(8).lowercased())"
+  private let name = "bench-\(UUID().uuidString.prefix(8).lowercased())"
   private static let perCommit: Int64 = 10_000
 
   private struct Found {
@@ -23,23 +23,15 @@ struct KafkaSuite {
     var inventoryC: [Sample] = []
   }
 
-  init(_ options: Options, brokers: String, ready: ReadyOrders, binary: String, directory: TemporaryDirectory) {
-    self.options = options
-    self.brokers = brokers
-    self.ready = ready
-    self.binary = binary
-    self.directory = directory
-  }
+  private var orders: String { "\(name)-orders" }
+  private var outputs: String { "\(name)-outputs" }
+  private var sink: String { "\(name)-sink" }
 
-  private var orders: String { "\(run)-orders" }
-  private var outputs: String { "\(run)-outputs" }
-  private var sink: String { "\(run)-sink" }
-
-  func rows() throws -> [Row] {
+  func run() throws -> [Row] {
     let broker = try KafkaBroker.connect(brokers: brokers, log: SilentLog(), time: BenchTime())
     let jobs = Jobs(broker: broker)
     for topic in [orders, outputs, sink] { try jobs.createTopic(topic) }
-    defer { removeTopics(broker) }
+    defer { removeTraces(broker) }
     _ = try jobs.produce(ReadyOrders.options(count: options.events), topic: orders)
     var found = Found()
     for round in 0..<options.rounds {
@@ -47,9 +39,9 @@ struct KafkaSuite {
       let steps: [() throws -> Void] = [
         { found.produce.append(try jobs.produce(ReadyOrders.options(count: options.events), topic: sink)) },
         { found.produceC.append(try produceC()) },
-        { found.analytics.append(try jobs.analytics(group: "\(run)-a\(round)", topic: orders)) },
+        { found.analytics.append(try jobs.analytics(group: "\(name)-a\(round)", topic: orders)) },
         { found.consumeC.append(try consumeC()) },
-        { found.inventory.append(try jobs.inventory(group: "\(run)-i\(round)", topic: orders, output: outputs)) },
+        { found.inventory.append(try jobs.inventory(group: "\(name)-i\(round)", topic: orders, output: outputs)) },
         { found.inventoryC.append(try inventoryC(round)) },
       ]
       for step in stride(from: 0, to: steps.count, by: 2) {
@@ -67,7 +59,7 @@ struct KafkaSuite {
     defer { admin.close() }
     var found: [Double] = []
     for round in 0..<options.rounds {
-      let group = "\(run)-k\(round)"
+      let group = "\(name)-k\(round)"
       let job = [
         "inventory", "--topic", orders, "--output-topic", outputs, "--group", group, "-q", "--brokers", brokers,
       ]
@@ -94,13 +86,12 @@ struct KafkaSuite {
     ]
   }
 
-  private func removeTopics(_ broker: KafkaBroker) {
+  private func removeTraces(_ broker: KafkaBroker) {
     guard let admin = try? broker.admin() else { return }
     defer { admin.close() }
     for topic in [orders, outputs, sink] { try? admin.apply(.deleteTopic(topic)) }
     for round in 0..<options.rounds {
-      try? admin.apply(.deleteGroup("\(run)-a\(round)"))
-      try? admin.apply(.deleteGroup("\(run)-i\(round)"))
+      for kind in ["a", "i", "ci"] { try? admin.apply(.deleteGroup("\(name)-\(kind)\(round)")) }
     }
   }
 
@@ -112,14 +103,14 @@ struct KafkaSuite {
   }
 
   private func consumeC() throws -> Sample {
-    try measure(ClientSettings.consumer(group: "\(run)-c"), orders) { cluster, result in
+    try measure(ClientSettings.consumer(group: "\(name)-c"), orders) { cluster, result in
       baseline_consume(cluster, options.events, &result)
     }
   }
 
   private func inventoryC(_ round: Int) throws -> Sample {
-    try measure(ClientSettings.consumer(group: "\(run)-ci\(round)"), orders) { source, result in
-      withCluster(ClientSettings.transactional(id: "\(run)-c"), outputs) { output in
+    try measure(ClientSettings.consumer(group: "\(name)-ci\(round)"), orders) { source, result in
+      withCluster(ClientSettings.transactional(id: "\(name)-c"), outputs) { output in
         baseline_inventory(source, output, options.events, Self.perCommit, &result)
       }
     }

@@ -26,7 +26,9 @@ struct Main {
     let load = BenchTime.loadAverage
     var rows: [Row] = []
     // First, while this process is small: see ChildProcess.
-    let binary = options.binary ?? Bundle.main.executablePath.map { $0.dropLast("-bench".count) + "" } ?? ""
+    guard let binary = options.binary ?? Bundle.main.executablePath.map({ String($0.dropLast("-bench".count)) }) else {
+      throw BenchError("name the program with --binary")
+    }
     if options.steps.contains(.processes) {
       say("whole processes")
       rows += try ProcessSuite(options: options, binary: binary, directory: directory).run()
@@ -42,7 +44,9 @@ struct Main {
     }
     if options.steps.contains(.kafka), let brokers = options.brokers {
       say("Kafka at \(brokers)")
-      rows += try KafkaSuite(options, brokers: brokers, ready: ready, binary: binary, directory: directory).rows()
+      rows += try KafkaSuite(
+        options: options, brokers: brokers, ready: ready, binary: binary, directory: directory
+      ).run()
     }
     return ResultTable(
       machine: ResultTable.Machine(

@@ -1,10 +1,12 @@
+import Foundation
+
 /// What the command line asks for.
 struct Options {
   /// Events of one run of a job.
   var events: Int64 = 1_000_000
   var rounds = 5
   var json = false
-  /// Also 10 million events in the memory and growth steps.
+  /// Also 10 million events in the step `processes`.
   var tenMillion = false
   /// Kafka steps run against these; `nil`: none.
   var brokers: String?
@@ -60,7 +62,9 @@ struct Options {
       case "--json": json = true
       case "--only": steps = try Self.steps(try value(of: option))
       case "--count": count = try value(of: option)
-      case "--help", "-h": throw BenchError(Self.usage)
+      case "--help", "-h":
+        print(Self.usage, terminator: "")
+        exit(0)
       default: throw BenchError("unknown option \(option); see --help")
       }
     }

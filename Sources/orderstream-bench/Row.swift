@@ -36,39 +36,25 @@ struct Row: Encodable {
 
   /// Asks for at least this share of a reference.
   func atLeast(_ least: Double, of reference: Double, _ name: String) -> Row {
-    var row = self
     let ratio = reference > 0 ? value / reference : 0
-    row.reference = name
-    row.ratio = ratio
-    row.target = "≥ \(least) ×"
-    row.verdict = ratio >= least ? .met : .missed
-    return row
+    return judged(ratio >= least, "≥ \(least) ×", name, ratio)
   }
 
   /// Asks for at most this multiple of a reference.
   func atMost(_ most: Double, of reference: Double, _ name: String) -> Row {
-    var row = self
     let ratio = reference > 0 ? value / reference : 0
-    row.reference = name
-    row.ratio = ratio
-    row.target = "≤ \(most) ×"
-    row.verdict = ratio <= most ? .met : .missed
-    return row
-  }
-
-  /// Asks for at most this value.
-  func atMost(_ most: Double) -> Row {
-    var row = self
-    row.target = "≤ \(Self.short(most))"
-    row.verdict = value <= most ? .met : .missed
-    return row
+    return judged(ratio <= most, "≤ \(most) ×", name, ratio)
   }
 
   /// Asks for at least this value.
-  func atLeast(_ least: Double) -> Row {
+  func atLeast(_ least: Double) -> Row { judged(value >= least, "≥ \(Self.short(least))") }
+
+  /// Asks for at most this value.
+  func atMost(_ most: Double) -> Row { judged(value <= most, "≤ \(Self.short(most))") }
+
+  private func judged(_ isMet: Bool, _ target: String, _ reference: String? = nil, _ ratio: Double? = nil) -> Row {
     var row = self
-    row.target = "≥ \(Self.short(least))"
-    row.verdict = value >= least ? .met : .missed
+    (row.reference, row.ratio, row.target, row.verdict) = (reference, ratio, target, isMet ? .met : .missed)
     return row
   }
 

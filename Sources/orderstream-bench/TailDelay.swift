@@ -22,13 +22,13 @@ struct TailDelay {
       stop.request()
       follower.join()
     }
-    guard watcher.wait({ $0.isAssigned }) else { throw BenchError("the follower was given no partitions") }
+    guard watcher.wait({ $0.isAssigned }) else { throw watcher.error("the follower was given no partitions") }
     return try (0..<Self.records).map { index in
       usleep(Self.pause)
       try producer.send(ready.outgoing(index))
       try producer.flush(timeout: .seconds(10))
       let acknowledged = BenchTime().monotonicNanoseconds
-      guard watcher.wait({ $0.committed > index }) else { throw BenchError("a record was not read") }
+      guard watcher.wait({ $0.committed > index }) else { throw watcher.error("a record was not read") }
       return Double(max(0, watcher.lastCommit - acknowledged)) / 1e6
     }
   }
@@ -39,6 +39,7 @@ struct TailDelay {
       var isAssigned = false
       var committed: Int64 = 0
       var lastCommit: Int64 = 0
+      var failure: PipelineError?
     }
 
     private let state = Mutex(State())
@@ -50,18 +51,26 @@ struct TailDelay {
         consumer: ConsumerOptions(topic: Jobs.topic, membership: .sole(group: "tail"), readsHeaders: false),
         partitionCount: ReadyOrders.partitions, bound: .follow(idle: nil))
       let metrics = OrderMetrics(topic: Jobs.topic, onPoison: .fail)
-      if let loop = try? PipelineLoop(
-        settings, broker: broker, processor: metrics, time: BenchTime(), stop: stop, observer: self)
-      {
-        _ = try? loop.run()
-        loop.close()
+      do throws(PipelineError) {
+        let loop = try PipelineLoop(
+          settings, broker: broker, processor: metrics, time: BenchTime(), stop: stop, observer: self)
+        defer { loop.close() }
+        _ = try loop.run()
+      } catch {
+        state.withLock { $0.failure = error }
       }
+    }
+
+    func error(_ what: String) -> BenchError {
+      BenchError("\(what): \(state.withLock { $0.failure }.map { "\($0)" } ?? "nobody says why")")
     }
 
     /// Whether `condition` comes to hold within ten seconds.
     func wait(_ condition: (State) -> Bool) -> Bool {
       for _ in 0..<20_000 {
-        if state.withLock({ condition($0) }) { return true }
+        let now = state.withLock { $0 }
+        if condition(now) { return true }
+        if now.failure != nil { return false }
         usleep(500)
       }
       return false

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What PRODUCT.md calls an order, written plainly and without a line of the product: Foundation says what JSON is, and a
+/// What the contract calls an order, written plainly and without a line of the product: Foundation says what JSON is, and a
 /// slow walk over the text says the rest.
 enum PoisonOracle {
   static func accepts(_ bytes: [UInt8]) -> Bool {

@@ -74,6 +74,7 @@ import Testing
     try backEnd.run { _, broker in
       let orders = try Orders(broker)
       try orders.produce(1000)
+      // The third run finds only 300 left.
       for (failAfter, expected) in [(0, 350), (1, 350), (2, 300)] {
         let plan = FaultPlan(commitFault: .init(failAfter: failAfter, recovery: .abort), earlyLooks: 2)
         let run = try run(orders, plan) { run in

@@ -4,7 +4,7 @@
 /// orders `u8 minute (0–59) | u32 orders | u32 failed`, little-endian. Partitions merge by adding, so any distribution
 /// over members gives the same totals.
 public final class OrderMetrics: Processor {
-  /// The most distinct minutes a group may count (PRODUCT.md, analytics).
+  /// The most distinct minutes a group may count (some 700 days without a gap).
   public static let minuteLimit = 1_000_000
 
   /// What to do with a poison record: `analytics` only reads, so there are two answers.

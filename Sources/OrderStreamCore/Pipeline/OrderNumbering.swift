@@ -3,8 +3,8 @@ public enum OrderNumbering {
   /// Longest wait for the last record of each partition.
   static let readTimeout: Duration = .seconds(10)
 
-  /// 1 + the larger of the sum of the end offsets and the highest number in the last record of each partition
-  /// (PRODUCT.md, produce), so that a later run makes new orders.
+  /// 1 + the larger of the sum of the end offsets and the highest number in the last record of each partition,
+  /// so that a later run makes new orders.
   public static func firstNumber(
     topic: String, broker: any Broker, admin: any Admin, time: any TimeSource
   ) throws(BrokerError) -> Int64 {

@@ -8,9 +8,9 @@ extension PipelineLoop {
     var attempts = 0
   }
 
-  /// With `commitsWhileReading`, how many times `commitRecords` may be read while a commit is under way, so that the next
-  /// transaction has 50 000 records at most (KAFKA.md: 10 000 to 50 000).
-  static let readingLimit = 5
+  /// With `commitsWhileReading`, how many times `commitRecords` may wait for an open commit before reading does too. One
+  /// more poll may have begun below that, so a transaction has at most 50 000 records.
+  static let readingLimit = 4
   /// How long one look at a commit lasts that is waited for, so that a request to stop is seen.
   private static let commitSlice: Duration = .milliseconds(100)
   /// How long a run that was asked to stop waits for a commit.
@@ -43,7 +43,7 @@ extension PipelineLoop {
   func endCommit() throws(PipelineError) {
     guard openCommit != nil else { return }
     do throws(BrokerError) {
-      while try !transaction.finishCommit(timeout: Self.commitSlice) { try checkStop() }
+      while try !transaction.finishCommit(timeout: Self.commitSlice) { if let error = impatience() { throw error } }
       noteCommit()
     } catch {
       openCommit = nil
@@ -100,9 +100,7 @@ extension PipelineLoop {
 
   private func waitForCommit() throws(PipelineError) {
     while openCommit != nil, try !finishCommit(timeout: Self.commitSlice) {
-      do throws(BrokerError) {
-        try checkStop()
-      } catch {
+      if let error = impatience() {
         openCommit = nil
         throw .broker(error)
       }
@@ -121,14 +119,14 @@ extension PipelineLoop {
     return true
   }
 
-  /// - Throws: `timedOut` when the run was asked to stop and its commit does not end.
-  private func checkStop() throws(BrokerError) {
-    guard stop.isRequested else { return }
+  /// `timedOut` when the run was asked to stop and its commit does not end.
+  private func impatience() -> BrokerError? {
+    guard stop.isRequested else { return nil }
     let now = time.monotonicNanoseconds
     let since = stopSeen ?? now
     stopSeen = since
-    guard now - since >= Self.stopPatience.nanoseconds else { return }
-    throw BrokerError(
+    guard now - since >= Self.stopPatience.nanoseconds else { return nil }
+    return BrokerError(
       .timedOut, "cannot finish a commit of the group \(group)",
       why: "it did not end within \(Self.stopPatience.milliseconds) ms of the request to stop",
       remedy: "what it covers is committed as a whole, or read again by the next run", recovery: .fatal)

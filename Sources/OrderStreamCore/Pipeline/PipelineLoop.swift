@@ -46,7 +46,8 @@ public final class PipelineLoop {
   var openCommit: OpenCommit?
   /// Since when a request to stop has been waiting for a commit.
   var stopSeen: Int64?
-  var committedRecords: Int64 = 0
+  /// Records committed by this run so far.
+  public internal(set) var committedRecords: Int64 = 0
   /// When the last commit ended.
   var lastCommit: Int64
   var nextGroupCheck: Int64 = 0
@@ -56,6 +57,10 @@ public final class PipelineLoop {
   private var firstRecord: Int64?
   var lastRecordCommit: Int64?
   var abortsInARow = 0
+  /// Records that were removed before the group read them, and whose loss was accepted in this run.
+  public internal(set) var lostRecords: Int64 = 0
+  /// By partition, the offset below which lost records are counted already.
+  var lostBelow: [Int32: Offset] = [:]
 
   /// Joins the group (or opens the private one); reads nothing yet.
   public init(
@@ -95,6 +100,7 @@ public final class PipelineLoop {
     do throws(PipelineError) {
       return try runToEnd()
     } catch {
+      // What went wrong first is what is told.
       try? endCommit()
       throw error
     }
@@ -125,14 +131,6 @@ public final class PipelineLoop {
   public var activeNanoseconds: Int64 {
     firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
   }
-
-  /// Records committed by this run so far.
-  public var committedCount: Int64 { committedRecords }
-
-  /// Records that were removed before the group read them, and whose loss was accepted in this run.
-  public internal(set) var lostRecords: Int64 = 0
-  /// By partition, the offset below which lost records are counted already.
-  var lostBelow: [Int32: Offset] = [:]
 
   // MARK: - Records
 

@@ -53,13 +53,6 @@ public enum CivilTime {
     appendFields(epochSeconds, separator: UInt8(ascii: "T"), length: 19, to: buffer)
   }
 
-  /// Appends `2024-01-15T10:30:00Z` (RFC 3339).
-  /// - Parameter epochSeconds: in `secondsRange`.
-  public static func appendRFC3339(_ epochSeconds: Int64, to buffer: ByteBuffer) {
-    appendSeconds(epochSeconds, to: buffer)
-    buffer.append(UInt8(ascii: "Z"))
-  }
-
   /// Writes the first `length` bytes of date, separator and time.
   private static func appendFields(_ epochSeconds: Int64, separator: UInt8, length: Int, to buffer: ByteBuffer) {
     precondition(secondsRange.contains(epochSeconds), "a time is written only for the years 0000 to 9999")

@@ -5,7 +5,7 @@ import OrderStreamCore
 final class EmbeddedConsumer: Consumer {
   /// How often a waiting reader looks whether somebody has committed.
   private static let step = Duration.milliseconds(5)
-  /// Records of a read that the start of a thread does not count against.
+  /// A read of fewer records is not worth a thread.
   private static let longRead = 2000
 
   let connection: LogConnection
@@ -178,10 +178,7 @@ final class EmbeddedConsumer: Consumer {
 
   private func read(into batch: RecordBatch) throws(BrokerError) -> GroupMember.Finding {
     try connection.read("cannot read \(topic.name)") { database in
-      let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
-      if partitions.isEmpty { throw topic.gone }
-      // Partitions are only ever added.
-      if partitions.count < Int(topic.partitionCount) { _ = try topic.partitions(database) }
+      let partitions = try topic.partitionsNow(database)
       if let member {
         let finding = try member.look(database)
         guard case .working = finding else { return finding }
@@ -207,8 +204,7 @@ final class EmbeddedConsumer: Consumer {
     _ partitions: [Int32], _ body: (Database, PartitionRow) throws -> T
   ) throws(BrokerError) -> [T] {
     try connection.read("cannot read \(topic.name)") { database in
-      let rows = try PartitionRow.all(database, topic: topic.id, name: topic.name)
-      if rows.isEmpty { throw topic.gone }
+      let rows = try topic.partitionsNow(database)
       return try partitions.map { number in
         guard rows.indices.contains(Int(number)) else {
           throw BrokerError(

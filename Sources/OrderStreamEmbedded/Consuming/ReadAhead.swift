@@ -59,8 +59,7 @@ final class ReadAhead {
     var positions = positions
     do throws(BrokerError) {
       try connection.read("cannot read \(topic.name)") { database in
-        let partitions = try PartitionRow.all(database, topic: topic.id, name: topic.name)
-        if partitions.isEmpty { throw topic.gone }
+        let partitions = try topic.partitionsNow(database)
         try BatchReader(topic: topic.id, name: topic.name)
           .fill(batch, database, &positions, partitions, firstTurn: firstTurn)
       }

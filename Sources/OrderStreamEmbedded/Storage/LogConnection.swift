@@ -4,7 +4,7 @@ import GRDBSQLite
 import OrderStreamCore
 
 /// One connection to the log's database, with the write lock and the outside mark. Each producer, consumer, transaction,
-/// reading ahead and admin has its own; one thread at a time uses it.
+/// `ReadAhead` and admin has its own, and the broker keeps one; one thread at a time uses it.
 ///
 /// Readers see a snapshot for as long as one `read` takes and never pin one between calls, so that the write-ahead log
 /// can start over. Checkpoints happen only under the write lock: SQLite before 3.51.3 can corrupt a log that two
@@ -127,7 +127,8 @@ final class LogConnection {
     }
   }
 
-  /// Closes one of several connections of this process: there is nothing to fold in, so there is no lock to wait for.
+  /// Closes a connection without waiting for the lock. The caller sees to it that another one of this process stays open,
+  /// so that SQLite folds nothing in.
   func closeBesideOthers() {
     if isClosed { return }
     isClosed = true

@@ -47,13 +47,21 @@ struct TopicRow {
     return rows
   }
 
+  /// For those who have read this topic before: there may be more partitions since.
+  /// - Throws: `gone`; `damaged` when partitions are missing.
+  func partitionsNow(_ database: Database) throws -> [PartitionRow] {
+    let rows = try PartitionRow.all(database, topic: id, name: name)
+    if rows.isEmpty { throw gone }
+    return rows.count < Int(partitionCount) ? try partitions(database) : rows
+  }
+
   static func unknown(_ name: String) -> BrokerError {
     BrokerError(
       .unknownTopic, "cannot find the topic \(name)", why: "the log has no topic of that name",
       remedy: "create it, or name another with --topic", recovery: .none)
   }
 
-  /// For those who have read this topic before. A topic of the same name that was made since is another one.
+  /// A topic of the same name that was made since is another one.
   var gone: BrokerError {
     BrokerError(
       .unknownTopic, "cannot go on with \(name)", why: "the topic was deleted while it was read",

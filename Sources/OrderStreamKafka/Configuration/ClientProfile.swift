@@ -2,7 +2,7 @@ import CRdKafka
 import OrderStreamCore
 
 /// What a client is for, and the librdkafka settings that follow from it. The user's properties come after these, except
-/// those of `promises`, which nobody may change. KAFKA.md of the project has the measurements behind the numbers.
+/// those of `promises`, which nobody may change.
 struct ClientProfile {
   typealias Settings = [(key: String, value: String)]
 

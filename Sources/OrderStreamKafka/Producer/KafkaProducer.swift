@@ -3,7 +3,7 @@ import OrderStreamCore
 
 /// Idempotent producer for one topic. Sent from one thread; `deliveries` may be read from any.
 ///
-/// A fatal error of the idempotent producer (KAFKA.md: out-of-order sequence after a broker has bounced) is survived: its
+/// A fatal error of the idempotent producer (out-of-order sequence after a broker has bounced, librdkafka issue 4438) is survived: its
 /// reports are drained, another client sends again what was not acknowledged, and what may be on the log already is
 /// counted as possibly duplicated.
 final class KafkaProducer: Producer {

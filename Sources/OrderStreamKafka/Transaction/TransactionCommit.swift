@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 import OrderStreamThreads
 

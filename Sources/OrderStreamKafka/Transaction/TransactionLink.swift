@@ -10,13 +10,11 @@ final class TransactionLink {
   private static let brokersDownLimit = Duration.seconds(30)
 
   let client: NativeClient
-  private let topicCount: Int
   private let topics: TopicArray
 
   /// - Parameter topics: Outputs by index, then the state topic.
   init(_ client: NativeClient, topics names: [String]) throws(NativeError) {
     self.client = client
-    topicCount = names.count
     topics = try TopicArray(client, names)
   }
 
@@ -56,8 +54,7 @@ final class TransactionLink {
   }
 
   func send(_ record: OutgoingRecord, to topic: Int) -> rd_kafka_resp_err_t {
-    precondition(topic >= 0 && topic < topicCount, "an output is named by its index")
-    return topics.send(record, to: topic)
+    topics.send(record, to: topic)
   }
 
   /// The first delivery that failed, which is why a transaction must be aborted, or else what the call says itself.

@@ -31,7 +31,7 @@ struct AnalyticsCommand {
             try loop.groupSummary(of: metrics)
           }
           try output.live(
-            MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords),
+            MetricsReport(summary, processed: loop.committedRecords, lostRecords: loop.lostRecords),
             activeMilliseconds: loop.activeNanoseconds / 1_000_000)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
@@ -44,8 +44,8 @@ struct AnalyticsCommand {
       try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
     }
     try output.final(
-      MetricsReport(summary, processed: loop.committedCount, lostRecords: loop.lostRecords),
-      activeMilliseconds: run.activeMilliseconds)
+      MetricsReport(summary, processed: loop.committedRecords, lostRecords: loop.lostRecords),
+      activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return run.finish(context.console)
   }
 }

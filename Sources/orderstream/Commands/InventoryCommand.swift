@@ -39,7 +39,8 @@ struct InventoryCommand {
     }
     defer { loop.close() }
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
-    try context.emit(report(projection, loop), broker: broker.name, activeMilliseconds: run.activeMilliseconds)
+    try context.emit(
+      report(projection, loop), broker: broker.name, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return run.finish(context.console)
   }
 

@@ -34,7 +34,7 @@ struct LagDemoCommand {
       if ![.io, .unavailable, .data].contains(failure.code) { return failure.code }
       findings.append(failure.code)
     }
-    if let signal = Signals.exitCode, result.wasCutShort { return ExitCode.combined(findings + [signal]) }
+    if let signal = Signals.exitCode, result.report.wasCutShort { return ExitCode.combined(findings + [signal]) }
     if result.report.failedDeliveries > 0 { findings.append(.unavailable) }
     if !result.report.isTrue { findings.append(.refuted) }
     return ExitCode.combined(findings)

@@ -7,8 +7,6 @@ struct LagRun {
   struct Result {
     var report: LagReport
     var activeMilliseconds: Int64
-    /// A signal ended it before it had drained.
-    var wasCutShort: Bool
     /// Why a producer or a consumer failed.
     var failure: CommandError?
   }
@@ -62,7 +60,7 @@ struct LagRun {
     let failure = failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
     return Result(
       report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
-      wasCutShort: report.wasCutShort, failure: failure)
+      failure: failure)
   }
 
   // MARK: - Threads
@@ -71,25 +69,21 @@ struct LagRun {
     BackgroundThread { [self] in
       do throws(BrokerError) {
         let producer = try broker.producer(topic: name, pace: .interactive)
-        defer { producer.close() }
+        func note() {
+          let counts = producer.deliveries
+          production.state.withLock { state in
+            state.acknowledged = counts.acknowledged
+            state.failed = counts.failed
+          }
+        }
+        defer {
+          producer.close()
+          note()
+        }
         var publisher = OrderPublisher(
           OrderGenerator.Options(seed: OrderPublishing.randomSeed(), count: options.events), producer: producer,
           schedule: options.rate.schedule, time: context.time, stop: context.stop)
-        defer {
-          producer.close()
-          let counts = producer.deliveries
-          production.state.withLock { state in
-            state.acknowledged = counts.acknowledged
-            state.failed = counts.failed
-          }
-        }
-        try publisher.run { _ in
-          let counts = producer.deliveries
-          production.state.withLock { state in
-            state.acknowledged = counts.acknowledged
-            state.failed = counts.failed
-          }
-        }
+        try publisher.run { _ in note() }
       } catch {
         production.state.withLock { $0.failure = error }
       }

@@ -8,8 +8,6 @@ struct PipelineRun {
   let failure: CommandError?
   private let follows: Bool
 
-  var activeMilliseconds: Int64 { (summary?.activeNanoseconds ?? 0) / 1_000_000 }
-
   /// The bound that the options ask for, with the ends frozen now.
   static func bound(_ bounds: RunBounds, source: SourceTopic, admin: any Admin) throws(CommandError) -> RunBound {
     if bounds.follow { return .follow(idle: bounds.idleTimeout) }

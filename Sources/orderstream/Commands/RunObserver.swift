@@ -2,12 +2,11 @@ import OrderStreamCore
 
 /// Shows the progress of a pipeline on stderr, and gives a live report its turn at most once a second.
 final class RunObserver: PipelineObserver {
-  /// Live reports and files are written at most this often (PRODUCT.md, analytics and Output).
-  static let liveInterval = Duration.seconds(1)
+  /// Live reports and files are written at most this often, however often the group commits.
+  private static let liveInterval = Duration.seconds(1)
 
   /// The first error of the live report; the run was asked to stop because of it.
   private(set) var failure: CommandError?
-  /// Whether `--follow` stopped because of `failure`.
   private let context: CommandContext
   private let title: String
   private let progress: Progress
@@ -63,7 +62,7 @@ final class RunObserver: PipelineObserver {
 
   private func line(_ loop: PipelineLoop) -> String {
     let nanoseconds = max(1, context.time.monotonicNanoseconds - startNanoseconds)
-    let records = loop.committedCount
+    let records = loop.committedRecords
     let rate = Int64(Double(records) * 1e9 / Double(nanoseconds))
     let rest = loop.remainingBelowEnds.map { ", \($0) to go" } ?? ""
     return "\(title): \(records) records, \(rate)/s\(rest)"
