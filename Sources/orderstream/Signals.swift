@@ -10,11 +10,14 @@ import Synchronization
 #endif
 
 /// What signals do to this process. The first SIGINT or SIGTERM requests a stop and is remembered; the second one exits
-/// at once. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file size limit are errors of `write`.
+/// at once, and so do 4.7 s without an end: a broker that does not answer keeps nobody. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file size limit are errors of `write`.
 enum Signals {
-  // The handler touches nothing but these two words and `_exit`: all of it may run between any two instructions.
+  // The handlers touch nothing but these words, a timer, `write` and `_exit`: all of it may run between any two
+  // instructions.
   private static let received = Atomic<Int32>(0)
   private static let flag = Atomic<UInt>(0)
+  /// The code of the error that was reported, which is the last that a command does but close.
+  private static let reported = Atomic<Int32>(0)
 
   /// Installs the handlers; once a process, on the main thread. An inherited "ignore" (a background job of a script) is
   /// replaced, because such a job must be stoppable too.
@@ -25,11 +28,13 @@ enum Signals {
     received.store(0, ordering: .releasing)
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
+    signal(SIGALRM, impatience)
     // A parent may have left them blocked.
     var mask = sigset_t()
     sigemptyset(&mask)
     sigaddset(&mask, SIGINT)
     sigaddset(&mask, SIGTERM)
+    sigaddset(&mask, SIGALRM)
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
   }
 
@@ -68,6 +73,24 @@ enum Signals {
     if let pointer = UnsafeRawPointer(bitPattern: flag.load(ordering: .acquiring)) {
       Unmanaged<StopFlag>.fromOpaque(pointer)._withUnsafeGuaranteedRef { $0.request() }
     }
+    var once = itimerval(it_interval: timeval(), it_value: timeval(tv_sec: 4, tv_usec: 700_000))
+    #if canImport(Glibc)
+      setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &once, nil)
+    #else
+      setitimer(ITIMER_REAL, &once, nil)
+    #endif
     errno = saved
+  }
+
+  /// The command has said what went wrong; if closing takes too long after that, this is the exit code.
+  static func noteReport(_ code: ExitCode) { reported.store(code.rawValue, ordering: .releasing) }
+
+  private static let impatience: @convention(c) (Int32) -> Void = { _ in
+    let code = reported.load(ordering: .acquiring)
+    if code != 0 { _exit(code) }
+    let line: StaticString =
+      "error: cannot end in order: no answer from the broker or the disk within 5 s of the signal; nothing acknowledged or committed is lost, run again\n"
+    _ = write(2, line.utf8Start, line.utf8CodeUnitCount)
+    _exit(128 + received.load(ordering: .acquiring))
   }
 }

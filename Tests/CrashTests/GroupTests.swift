@@ -95,6 +95,28 @@ struct GroupTests {
     try expectClean(stage, orders: 300)
   }
 
+  @Test("A signal ends a command within 5 s, in one line, also while nothing answers", arguments: ["analytics", "produce"])
+  func stopWithoutAnswer(_ command: String) throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "200", "-q")
+    let holder = try stage.start(
+      ["produce", "--events", "100", "-q"],
+      environment: ["ORDERSTREAM_FAILPOINT": "log/after-commit", "ORDERSTREAM_FAILPOINT_SIGNAL": "\(SIGSTOP)"])
+    defer { try? holder.destroy() }
+    try holder.wait(for: "its stop") { holder.errors.contains("failpoint log/after-commit") }
+    // Its commit waits for the lock of the stopped process.
+    let waiting = try stage.start([command, "-q"], environment: ["ORDERSTREAM_LOG_LEVEL": "critical"])
+    // Any moment will do; most of its life it waits.
+    usleep(500_000)
+    let start = ContinuousClock.now
+    waiting.send(SIGTERM)
+    let outcome = try waiting.end(within: .seconds(20))
+    #expect(ContinuousClock.now - start < .seconds(5))
+    #expect([75, 143].contains(outcome.code), "\(outcome)")
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(lines.count <= 1 && lines.allSatisfy { $0.hasPrefix("error: ") }, "\(outcome)")
+  }
+
   @Test("The partitions of a killed member are taken over within 5 s")
   func takeover() throws {
     let stage = try Stage()

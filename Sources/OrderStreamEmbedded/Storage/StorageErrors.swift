@@ -41,6 +41,7 @@ enum StorageErrors {
     case EACCES, EPERM, EROFS, ENOENT, ENOTDIR, EISDIR:
       BrokerError(
         .cannotCreate, what, why: error.words, remedy: "check that the directory and its files can be written")
+    case EMFILE, ENFILE: BrokerError(.io, what, why: error.words, remedy: "raise the limit of open files (ulimit -n)")
     default: BrokerError(.io, what, why: error.words, remedy: "check the disk and the file system")
     }
   }

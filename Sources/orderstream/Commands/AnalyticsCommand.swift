@@ -40,6 +40,8 @@ struct AnalyticsCommand {
     }
     defer { loop.close() }
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
+    // A broker that did not answer in time is not asked again.
+    if run.failure != nil && context.stop.isRequested { return run.finish(context.console) }
     let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
       try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
     }
