@@ -95,7 +95,8 @@ struct GroupTests {
     try expectClean(stage, orders: 300)
   }
 
-  @Test("A signal ends a command within 5 s, in one line, also while nothing answers", arguments: ["analytics", "produce"])
+  @Test(
+    "A signal ends a command within 5 s, in one line, also while nothing answers", arguments: ["analytics", "produce"])
   func stopWithoutAnswer(_ command: String) throws {
     let stage = try Stage()
     try stage.run("produce", "--events", "200", "-q")
