@@ -15,8 +15,10 @@ struct ProcessSuite {
   ]
 
   func run() throws -> [Row] {
-    let small = try runJobs(events: options.events)
-    return try startUp() + memory(small, events: options.events) + (options.tenMillion ? growth() : [])
+    // First, while the disk has nothing left to write.
+    let start = try startUp()
+    let memory = memory(try runJobs(events: options.events), events: options.events)
+    return try start + memory + (options.tenMillion ? growth() : [])
   }
 
   private func startUp() throws -> [Row] {
