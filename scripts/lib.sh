@@ -8,6 +8,8 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/orderstream.XXXXXX")
+# TMPDIR may be relative, and commands run in other directories.
+WORK=$(cd "$WORK" && pwd)
 RUN="$(date +%Y%m%d%H%M%S)-$$"
 FAILED_CLAIMS=0
 CLAIMS=0

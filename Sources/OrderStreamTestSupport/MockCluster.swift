@@ -62,13 +62,7 @@ public final class MockCluster: @unchecked Sendable {
   public enum RequestKind: Int16, Sendable {
     case produce = 0
     case fetch = 1
-    case listOffsets = 2
     case metadata = 3
-    case offsetCommit = 8
-    case offsetFetch = 9
-    case findCoordinator = 10
-    case joinGroup = 11
-    case initProducerID = 22
   }
 
   private func require(_ code: rd_kafka_resp_err_t) {

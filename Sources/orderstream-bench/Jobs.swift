@@ -6,10 +6,10 @@ struct Jobs {
   let time = BenchTime()
   static let topic = "order-events"
 
-  func createTopic(_ name: String, partitions: Int32 = ReadyOrders.partitions) throws {
+  func createTopic(_ name: String) throws {
     let admin = try broker.admin()
     defer { admin.close() }
-    try admin.apply(.createTopic(name: name, partitions: partitions, replicationFactor: nil))
+    try admin.apply(.createTopic(name: name, partitions: ReadyOrders.partitions, replicationFactor: nil))
   }
 
   /// Generates and publishes orders; the last one is acknowledged when this ends.

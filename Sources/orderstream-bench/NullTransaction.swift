@@ -2,7 +2,7 @@ import OrderStreamCore
 
 /// Takes everything and keeps nothing.
 final class NullTransaction: Transaction {
-  private(set) var pendingBytes = 0
+  let pendingBytes = 0
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {}
   func putState(

@@ -35,9 +35,9 @@ final class ReadyOrders {
   }
 
   /// Orders over one hour of event time, or over more minutes.
-  static func options(count: Int64, first: Int64 = 1, minutes: Int64 = 60) -> OrderGenerator.Options {
+  static func options(count: Int64, minutes: Int64 = 60) -> OrderGenerator.Options {
     OrderGenerator.Options(
-      seed: 42, firstOrder: first, count: count,
+      seed: 42, count: count,
       eventTime: .span(startSeconds: start, spanNanoseconds: minutes * 60 * 1_000_000_000))
   }
 

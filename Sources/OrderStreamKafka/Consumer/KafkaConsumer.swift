@@ -176,9 +176,6 @@ final class KafkaConsumer: Consumer {
     slot?.release()
   }
 
-  /// Polls nothing for `limit`. For tests.
-  func freeze(_ limit: Duration) { context.time.sleep(limit) }
-
   /// A static member does not leave by closing: it unsubscribes, serves the revoke, and is gone when it has no id. A
   /// member that is just joining cannot leave, so its assignment is waited for.
   private func leave(_ source: RecordSource, _ deadline: Deadline) {
