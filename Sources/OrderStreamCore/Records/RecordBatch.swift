@@ -36,12 +36,13 @@ public final class RecordBatch {
     }
   }
 
+  // The run-time check costs as much as adding an entry; nothing that touches these calls back (docs/performance.md).
+
   /// The most records a poll may put in. May be lowered between polls (a throttled consumer takes few at a time).
-  public var recordLimit: Int
+  @exclusivity(unchecked) public var recordLimit: Int
   /// A poll stops adding records once the arena holds this many bytes; one larger record still fits, alone.
   public let byteLimit: Int
 
-  // The run-time check costs as much as adding an entry; nothing that touches these calls back (docs/performance.md).
   @exclusivity(unchecked) public private(set) var entries: [Entry] = []
   /// Partitions whose end was reached in this poll, after their records in `entries`: the offset where the next record
   /// will come, which may lie beyond the last record + 1 when control or aborted records were passed.
@@ -72,10 +73,11 @@ public final class RecordBatch {
     partition: Int32, offset: Offset, timestampMs: Int64,
     key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, headers: UnsafeRawBufferPointer? = nil
   ) {
+    let arena = arena
     append(
       Entry(
-        partition: partition, offset: offset, timestampMs: timestampMs,
-        key: copy(key), value: copy(value), headers: copy(headers)))
+        partition: partition, offset: offset, timestampMs: timestampMs, key: Self.copy(key, to: arena),
+        value: Self.copy(value, to: arena), headers: Self.copy(headers, to: arena)))
   }
 
   /// Adds an entry whose spans point at bytes put in by `appendBytes`.
@@ -106,9 +108,12 @@ public final class RecordBatch {
     ends.removeAll(keepingCapacity: true)
   }
 
-  private func copy(_ bytes: UnsafeRawBufferPointer?) -> Span {
+  @inline(__always)
+  private static func copy(_ bytes: UnsafeRawBufferPointer?, to arena: ByteBuffer) -> Span {
     guard let bytes else { return .absent }
-    return Span(start: appendBytes(bytes), length: Int32(bytes.count))
+    let start = arena.count
+    arena.append(bytes)
+    return Span(start: start, length: Int32(bytes.count))
   }
 
   /// One record, borrowed from the batch.

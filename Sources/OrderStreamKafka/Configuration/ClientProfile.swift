@@ -63,7 +63,12 @@ struct ClientProfile {
       ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "300000"),
       ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.wait.max.ms", "50"),
       ("fetch.error.backoff.ms", "50"), ("topic.metadata.refresh.interval.ms", "5000"),
-    ]
+    ] + queueBackoff
+
+  /// How long librdkafka lets its fetchers rest once its local queue was full: a second by default, and a setting since
+  /// 2.2. `RecordSource` wakes those of older versions.
+  private static let queueBackoff: Settings =
+    rd_kafka_version() >= 0x0202_00ff ? [("fetch.queue.backoff.ms", "3")] : []
 
   private static func explicitPositions(_ isolation: String) -> Settings {
     [
