@@ -3,37 +3,19 @@
 ///
 /// Not `Sendable`. Views and pointers into it are valid until the next `removeAll` or append.
 public final class RecordBatch {
-  /// A span of the arena; `length` −1 means absent (no key, tombstone), which is not empty.
-  public struct Span {
-    public var start: Int
-    public var length: Int32
-
-    public init(start: Int, length: Int32) {
-      self.start = start
-      self.length = length
-    }
-
-    public static var absent: Span { Span(start: 0, length: -1) }
-  }
-
+  /// One record. Its key, value and headers lie one after another in the arena; a length of −1 means absent (no key,
+  /// tombstone), which is not empty.
   public struct Entry {
-    public var partition: Int32
-    public var offset: Offset
+    public let offset: Offset
     /// Record timestamp, milliseconds since 1970 UTC; −1 when the broker has none.
-    public var timestampMs: Int64
-    public var key: Span
-    public var value: Span
-    /// A block as in `Headers`; length 0 or −1 when there are none.
-    public var headers: Span
-
-    public init(partition: Int32, offset: Offset, timestampMs: Int64, key: Span, value: Span, headers: Span) {
-      self.partition = partition
-      self.offset = offset
-      self.timestampMs = timestampMs
-      self.key = key
-      self.value = value
-      self.headers = headers
-    }
+    public let timestampMs: Int64
+    /// Where the key begins in the arena.
+    fileprivate let start: Int
+    public let partition: Int32
+    fileprivate let keyLength: Int32
+    fileprivate let valueLength: Int32
+    /// Of a block as in `Headers`; 0 when there are none.
+    fileprivate let headersLength: Int32
   }
 
   // The run-time check costs as much as adding an entry; nothing that touches these calls back (docs/performance.md).
@@ -74,15 +56,29 @@ public final class RecordBatch {
     key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, headers: UnsafeRawBufferPointer? = nil
   ) {
     let arena = arena
+    let start = arena.count
+    if let key { arena.append(key) }
+    if let value { arena.append(value) }
+    if let headers { arena.append(headers) }
     append(
-      Entry(
-        partition: partition, offset: offset, timestampMs: timestampMs, key: Self.copy(key, to: arena),
-        value: Self.copy(value, to: arena), headers: Self.copy(headers, to: arena)))
+      partition: partition, offset: offset, timestampMs: timestampMs, start: start,
+      keyLength: key.map { Int32($0.count) } ?? -1, valueLength: value.map { Int32($0.count) } ?? -1,
+      headersLength: Int32(headers?.count ?? 0))
   }
 
-  /// Adds an entry whose spans point at bytes put in by `appendBytes`.
-  @inline(__always)
-  public func append(_ entry: Entry) { entries.append(entry) }
+  /// Adds a record whose bytes were put in by `appendBytes`: key, value and headers one after another from `start` on.
+  /// - Parameters:
+  ///   - keyLength: −1 for no key.
+  ///   - valueLength: −1 for a tombstone.
+  public func append(
+    partition: Int32, offset: Offset, timestampMs: Int64, start: Int, keyLength: Int32, valueLength: Int32,
+    headersLength: Int32
+  ) {
+    entries.append(
+      Entry(
+        offset: offset, timestampMs: timestampMs, start: start, partition: partition,
+        keyLength: keyLength, valueLength: valueLength, headersLength: headersLength))
+  }
 
   /// Copies bytes into the arena for entries to point at, and returns where they start.
   @inline(__always)
@@ -108,14 +104,6 @@ public final class RecordBatch {
     ends.removeAll(keepingCapacity: true)
   }
 
-  @inline(__always)
-  private static func copy(_ bytes: UnsafeRawBufferPointer?, to arena: ByteBuffer) -> Span {
-    guard let bytes else { return .absent }
-    let start = arena.count
-    arena.append(bytes)
-    return Span(start: start, length: Int32(bytes.count))
-  }
-
   /// One record, borrowed from the batch.
   public struct View {
     public let partition: Int32
@@ -131,16 +119,19 @@ public final class RecordBatch {
   public subscript(index: Int) -> View {
     let entry = entries[index]
     let bytes = arena.bytes
+    let value = entry.start + Int(max(entry.keyLength, 0))
+    let headers = value + Int(max(entry.valueLength, 0))
     return View(
       partition: entry.partition, offset: entry.offset, timestampMs: entry.timestampMs,
-      key: Self.bytes(entry.key, in: bytes), value: Self.bytes(entry.value, in: bytes),
-      headers: Self.bytes(entry.headers, in: bytes).map(Headers.init(block:)) ?? .none)
+      key: entry.keyLength < 0 ? nil : Self.part(of: bytes, entry.start, entry.keyLength),
+      value: entry.valueLength < 0 ? nil : Self.part(of: bytes, value, entry.valueLength),
+      headers: Headers(block: Self.part(of: bytes, headers, entry.headersLength)))
   }
 
   @inline(__always)
-  private static func bytes(_ span: Span, in arena: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-    guard span.length >= 0 else { return nil }
-    guard let base = arena.baseAddress else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-    return UnsafeRawBufferPointer(start: base + span.start, count: Int(span.length))
+  private static func part(
+    of arena: UnsafeRawBufferPointer, _ start: Int, _ length: Int32
+  ) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: arena[start..<start + Int(length)])
   }
 }

@@ -61,16 +61,11 @@ struct BatchUnpacker {
     var at = start
     for index in 0..<count {
       let header = try header(at: at, offset + Int64(index), coordinates)
-      let key = arena + at + RecordChunk.headerBytes
-      let value = key + Int(max(header.key, 0))
-      let headers = value + Int(max(header.value, 0))
+      let start = at + RecordChunk.headerBytes
       batch.append(
-        RecordBatch.Entry(
-          partition: partition, offset: offset + Int64(index), timestampMs: header.timestamp,
-          key: RecordBatch.Span(start: key, length: header.key),
-          value: RecordBatch.Span(start: value, length: header.value),
-          headers: RecordBatch.Span(start: headers, length: header.headers)))
-      at = headers + Int(header.headers) - arena
+        partition: partition, offset: offset + Int64(index), timestampMs: header.timestamp, start: arena + start,
+        keyLength: header.key, valueLength: header.value, headersLength: header.headers)
+      at = start + header.bodyBytes
     }
     return at
   }
