@@ -10,4 +10,5 @@ need_binary
 need_bench
 
 # Logs and files of the benchmark go into WORK, which is removed at the end.
+cd "$WORK"
 TMPDIR=$WORK "$BENCH" --binary "$ORDERSTREAM_BIN" "$@"

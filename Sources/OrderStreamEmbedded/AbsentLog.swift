@@ -4,10 +4,10 @@ import OrderStreamCore
 public struct AbsentLog: Broker {
   public let name: String
 
-  /// - Returns: `nil` when there is a log in that directory.
+  /// - Returns: `nil` when there is a log in that directory, or something that cannot be looked at: opening it says what.
   public init?(directory: String) {
     let directory = LogDirectory(path: directory)
-    if directory.hasDatabase || directory.hasMarks { return nil }
+    guard directory.isAbsent else { return nil }
     name = "embedded:\(directory.path)"
   }
 

@@ -90,7 +90,7 @@ struct AtomicFile: Sendable {
       _ = fchown(descriptor, old.st_uid, old.st_gid)
       if fchmod(descriptor, old.st_mode & 0o777) != 0 { return errno }
     }
-    return fsync(descriptor) == 0 ? 0 : errno
+    return Descriptor.synchronize(descriptor)
   }
 
   private func syncDirectory() throws(CommandError) {
@@ -99,7 +99,8 @@ struct AtomicFile: Sendable {
     if descriptor < 0 { return }
     defer { close(descriptor) }
     // EINVAL: a file system that has nothing to sync for a directory.
-    if fsync(descriptor) != 0, errno != EINVAL { throw failure(errno) }
+    let code = Descriptor.synchronize(descriptor)
+    if code != 0, code != EINVAL { throw failure(code) }
   }
 
   /// Creates and removes a temporary file: the only check that read-only, full and immutable directories all fail.

@@ -12,6 +12,7 @@ struct OutcomeTests {
     #expect(ExitCode.combined([.data, .unavailable, .refuted]) == .unavailable)
     #expect(ExitCode.combined([.unavailable, .io, .data]) == .io)
     #expect(ExitCode.combined([.success, .interrupted]) == .interrupted)
+    #expect(ExitCode.combined([.data, .terminated]) == .terminated)
     #expect(ExitCode.combined([.terminated, .unavailable]) == .unavailable)
   }
 

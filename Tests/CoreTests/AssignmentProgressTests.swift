@@ -24,9 +24,10 @@ import Testing
     _ progress: inout AssignmentProgress, _ batch: RecordBatch, maximum: Int = .max
   ) throws -> [[Offset]] {
     var runs: [[Offset]] = []
-    let taken = try progress.take(batch, maximum: maximum) { range throws(PipelineError) in
+    let (taken, failure) = progress.take(batch, maximum: maximum) { range throws(PipelineError) in
       runs.append(range.map { batch.entries[$0].offset })
     }
+    if let failure { throw failure }
     #expect(taken == runs.reduce(0) { $0 + $1.count })
     return runs
   }
@@ -65,6 +66,19 @@ import Testing
     #expect(progress.uncommitted == [at(0, 10), at(1, 3)])
     #expect(progress.remaining == nil && !progress.isReadyToFinish && !progress.ownHaveReachedEnds)
     #expect(!progress.ownsAll && progress.assigned == [0, 1])
+  }
+
+  @Test("Behind a record that cannot be taken nothing counts, in any partition")
+  func refusedRecord() throws {
+    var progress = progress(.follow(idle: nil), start: [0, 0])
+    let batch = records([(0, 0), (0, 1), (1, 0), (1, 4), (0, 2), (1, 5)])
+    let refused = PipelineError.poison(Coordinates(TopicPartition(topic: "t", partition: 1), offset: 4), .tooLong)
+    let (records, failure) = progress.take(batch, maximum: .max) { _ throws(PipelineError) in throw refused }
+    #expect(records == 3 && failure?.record?.offset == 4)
+    #expect(progress.uncommitted == [at(0, 2), at(1, 4)])
+    // Where the error names no record, the run is as it was.
+    let other = progress.take(batch, maximum: .max) { _ throws(PipelineError) in throw .groupActive(group: "g") }
+    #expect(other.records == 3 && other.failure != nil && progress.uncommitted == [at(0, 3), at(1, 6)])
   }
 
   @Test("Control records at the end are passed by the committed offset, also beyond the bound")

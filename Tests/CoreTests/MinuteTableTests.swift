@@ -71,6 +71,14 @@ import Testing
     #expect(contents(table).values.allSatisfy { $0 == Counts(orders: 2, failed: 1) })
   }
 
+  @Test("Counts stay at the largest number, because altered state must not trap")
+  func largestCounts() {
+    var table = MinuteTable()
+    for _ in 0..<2 { _ = table.add(minute: 7, orders: .max - 1, failed: .max - 1) }
+    _ = table.add(minute: 7, failed: true)
+    #expect(contents(table)[7] == Counts(orders: .max, failed: .max))
+  }
+
   @Test("A copy is a value of its own")
   func copies() {
     var table = MinuteTable()

@@ -106,9 +106,8 @@ struct GroupTests {
     defer { try? holder.destroy() }
     try holder.wait(for: "its stop") { holder.errors.contains("failpoint log/after-commit") }
     // Its commit waits for the lock of the stopped process.
-    let waiting = try stage.start([command, "-q"], environment: ["ORDERSTREAM_LOG_LEVEL": "critical"])
-    // Any moment will do; most of its life it waits.
-    usleep(500_000)
+    let waiting = try stage.start(command, "-q")
+    try eventually("its turn for the write lock") { isLocked("\(stage.log)/turn.lock") }
     let start = ContinuousClock.now
     waiting.send(SIGTERM)
     let outcome = try waiting.end(within: .seconds(20))
@@ -116,6 +115,12 @@ struct GroupTests {
     #expect([75, 143].contains(outcome.code), "\(outcome)")
     let lines = outcome.errors.split(separator: "\n")
     #expect(lines.count <= 1 && lines.allSatisfy { $0.hasPrefix("error: ") }, "\(outcome)")
+  }
+
+  private func isLocked(_ path: String) -> Bool {
+    let file = open(path, O_RDWR)
+    defer { close(file) }
+    return flock(file, LOCK_EX | LOCK_NB) != 0
   }
 
   @Test("The partitions of a killed member are taken over within 5 s")

@@ -42,10 +42,21 @@ struct MockFaultTests {
     let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
     try mock.send(300, by: producer)
     try producer.flush(timeout: .seconds(10))
+    let reader = try TestConsumer(mock.broker, topic: MockBroker.topic)
+    defer { reader.consumer.close() }
+    try reader.consumer.assign((0..<3).map { PartitionOffset(partition: $0, offset: 0) })
+    try eventually("what was there") {
+      try reader.step(timeout: .milliseconds(100))
+      return reader.pending.count == 300
+    }
     for partition in Int32(0)..<3 { mock.cluster.setLeader(MockBroker.topic, partition, broker: 2 + partition % 2) }
     try mock.send(300, first: 300, by: producer)
     try producer.flush(timeout: .seconds(25))
     producer.close()
+    try eventually("the rest", within: .seconds(30)) {
+      try reader.step(timeout: .milliseconds(100))
+      return Set(reader.pending.compactMap(\.value)).count == 600
+    }
     try expectAll(mock, producer, 600)
   }
 

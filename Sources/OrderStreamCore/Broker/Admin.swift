@@ -26,6 +26,19 @@ public protocol Admin: AnyObject {
 extension Admin {
   public func topic(_ name: String) throws(BrokerError) -> TopicDescription? { try topics(named: name).first }
   public func group(_ name: String) throws(BrokerError) -> GroupDescription? { try groups(named: name).first }
+
+  /// The borders of the first `count` partitions, for callers that learnt the number before: the topic may have grown
+  /// since then, and brokers learn of that one after the other.
+  /// - Throws: `unknownTopic`; `busy` when the broker asked now knows fewer partitions.
+  public func watermarks(topic: String, partitions count: Int) throws(BrokerError) -> [Watermarks] {
+    let found = try watermarks(topic: topic)
+    guard found.count >= count else {
+      throw BrokerError(
+        .busy, "cannot read \(topic)", why: "a broker knows \(found.count) of its \(count) partitions so far",
+        remedy: "try again", recovery: .retry)
+    }
+    return Array(found.prefix(count))
+  }
 }
 
 public enum AdminChange: Hashable, Sendable {

@@ -15,7 +15,7 @@ public enum EventTime: Hashable, Sendable {
   func second(index: Int64, count: Int64, wallMilliseconds: Int64) -> Int64 {
     switch self {
     case .wallClock:
-      return Self.floor(wallMilliseconds, by: 1000)
+      return CivilTime.floor(wallMilliseconds, by: 1000)
     case .span(let start, let fraction, let span):
       let product = index.multipliedFullWidth(by: span)
       let passed = count.dividingFullWidth(product).quotient
@@ -60,10 +60,5 @@ public enum EventTime: Hashable, Sendable {
   private static func sum(_ start: Int64, _ passed: Int64, _ carry: Int64) -> Int64 {
     let (sum, overflow) = start.addingReportingOverflow(passed)
     return overflow || sum == .max ? .max : sum + carry
-  }
-
-  @inline(__always)
-  private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
-    (value >= 0 ? value : value - (divisor - 1)) / divisor
   }
 }

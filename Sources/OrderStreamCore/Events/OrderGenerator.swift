@@ -34,7 +34,7 @@ public struct OrderGenerator {
       if !(failureRate >= 0 && failureRate <= 1) { return "a failure rate is a number from 0 to 1" }
       if users < 1 { return "there is at least one user" }
       if firstOrder < 0 || count < 0 { return "a number of orders is not negative" }
-      if firstOrder.addingReportingOverflow(count).overflow { return "order numbers end at 2⁶³ − 1" }
+      if firstOrder.addingReportingOverflow(max(count - 1, 0)).overflow { return "order numbers end at 2⁶³ − 1" }
       return count == 0 ? nil : eventTime.problem(count: count)
     }
   }

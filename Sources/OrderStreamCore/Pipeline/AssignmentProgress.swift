@@ -62,10 +62,11 @@ struct AssignmentProgress {
 
   /// Hands the records that count to `apply`, in contiguous ranges, at most `maximum` of them, and moves the positions.
   /// Left out: partitions of others, records before the position (from before a seek), records beyond the bound.
-  /// - Returns: how many records were applied.
+  /// - Returns: how many records were applied, and the error that `apply` ended with. When it names a record, the positions
+  ///   stand before it and everything behind it, so that what was applied can be committed.
   mutating func take(
     _ batch: RecordBatch, maximum: Int, apply: (Range<Int>) throws(PipelineError) -> Void
-  ) throws(PipelineError) -> Int {
+  ) -> (records: Int, failure: PipelineError?) {
     var taken = 0
     var index = 0
     let count = batch.entries.count
@@ -79,10 +80,29 @@ struct AssignmentProgress {
         index += 1
         taken += 1
       } while index < count && taken < maximum && accept(batch.entries[index])
-      try apply(start..<index)
+      do throws(PipelineError) {
+        try apply(start..<index)
+      } catch {
+        return (taken - rewind(batch, start..<index, to: error.record), error)
+      }
     }
     if index == count { batch.ends.forEach { reachEnd($0) } }
-    return taken
+    return (taken, nil)
+  }
+
+  /// Takes back the records of a run from `record` on.
+  /// - Returns: how many they are; none when the run does not have it.
+  private mutating func rewind(_ batch: RecordBatch, _ run: Range<Int>, to record: Coordinates?) -> Int {
+    guard let record else { return 0 }
+    let first = run.first {
+      batch.entries[$0].partition == record.topicPartition.partition && batch.entries[$0].offset == record.offset
+    }
+    guard let first else { return 0 }
+    // From behind, so that the first record of each partition is what stays.
+    for index in (first..<run.upperBound).reversed() {
+      partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset
+    }
+    return run.upperBound - first
   }
 
   private mutating func accept(_ entry: RecordBatch.Entry) -> Bool {

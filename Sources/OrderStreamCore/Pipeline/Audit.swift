@@ -80,7 +80,7 @@ public final class Audit {
     for (partition, range) in output.enumerated() {
       let isRead = try outputReader.read(Int32(partition), range) { record throws(BrokerError) in
         take(record)
-        if window.isFull { try verifyWindow(sourceReader) }
+        if window.isFull && !stop.isRequested { try verifyWindow(sourceReader) }
       }
       guard isRead else { return false }
       try verifyWindow(sourceReader)

@@ -1,12 +1,25 @@
 /// Orders and failed orders by minute: a hash table with open addressing (linear probing, at most 3/4 full), 16 bytes a
 /// slot, so that a million minutes stay under 34 MB. The last minute used is remembered, because orders come nearly
-/// sorted: then counting one costs two additions.
+/// sorted: then counting one costs two additions. A count that would pass 2³² − 1 stays there: only state that somebody
+/// has altered comes near, and it must not trap.
 public struct MinuteTable: Sendable {
   struct Slot {
     /// Minutes since 1970 UTC; `emptyMinute` in a free slot.
     var minute: Int64
     var orders: UInt32
     var failed: UInt32
+
+    @inline(__always)
+    mutating func add(orders more: UInt32, failed moreFailed: UInt32) {
+      orders = Self.sum(orders, more)
+      failed = Self.sum(failed, moreFailed)
+    }
+
+    @inline(__always)
+    private static func sum(_ count: UInt32, _ more: UInt32) -> UInt32 {
+      let (sum, isOver) = count.addingReportingOverflow(more)
+      return isOver ? .max : sum
+    }
   }
 
   private static let emptyMinute = Int64.min
@@ -21,8 +34,7 @@ public struct MinuteTable: Sendable {
   @inline(__always)
   public mutating func add(minute: Int64, failed: Bool) -> Bool {
     if lastIndex >= 0, slots[lastIndex].minute == minute {
-      slots[lastIndex].orders += 1
-      slots[lastIndex].failed += failed ? 1 : 0
+      slots[lastIndex].add(orders: 1, failed: failed ? 1 : 0)
       return false
     }
     return add(minute: minute, orders: 1, failed: failed ? 1 : 0)
@@ -39,8 +51,7 @@ public struct MinuteTable: Sendable {
       slots[index].minute = minute
       count += 1
     }
-    slots[index].orders += orders
-    slots[index].failed += failed
+    slots[index].add(orders: orders, failed: failed)
     return isNew
   }
 

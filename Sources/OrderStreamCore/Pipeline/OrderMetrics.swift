@@ -36,7 +36,7 @@ public final class OrderMetrics: Processor {
     case .position:
       guard payload.count == 8 else { throw Self.damagedState(partition, "has the wrong length") }
       let rejected = payload.littleEndian(at: 0, as: Int64.self)
-      guard rejected >= 0 else { throw Self.damagedState(partition, Self.impossible) }
+      guard 0..<Self.recordLimit ~= rejected else { throw Self.damagedState(partition, Self.impossible) }
       partitions[partition, default: Partition()].rejected = rejected
     case .hour(let hour):
       guard let entries = payload.first, payload.count == 1 + Int(entries) * Self.entryLength else {
@@ -64,6 +64,8 @@ public final class OrderMetrics: Processor {
 
   private static let impossible = "holds numbers that are not possible"
 
+  /// More records than a partition holds in any lifetime; sums of partitions stay far below what a number can hold.
+  private static let recordLimit: Int64 = 1 << 48
   private static let entryLength = 9
 
   private static func damagedState(_ partition: Int32, _ why: String) -> PipelineError {
@@ -106,10 +108,11 @@ public final class OrderMetrics: Processor {
         continue
       }
       let minute = decoder.order.minute
-      if partition.minutes.add(minute: minute, failed: decoder.order.isFailed),
-        distinctMinutes.add(minute: minute, orders: 0, failed: 0), distinctMinutes.count > Self.minuteLimit
-      {
+      if distinctMinutes.count >= Self.minuteLimit, distinctMinutes.counts(of: minute) == nil {
         throw .tooManyMinutes(coordinates(record))
+      }
+      if partition.minutes.add(minute: minute, failed: decoder.order.isFailed) {
+        _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
       }
       let hour = minute.hour
       if hour != partition.lastDirtyHour {

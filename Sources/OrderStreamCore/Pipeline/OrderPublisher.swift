@@ -82,11 +82,3 @@ public struct OrderPublisher {
     if order.isFailed { failedOrders += 1 }
   }
 }
-
-extension Int64 {
-  /// The sum, or the largest number when it does not fit.
-  func saturatingAdd(_ other: Int64) -> Int64 {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
-  }
-}

@@ -17,6 +17,15 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   /// Another member is active in a group that is to be reset.
   case groupActive(group: String)
 
+  /// The record that cannot be taken, for an error that leaves those before it as they are.
+  var record: Coordinates? {
+    switch self {
+    case .poison(let record, _): record
+    case .tooManyMinutes(let record): record
+    default: nil
+    }
+  }
+
   /// What failed, why, and what the user can do.
   public var parts: (what: String, why: String, remedy: String) {
     switch self {

@@ -21,7 +21,7 @@ extension PipelineLoop {
       try processor.restore(partition: partition, record)
     }
     let watermarks = try brokerCall { () throws(BrokerError) in
-      try admin.watermarks(topic: settings.consumer.topic)
+      try admin.watermarks(topic: settings.consumer.topic, partitions: 1 + Int(partitions.max() ?? -1))
     }
     var positions: [PartitionOffset] = []
     for (partition, committed) in zip(partitions, committed) {

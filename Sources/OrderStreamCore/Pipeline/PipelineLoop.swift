@@ -127,6 +127,9 @@ public final class PipelineLoop {
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
   public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
 
+  /// Whether records were applied that are not committed yet.
+  public var hasUncommittedRecords: Bool { pendingRecords > 0 || openCommit != nil }
+
   /// First record received to last commit so far, nanoseconds; 0 without a record.
   public var activeNanoseconds: Int64 {
     firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
@@ -180,7 +183,7 @@ public final class PipelineLoop {
   /// Applies what the poll brought, in runs that lie before the bound.
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
-    let taken = try progress.take(batch, maximum: remainingRecords()) { range throws(PipelineError) in
+    let (taken, failure) = progress.take(batch, maximum: remainingRecords()) { range throws(PipelineError) in
       try processor.apply(batch, range, to: transaction)
     }
     if taken > 0 {
@@ -188,6 +191,11 @@ public final class PipelineLoop {
       if firstRecord == nil { firstRecord = lastRecord }
       pendingRecords += Int64(taken)
       spendDelay(records: taken)
+    }
+    if let failure {
+      // The run ends at this record, and what lies before it is done.
+      if failure.record != nil { try? commitAll() }
+      throw failure
     }
     if let waiting = progress.waitingForTransactions() { observer.pipelineWaits(waiting) }
   }
@@ -201,7 +209,7 @@ public final class PipelineLoop {
   /// The pace of a slow consumer: sleeps in slices, and not at all once a stop is requested.
   private func spendDelay(records: Int) {
     guard settings.delayPerRecord > .zero else { return }
-    let until = time.monotonicNanoseconds + settings.delayPerRecord.nanoseconds * Int64(records)
+    let until = time.monotonicNanoseconds.saturatingAdd((settings.delayPerRecord * records).nanoseconds)
     while !stop.isRequested {
       let rest = until - time.monotonicNanoseconds
       guard rest > 0 else { return }

@@ -36,6 +36,9 @@ public struct StateRecord {
     }
     self.key = key
     nextOffset = Int64(littleEndian: value.loadUnaligned(fromByteOffset: 2, as: Int64.self))
+    guard nextOffset >= 0 else {
+      throw .foreignState(group: group, why: "it covers the offset \(nextOffset), which no partition has")
+    }
     payload = UnsafeRawBufferPointer(rebasing: value[Self.prefixLength...])
   }
 

@@ -87,7 +87,7 @@ public enum CivilTime {
 
   /// Division that rounds down, for times before 1970.
   @inline(__always)
-  private static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
+  static func floor(_ value: Int64, by divisor: Int64) -> Int64 {
     (value >= 0 ? value : value - (divisor - 1)) / divisor
   }
 }

@@ -19,3 +19,18 @@ extension Duration {
   /// Whole milliseconds, rounded down.
   public var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }
+
+extension Int64 {
+  /// The sum of numbers that are not negative, or the largest one when it does not fit: deadlines of accepted options may
+  /// lie beyond the end of time.
+  public func saturatingAdd(_ other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+
+  /// The product of numbers that are not negative, or the largest one when it does not fit.
+  public func saturatingMultiply(_ other: Int64) -> Int64 {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
+  }
+}

@@ -51,7 +51,8 @@ final class MemberFile {
       let count = try withUnsafeMutableBytes(of: &stamp) { buffer throws(ErrorNumber) in
         try file.read(into: buffer, at: 0)
       }
-      return count < stampBytes || MachineClock.nanoseconds - Int64(littleEndian: stamp) <= leaseNanoseconds
+      // Wrapping, because a damaged file may hold any number.
+      return count < stampBytes || MachineClock.nanoseconds &- Int64(littleEndian: stamp) <= leaseNanoseconds
     } catch {
       return error.code != ENOENT
     }

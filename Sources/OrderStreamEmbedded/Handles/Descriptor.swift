@@ -77,6 +77,10 @@ struct Descriptor: ~Copyable {
   }
 
   borrowing func synchronize() throws(ErrorNumber) {
+    #if canImport(Darwin)
+      // fsync leaves the bytes in the drive's cache there. Some file systems know only fsync.
+      if fcntl(number, F_FULLFSYNC) == 0 { return }
+    #endif
     if fsync(number) != 0 { throw .current }
   }
 }

@@ -6,7 +6,7 @@ struct FlushBudget {
   private static let longestMilliseconds = 40
   private static let shortMilliseconds = 20
 
-  private(set) var bytes = 4 << 20
+  private(set) var bytes = most
 
   /// - Parameter nanoseconds: how long a transaction of `used` bytes held the write lock.
   mutating func learn(used: Int, nanoseconds: Int64) {

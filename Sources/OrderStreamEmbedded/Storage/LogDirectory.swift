@@ -18,33 +18,43 @@ struct LogDirectory: Sendable, Hashable {
 
   /// Makes the directory, with its parents, for the owner alone. One that is there stays as it is.
   func create() throws(BrokerError) {
-    let isNew = !FileManager.default.fileExists(atPath: path)
-    for directory in [path, members] {
-      do {
-        try FileManager.default.createDirectory(
-          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-      } catch {
-        throw BrokerError(
-          .cannotCreate, "cannot create the log directory \(directory)", why: StorageErrors.words(error),
-          remedy: "name a directory that can be written with --brokers embedded:<directory>")
-      }
+    let missing = missingDirectories()
+    for directory in missing.reversed().map(\.path) + [members] where mkdir(directory, 0o700) != 0 && errno != EEXIST {
+      throw BrokerError(
+        .cannotCreate, "cannot create the log directory \(path)", why: ErrorNumber.current.words,
+        remedy: "name a directory that can be written with --brokers embedded:<directory>")
     }
     Failpoint.reach("directory/made")
-    if isNew { try synchronizeParent() }
-  }
-
-  /// What is acknowledged must not go because the name of its directory did.
-  private func synchronizeParent() throws(BrokerError) {
-    do {
-      let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
-      try Descriptor(opening: parent, flags: O_RDONLY | O_DIRECTORY).synchronize()
-    } catch {
-      throw StorageErrors.broker(error, "cannot create the log directory \(path)")
+    // What is acknowledged must not go because the name of a directory above it did.
+    for directory in missing {
+      do {
+        let parent = directory.deletingLastPathComponent().path
+        try Descriptor(opening: parent, flags: O_RDONLY | O_DIRECTORY).synchronize()
+      } catch {
+        throw StorageErrors.broker(error, "cannot create the log directory \(path)")
+      }
     }
   }
 
-  /// Marks without a database tell of a log that was lost.
-  var hasMarks: Bool { FileManager.default.fileExists(atPath: marks) }
+  /// The directory and those above it that are not there.
+  private func missingDirectories() -> [URL] {
+    var missing: [URL] = []
+    var directory = URL(fileURLWithPath: path)
+    while directory.path != "/", !FileManager.default.fileExists(atPath: directory.path) {
+      missing.append(directory)
+      directory.deleteLastPathComponent()
+    }
+    return missing
+  }
+
+  /// Whether there is nothing, not even marks: without a database they tell of a log that was lost. What cannot be looked
+  /// at is there.
+  var isAbsent: Bool {
+    [database, marks].allSatisfy { file in
+      var status = stat()
+      return stat(file, &status) != 0 && errno == ENOENT
+    }
+  }
 
   var hasDatabase: Bool { FileManager.default.fileExists(atPath: database) }
 }

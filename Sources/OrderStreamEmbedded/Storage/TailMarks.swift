@@ -98,11 +98,10 @@ final class TailMarks {
 
     func mark(of partition: Int64) -> TailMark? {
       guard UInt64(littleEndian: words.0) == UInt64(partition), UInt64(littleEndian: words.3) >> 32 == UInt64(seal),
-        words.3 != 0
+        words.3 != 0, let end = Int64(exactly: UInt64(littleEndian: words.1))
       else { return nil }
       return TailMark(
-        partition: partition, end: Int64(UInt64(littleEndian: words.1)),
-        crc: UInt32(truncatingIfNeeded: UInt64(littleEndian: words.2)))
+        partition: partition, end: end, crc: UInt32(truncatingIfNeeded: UInt64(littleEndian: words.2)))
     }
 
     private var seal: UInt32 {

@@ -3,7 +3,6 @@ import OrderStreamCore
 
 /// Looks at a cluster and changes its topics and groups. One thread.
 final class KafkaAdmin: Admin {
-  private static let changeLimit = Duration.seconds(15)
 
   private let context: KafkaContext
   private let steps: TopicSteps
@@ -108,24 +107,14 @@ final class KafkaAdmin: Admin {
   }
 
   private func checkName(_ name: String) throws(BrokerError) {
-    let isAllowed = name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"),
-        UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-        true
-      default: false
-      }
-    }
-    guard isAllowed, (1...200).contains(name.utf8.count) else {
+    guard BrokerName.isValid(name) else {
       throw BrokerError(
-        .invalidTopic, "cannot create a topic", why: "its name is not 1 to 200 of the characters A–Z a–z 0–9 . _ -",
-        recovery: .none)
+        .invalidTopic, "cannot create the topic \(name.debugDescription)", why: BrokerName.rule, recovery: .none)
     }
   }
 
   private func deleteGroup(_ group: String) throws(BrokerError) {
-    do { try context.lookup.deleteGroup(group, Self.changeLimit) } catch {
+    do { try context.lookup.deleteGroup(group, TopicSteps.changeLimit) } catch {
       if error.code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND {
         throw context.errors.map(error, "cannot delete the group \(group)", recovery: BrokerError.Recovery.none)
       }
@@ -137,7 +126,7 @@ final class KafkaAdmin: Admin {
   private func deleteRecords(_ partition: TopicPartition, before: Offset) throws(BrokerError) {
     let list = PartitionList(capacity: 1)
     list.add(partition.topic, partition.partition, offset: before)
-    do { try context.lookup.deleteRecords(list, Self.changeLimit) } catch {
+    do { try context.lookup.deleteRecords(list, TopicSteps.changeLimit) } catch {
       throw context.errors.map(
         error, "cannot delete records of \(partition)@…\(before)", recovery: BrokerError.Recovery.none)
     }

@@ -3,7 +3,7 @@ import OrderStreamCore
 
 /// Changes of topics that can be seen everywhere when they return. Any thread.
 struct TopicSteps {
-  private static let changeLimit = Duration.seconds(15)
+  static let changeLimit = Duration.seconds(15)
 
   let context: KafkaContext
 

@@ -30,7 +30,10 @@ enum PropertyRules {
   /// - Throws: `configuration`.
   static func check(_ properties: [(key: String, value: String)]) throws(BrokerError) {
     for property in properties {
-      guard let reason = refused[property.key.lowercased()] else { continue }
+      var key = property.key.lowercased()
+      // librdkafka takes settings of topics with this prefix too.
+      if key.hasPrefix("topic.") { key.removeFirst("topic.".count) }
+      guard let reason = refused[key] else { continue }
       throw BrokerError(
         .configuration, "cannot set the property \(property.key)", why: reason, remedy: "leave it out", recovery: .none)
     }

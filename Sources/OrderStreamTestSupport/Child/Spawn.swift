@@ -37,7 +37,13 @@ package enum Spawn {
 
   /// - Returns: the id of the child; the shell that sets it up has become the binary by `exec`.
   package static func start(_ plan: Plan) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
+    #if canImport(Darwin)
+      var actions: posix_spawn_file_actions_t?
+      var attributes: posix_spawnattr_t?
+    #else
+      var actions = posix_spawn_file_actions_t()
+      var attributes = posix_spawnattr_t()
+    #endif
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     for (number, stream) in plan.streams.enumerated() {
@@ -46,7 +52,6 @@ package enum Spawn {
     for (number, stream) in plan.streams.enumerated() where stream == nil {
       posix_spawn_file_actions_addclose(&actions, Int32(number))
     }
-    var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     var signals = sigset_t()

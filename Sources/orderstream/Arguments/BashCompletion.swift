@@ -58,7 +58,6 @@ enum BashCompletion {
     switch completion {
     case .nothing: ""
     case .file: files("-f")
-    case .directory: files("-d")
     case .brokers: "COMPREPLY=($(compgen -W 'embedded localhost:9092' -- \"$cur\"));"
     case .choice(let values): "COMPREPLY=($(compgen -W '\(values.joined(separator: " "))' -- \"$cur\"));"
     }

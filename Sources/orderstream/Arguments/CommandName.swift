@@ -3,7 +3,4 @@ enum CommandName: String, CaseIterable, Sendable {
   case produce, inventory, analytics, replay
   case lagDemo = "lag-demo"
   case status, tail, audit, help, completions
-
-  /// What `"schema"` says in a `--json` document: `orderstream.<command>/1`.
-  var schema: String { "orderstream.\(rawValue)/1" }
 }

@@ -26,7 +26,6 @@ enum FishCompletion {
     case _ where spec.isFlag: break
     case .nothing: words += " -x"
     case .file: words += " -r -F"
-    case .directory: words += " -x -a '(__fish_complete_directories)'"
     case .brokers: words += " -x -a 'embedded localhost:9092'"
     case .choice(let values): words += " -x -a \(quoted(values.joined(separator: " ")))"
     }

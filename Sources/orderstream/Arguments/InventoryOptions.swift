@@ -1,3 +1,5 @@
+import OrderStreamCore
+
 /// `orderstream inventory`, checked.
 struct InventoryOptions: Hashable, Sendable {
   var common: CommonOptions
@@ -21,10 +23,10 @@ struct InventoryOptions: Hashable, Sendable {
     bounds = try reader.bounds()
     acceptLoss = reader.flag(.acceptLoss)
     guard let deadLetterTopic else { return }
-    if deadLetterTopic.utf8.count > NameArgument.maxLength {
+    if deadLetterTopic.utf8.count > BrokerName.maxLength {
       throw reader.conflict(
         "option --topic",
-        "the name of its dead-letter topic, '\(deadLetterTopic)', is longer than \(NameArgument.maxLength)",
+        "the name of its dead-letter topic, '\(deadLetterTopic)', is longer than \(BrokerName.maxLength)",
         "use a shorter name, or --on-error skip")
     }
     if deadLetterTopic == outputTopic {

@@ -2,7 +2,7 @@
 struct OptionSpec: Sendable {
   /// What a shell offers for the value.
   enum Completion: Hashable, Sendable {
-    case nothing, file, directory, brokers
+    case nothing, file, brokers
     case choice([String])
   }
 

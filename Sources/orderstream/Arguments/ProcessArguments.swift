@@ -18,9 +18,11 @@ enum ProcessArguments {
 
   /// Overwrites the value of a secret property where the system shows it to every user (`ps`).
   private static func hideSecret(of argument: String, at pointer: UnsafeMutablePointer<CChar>) {
-    guard let equals = argument.utf8.firstIndex(of: UInt8(ascii: "=")) else { return }
-    let name = argument[..<equals]
-    let property = Property(key: String(name.hasPrefix("-X") ? name.dropFirst(2) : name), value: "")
+    var pair = argument[...]
+    // -Xkey=value and -X=key=value are one word, -X key=value are two.
+    if pair.hasPrefix("-X") { pair = pair.dropFirst(pair.hasPrefix("-X=") ? 3 : 2) }
+    guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")) else { return }
+    let property = Property(key: String(pair[..<equals]), value: "")
     guard property.isSecret else { return }
     var position = pointer + argument.utf8.distance(from: argument.startIndex, to: equals) + 1
     while position.pointee != 0 {

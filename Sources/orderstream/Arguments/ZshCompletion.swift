@@ -55,7 +55,6 @@ enum ZshCompletion {
     switch spec.completion {
     case .nothing: return ":\(name): "
     case .file: return ":\(name):_files"
-    case .directory: return ":\(name):_files -/"
     case .brokers: return ":\(name):(embedded localhost\\:9092)"
     case .choice(let values): return ":\(name):(\(values.joined(separator: " ")))"
     }

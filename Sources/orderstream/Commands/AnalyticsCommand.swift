@@ -10,7 +10,9 @@ struct AnalyticsCommand {
     let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
-    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+    let source = try SourceTopic(
+      options.topic, follow: options.bounds.follow, context: context, admin: admin,
+      remedy: "produce to it first, or use --follow to wait for it")
 
     var settings = PipelineLoop.Settings(
       consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),
@@ -22,7 +24,7 @@ struct AnalyticsCommand {
     // A live report shows what is committed, so nothing may be ahead of it.
     settings.commitsWhileReading = !options.bounds.follow
     let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
-    let output = MetricsOutput(context: context, broker: broker.name, file: file)
+    let output = MetricsOutput(context: context, broker: broker.name, file: file, follows: options.bounds.follow)
     let observer = RunObserver(
       "analytics", context: context,
       live: options.bounds.follow

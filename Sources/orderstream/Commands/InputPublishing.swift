@@ -65,8 +65,7 @@ struct InputPublishing {
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     if let failure {
       context.console.report(failure)
-      if ![.unavailable, .io, .data].contains(failure.code) { return failure.code }
-      counts.findings.append(failure.code)
+      counts.findings.append(failure.code.ofMissingEvents)
     }
     if report.deliveries.failed > 0 { counts.findings.append(.unavailable) }
     return ExitCode.combined(counts.findings)

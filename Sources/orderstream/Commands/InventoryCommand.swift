@@ -9,7 +9,9 @@ struct InventoryCommand {
     let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
-    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+    let source = try SourceTopic(
+      options.topic, follow: options.bounds.follow, context: context, admin: admin,
+      remedy: "produce to it first, or use --follow to wait for it")
     let bound = try PipelineRun.bound(options.bounds, source: source, admin: admin)
 
     let outputs = [options.outputTopic] + (options.deadLetterTopic.map { [$0] } ?? [])

@@ -31,7 +31,7 @@ struct LagDemoCommand {
   private func exitCode(_ result: LagRun.Result) -> ExitCode {
     var findings: [ExitCode] = []
     if let failure = result.failure {
-      if ![.io, .unavailable, .data].contains(failure.code) { return failure.code }
+      guard failure.code.isFinding else { return failure.code }
       findings.append(failure.code)
     }
     if let signal = Signals.exitCode, result.report.wasCutShort { return ExitCode.combined(findings + [signal]) }

@@ -146,14 +146,15 @@ struct LagRun {
         if now - end > drainTimeout.nanoseconds { return }
       }
       if context.stop.isRequested { return }
-      next += options.sampleInterval.nanoseconds
+      next = next.saturatingAdd(options.sampleInterval.nanoseconds)
       if next > now { context.time.sleep(.nanoseconds(next - now)) } else { next = now }
     }
   }
 
   private var drainTimeout: Duration {
     if let given = options.drainTimeout { return given }
-    return options.consumerDelay * Int(options.events) * 2 + LagDemoCommand.drainAllowance
+    let twice = options.consumerDelay.nanoseconds.saturatingMultiply(options.events).saturatingMultiply(2)
+    return .nanoseconds(twice.saturatingAdd(LagDemoCommand.drainAllowance.nanoseconds))
   }
 
   /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the

@@ -52,14 +52,15 @@ final class LineReader {
     if descriptor > 0 { close(descriptor) }
   }
 
-  /// The next line; `nil` at the end. A last line without a line feed counts.
+  /// The next line; `nil` at the end, and once a signal requests a stop. A last line without a line feed counts.
   /// - Throws: `io` when the file cannot be read on.
   func next() throws(CommandError) -> Line? {
     line.removeAll()
     var isTooLong = false
     while true {
       if unread.isEmpty, try !fill() {
-        if line.isEmpty && !isTooLong { return nil }
+        // A signal may come in the middle of a line, whose end is not known then.
+        if !isAtEnd || line.isEmpty && !isTooLong { return nil }
         return finished(isTooLong)
       }
       let bytes = UnsafeRawBufferPointer(rebasing: chunk[unread])

@@ -5,11 +5,12 @@ struct MetricsOutput {
   let context: CommandContext
   let broker: String
   let file: AtomicFile?
+  let follows: Bool
 
   /// The result of the run: the report on stdout and, the same bytes, in the file (the file is text also with `--json`).
   func final(_ report: MetricsReport, activeMilliseconds: Int64) throws(CommandError) {
     try write(report)
-    if context.console.outputIsTerminal && isLiveView { try context.console.write("\u{1b}[H\u{1b}[J") }
+    if isLiveView { try context.console.write("\u{1b}[H\u{1b}[J") }
     try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
     context.draw("Orders by minute (░ failed)") { report.chart(width: $0) }
   }
@@ -32,8 +33,9 @@ struct MetricsOutput {
     try context.console.write(buffer)
   }
 
+  /// Whether the terminal shows one report in place of the last one.
   private var isLiveView: Bool {
-    context.console.outputIsTerminal && context.console.canRedraw && !context.options.json
+    follows && context.console.outputIsTerminal && context.console.canRedraw && !context.options.json
   }
 
   private func write(_ report: MetricsReport) throws(CommandError) {

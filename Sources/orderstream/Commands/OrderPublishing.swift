@@ -26,9 +26,13 @@ struct OrderPublishing {
   }
 
   func nextOrderNumber() throws(CommandError) -> Int64 {
-    try CommandError.wrap { () throws(BrokerError) in
+    let number = try CommandError.wrap { () throws(BrokerError) in
       try OrderNumbering.firstNumber(topic: topic, broker: broker, admin: admin, time: context.time)
     }
+    if let number { return number }
+    throw CommandError(
+      .data, "cannot number new orders of \(topic)", why: "it has the order with the last number there is",
+      remedy: "name a free range with --first-order")
   }
 
   /// Publishes the orders of `options` to the prepared topic.

@@ -27,7 +27,7 @@ struct PipelineRun {
     }
     observer.finish()
     failure = failure ?? observer.failure
-    if let failure, ![.data, .unavailable].contains(failure.code) { throw failure }
+    if let failure, !failure.code.comesAfterWork { throw failure }
     self.summary = summary
     self.failure = failure
   }

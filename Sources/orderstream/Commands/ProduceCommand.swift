@@ -34,7 +34,7 @@ struct ProduceCommand {
 
   private func exitCode(_ report: ProduceReport, failure: CommandError?) -> ExitCode {
     var findings: [ExitCode] = []
-    if let failure { findings.append(failure.code == .io ? .io : .unavailable) }
+    if let failure { findings.append(failure.code.ofMissingEvents) }
     if report.deliveries.failed > 0 { findings.append(.unavailable) }
     if let signal = Signals.exitCode, context.stop.isRequested, isCutShort(report) { findings.append(signal) }
     return ExitCode.combined(findings)

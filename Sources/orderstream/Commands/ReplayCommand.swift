@@ -36,10 +36,17 @@ struct ReplayCommand {
       partitionCount: source.partitionCount, ends: try source.frozenEnds(admin), time: context.time,
       stop: context.stop)
     let lowBefore = try lowWatermarks(admin)
-    let initial = try pass(replay, resetsGroup: false, into: files.initial)
-    guard let initial else { return try finishCutShort(nil, broker.name) }
-    let second = try pass(replay, resetsGroup: true, into: files.replay)
-    guard let second else { return try finishCutShort(initial, broker.name) }
+    var initial: Replay.Pass?
+    var second: Replay.Pass?
+    var failure: CommandError?
+    do throws(CommandError) {
+      initial = try pass(replay, resetsGroup: false, into: files.initial)
+      if initial != nil { second = try pass(replay, resetsGroup: true, into: files.replay) }
+    } catch {
+      guard error.code.comesAfterWork else { throw error }
+      failure = error
+    }
+    guard let initial, let second else { return try finishCutShort(initial, failure, broker.name) }
     let report = ReplayReport(
       topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
       replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
@@ -49,10 +56,16 @@ struct ReplayCommand {
     return report.isMatch ? .success : .refuted
   }
 
-  private func finishCutShort(_ initial: Replay.Pass?, _ broker: String) throws(CommandError) -> ExitCode {
+  private func finishCutShort(
+    _ initial: Replay.Pass?, _ failure: CommandError?, _ broker: String
+  ) throws(CommandError) -> ExitCode {
     try context.emit(
       ReplayReport.CutShort(topic: options.topic, initial: initial?.summary), broker: broker,
       activeMilliseconds: (initial?.run.activeNanoseconds ?? 0) / 1_000_000)
+    if let failure {
+      context.console.report(failure)
+      return failure.code
+    }
     return Signals.exitCode ?? .success
   }
 

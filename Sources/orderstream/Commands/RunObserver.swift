@@ -30,7 +30,8 @@ final class RunObserver: PipelineObserver {
 
   func pipelineTurned(loop: PipelineLoop) {
     progress.update { line(loop) }
-    guard hasNews, let live, failure == nil else { return }
+    // Only what is committed is shown, so the totals and the number of records are of one moment.
+    guard hasNews, !loop.hasUncommittedRecords, let live, failure == nil else { return }
     let now = context.time.monotonicNanoseconds
     guard now >= nextLive else { return }
     nextLive = now + Self.liveInterval.nanoseconds

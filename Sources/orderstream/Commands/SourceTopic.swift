@@ -6,7 +6,10 @@ struct SourceTopic {
   let partitionCount: Int32
 
   /// A bounded run needs an existing topic; `--follow` creates a missing one.
-  init(_ name: String, follow: Bool, context: CommandContext, admin: any Admin) throws(CommandError) {
+  /// - Parameter remedy: what to do about a missing topic.
+  init(
+    _ name: String, follow: Bool, context: CommandContext, admin: any Admin, remedy: String = "produce to it first"
+  ) throws(CommandError) {
     self.name = name
     let wishes = context.topicWishes
     let found = try CommandError.wrap { () throws(BrokerError) in
@@ -16,13 +19,15 @@ struct SourceTopic {
     guard let found else {
       throw CommandError(
         .input, "cannot read topic \(name)", why: "there is no such topic",
-        remedy: "produce to it first, or use --follow to wait for it")
+        remedy: remedy)
     }
     partitionCount = found
   }
 
   /// The ends of all partitions now: the bound of a bounded run.
   func frozenEnds(_ admin: any Admin) throws(CommandError) -> [Offset] {
-    try CommandError.wrap { () throws(BrokerError) in try admin.watermarks(topic: name).map(\.high) }
+    try CommandError.wrap { () throws(BrokerError) in
+      try admin.watermarks(topic: name, partitions: Int(partitionCount)).map(\.high)
+    }
   }
 }

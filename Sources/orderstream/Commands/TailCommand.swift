@@ -9,7 +9,9 @@ struct TailCommand {
     let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
-    let source = try SourceTopic(options.topic, follow: options.bounds.follow, context: context, admin: admin)
+    _ = try SourceTopic(
+      options.topic, follow: options.bounds.follow, context: context, admin: admin,
+      remedy: "produce to it first, or use --follow to wait for it")
     let watermarks = try CommandError.wrap { () throws(BrokerError) in
       try admin.watermarks(topic: options.topic)
     }
@@ -24,9 +26,9 @@ struct TailCommand {
       try follow(starts, consumer, &printer)
       return .success
     }
-    for partition in 0..<Int(source.partitionCount) {
-      let start = PartitionOffset(partition: Int32(partition), offset: starts[partition])
-      try print(start, to: watermarks[partition].high, consumer, &printer)
+    for (partition, (start, marks)) in zip(starts, watermarks).enumerated() {
+      let start = PartitionOffset(partition: Int32(partition), offset: start)
+      try print(start, to: marks.high, consumer, &printer)
       if printer.isDone { break }
     }
     return context.stop.isRequested ? Signals.exitCode ?? .success : .success

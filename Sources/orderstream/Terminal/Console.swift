@@ -15,7 +15,6 @@ import Synchronization
 final class Console: Sendable {
   let outputIsTerminal: Bool
   let errorIsTerminal: Bool
-  let outputStyle: Style
   let errorStyle: Style
   /// `-q`: no notes and no progress.
   let isQuiet: Bool
@@ -36,7 +35,6 @@ final class Console: Sendable {
     isQuiet = quiet
     outputIsTerminal = Descriptor.isTerminal(output)
     errorIsTerminal = Descriptor.isTerminal(errors)
-    outputStyle = Style(isColored: color.isColored(terminal: outputIsTerminal, environment: environment))
     errorStyle = Style(isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
   }
 

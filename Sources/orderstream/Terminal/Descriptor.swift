@@ -78,6 +78,16 @@ enum Descriptor {
     }
   }
 
+  /// Has the bytes of a file, or the names in a directory, on the disk.
+  /// - Returns: 0, or the `errno` of the call that failed.
+  static func synchronize(_ descriptor: Int32) -> Int32 {
+    #if canImport(Darwin)
+      // fsync leaves the bytes in the drive's cache there. Some file systems know only fsync.
+      if fcntl(descriptor, F_FULLFSYNC) == 0 { return 0 }
+    #endif
+    return fsync(descriptor) == 0 ? 0 : errno
+  }
+
   static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
   /// The words of the system for an error number.

@@ -50,7 +50,10 @@ struct SecretTests {
       let pipe = try PipeEnds()
       defer { close(pipe.write) }
       let child = try stage.start(
-        ["produce", "--input", "-", "-X", "sasl.password=\(Self.canary)", "-Xssl.key.password=\(Self.canary)"],
+        [
+          "produce", "--input", "-", "-X", "sasl.password=\(Self.canary)", "-Xssl.key.password=\(Self.canary)",
+          "-X=ssl.keystore.password=\(Self.canary)",
+        ],
         input: pipe.read, environment: ["ORDERSTREAM_BROKERS": "embedded"], prelude: "ulimit -c unlimited")
       close(pipe.read)
       func proc(_ name: String) -> String {

@@ -25,6 +25,25 @@ struct SignalTests {
   }
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  func aLineThatASignalCutsShortIsNoPoison(signal: Int32, code: Int32) throws {
+    let stage = try Stage()
+    let order = try stage.run("produce", "--dry-run", "--events", "1").output
+    let pipe = try PipeEnds()
+    let child = try stage.start(["produce", "--input", "-", "--json"], input: pipe.read)
+    close(pipe.read)
+    let lines = Array(order) + Array("bad\n".utf8) + Array(order.dropLast(20))
+    let written = lines.withUnsafeBytes { write(pipe.write, $0.baseAddress, $0.count) }
+    #expect(written > 0)
+    try child.wait(for: "the first lines") { child.errors.contains("line 2") }
+    child.send(signal)
+    let outcome = try child.end(within: .seconds(5))
+    close(pipe.write)
+    // The bad line would be 65 in a whole run.
+    #expect(try outcome.code == code && outcome.document["rejected"].int == 1, "\(outcome)")
+    #expect(try outcome.document["acknowledged"].int == 1 && outcome.errorLines.count == 1, "\(outcome)")
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func aBoundedRunCutShortCommitsWhatItCounts(signal: Int32, code: Int32) throws {
     let stage = try Stage()
     try stage.run("produce", "--events", "40000", "-q")
@@ -73,10 +92,13 @@ struct SignalTests {
       ["produce", "--dry-run", "--events", "1000000"], output: .descriptor(pipe.write))
     var entry = pollfd(fd: pipe.read, events: Int16(POLLIN), revents: 0)
     try child.wait(for: "its first bytes") { poll(&entry, 1, 0) > 0 }
+    let start = ContinuousClock.now
     child.send(SIGTERM)
     child.send(SIGINT)
     // Two signals of one kind may become one, and either may come first.
     let outcome = try child.end(within: .seconds(5))
+    // After one alone it would wait a second for a reader.
+    #expect(ContinuousClock.now - start < .milliseconds(900))
     #expect([130, 143].contains(outcome.code), "\(outcome)")
     close(pipe.read)
     close(pipe.write)
