@@ -6,6 +6,8 @@
 set -euo pipefail
 
 OLDEST_RDKAFKA=2.0.2
+# swift-log asks for it, and the tests for its exit tests.
+OLDEST_SWIFT=6.2
 
 fail() {
   printf 'error: %s\n' "$*" >&2
@@ -14,12 +16,16 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# at_least <version> <oldest>, both as major.minor
+at_least() {
+  [ "${1%.*}" -gt "${2%.*}" ] || { [ "${1%.*}" -eq "${2%.*}" ] && [ "${1#*.}" -ge "${2#*.}" ]; }
+}
+
 check_swift() {
-  have swift || fail "no Swift toolchain: the build needs Swift 6; install it from https://www.swift.org/install/"
-  local major
-  major=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\).*/\1/p' | head -n 1)
-  [ "${major:-0}" -ge 6 ] ||
-    fail "Swift ${major:-of an unknown version} is too old: the build needs Swift 6; install it from https://www.swift.org/install/"
+  local remedy="the build needs Swift $OLDEST_SWIFT; install it from https://www.swift.org/install/" version
+  have swift || fail "no Swift toolchain: $remedy"
+  version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
+  at_least "${version:-0.0}" "$OLDEST_SWIFT" || fail "Swift ${version:-of an unknown version} is too old: $remedy"
 }
 
 # The compiler that the build will use is the one beside swift, where there is one.

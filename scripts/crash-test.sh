@@ -9,15 +9,24 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# read_number <option> <value> <smallest>: sets $number to a value that the shell can count with, or ends the script.
+read_number() {
+  case "$2" in
+    '' | *[!0-9]* | ???????????????????*) die "$1 needs a whole number of at most 18 digits, not '$2'" ;;
+  esac
+  number=$((10#$2))
+  [ "$number" -ge "$3" ] || die "$1 needs a whole number from $3 on, not '$2'"
+}
+
 kills=100 events=300000 seed=$$
 while [ $# -gt 0 ]; do
   case "$1" in
     --kills | --events | --seed)
-      [ -n "${2:-}" ] || die "$1 needs a number"
+      [ $# -ge 2 ] || die "$1 needs a whole number"
       case "$1" in
-        --kills) kills=$2 ;;
-        --events) events=$2 ;;
-        --seed) seed=$2 ;;
+        --kills) read_number "$1" "$2" 1 && kills=$number ;;
+        --events) read_number "$1" "$2" 1 && events=$number ;;
+        --seed) read_number "$1" "$2" 0 && seed=$number ;;
       esac
       shift 2
       ;;
@@ -34,7 +43,8 @@ case "$BROKER" in
   *) longest_ms=2500 ;;
 esac
 
-random_ms() { echo $((1 + (RANDOM * 32768 + RANDOM) % $1)); }
+# Sets $ms to a random time up to this one. Not for a $(…): a subshell has random numbers of its own, whatever the seed.
+random_ms() { ms=$((1 + (RANDOM * 32768 + RANDOM) % $1)); }
 
 seconds() { printf '%d.%03d\n' $(($1 / 1000)) $(($1 % 1000)); }
 
@@ -61,7 +71,8 @@ kill_until_done() {
   shift
   show "$@"
   while [ "$count" -lt "$kills" ]; do
-    start_and_kill "$(random_ms "$longest")" "$@"
+    random_ms "$longest"
+    start_and_kill "$ms" "$@"
     starts=$((starts + 1))
     if [ "$ended" -eq 137 ]; then
       count=$((count + 1))
@@ -81,7 +92,8 @@ run "$WORK/produce.json" orderstream produce --events "$events" --span 2h -t "$t
 claim "all $events events were acknowledged" "$(json "$WORK/produce.json" acknowledged)" -eq "$events"
 known=$events
 for _ in 1 2 3 4 5; do
-  start_and_kill "$((1100 + $(random_ms 1000)))" \
+  random_ms 1000
+  start_and_kill $((1100 + ms)) \
     "$ORDERSTREAM_BIN" produce --events 1000000 --rate 5000/s --span 1h --progress plain -t "$topic"
   acknowledged=$(sed -n 's/.* \([0-9]*\) acknowledged$/\1/p' "$WORK/stderr.txt" | tail -n 1)
   orderstream tail -t "$topic" --raw >"$WORK/orders.jsonl"

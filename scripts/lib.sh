@@ -5,6 +5,7 @@
 #   RUN       a word that no other run has, for names of topics and groups
 #   BROKER    ORDERSTREAM_BROKERS if set, else an embedded log in WORK (exported as ORDERSTREAM_BROKERS)
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/orderstream.XXXXXX")

@@ -23,6 +23,10 @@ say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
 # In the copy, with the toolchain's noise in a file.
 build() { (cd "$copy" && swift build --build-tests) >"$WORK/build.txt" 2>&1; }
+build_failed() { # what that means
+  tail -n 20 "$WORK/build.txt" >&2
+  die "$1"
+}
 run_tests() { (cd "$copy" && swift test --skip-build --filter "$1") >"$WORK/tests.txt" 2>&1 </dev/null; }
 
 # mutation <name> <guarantee> <tests> {<file> <text> <replacement>} …: every text must be there exactly once.
@@ -42,10 +46,7 @@ mutation() {
       s/\Q$ENV{FROM}\E/$ENV{TO}/' "$copy/$1" || die "the mutation $name no longer fits"
     shift 3
   done
-  if ! build; then
-    tail -n 20 "$WORK/build.txt" >&2
-    die "the mutation $name does not compile"
-  fi
+  build || build_failed "the mutation $name does not compile"
   if run_tests "$tests"; then
     verdict='SURVIVED' failed='none'
     survivors=$((survivors + 1))
@@ -68,7 +69,7 @@ else
 fi
 say 'building the copy as it is'
 # Objects of an older copy do not always fit.
-build || { (cd "$copy" && swift package clean) && build; } || die "the repository does not build: see $WORK/build.txt"
+build || { (cd "$copy" && swift package clean) && build; } || build_failed 'the repository does not build'
 
 mutations() {
   mutation commit-before-effect 'offsets move with the output' 'SweepTests/inventory' \
@@ -154,7 +155,8 @@ mutations() {
 mutations
 [ -n "$baseline" ] || die 'no mutation of that name'
 if ! run_tests "$baseline"; then
-  grep -E '^✘' "$WORK/tests.txt" | head -n 20 >&2
+  # A crash of the test process leaves no such line.
+  grep -m 20 '^✘' "$WORK/tests.txt" >&2 || tail -n 20 "$WORK/tests.txt" >&2
   die 'the tests fail without a mutation'
 fi
 say 'the tests pass without a mutation'

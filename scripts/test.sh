@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything with warnings as errors, and runs all tests.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say_failed() { printf '\ntest: FAILED\n'; }
