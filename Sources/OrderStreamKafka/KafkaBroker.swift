@@ -87,7 +87,8 @@ public final class KafkaBroker: Broker {
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
   public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try KafkaProducer(
+    try refuseBookkeeping(topic)
+    return try KafkaProducer(
       topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, context: context)
   }
 
@@ -99,6 +100,15 @@ public final class KafkaBroker: Broker {
     guard let consumer = consumer as? KafkaConsumer else {
       preconditionFailure("a transaction is for a consumer of the same broker")
     }
+    for output in outputs { try refuseBookkeeping(output) }
     return try KafkaTransaction(for: consumer, outputs: outputs, context: context)
+  }
+
+  /// Nobody's records belong into what the broker or this program keeps there.
+  private func refuseBookkeeping(_ topic: String) throws(BrokerError) {
+    guard KafkaWords.isInternal(topic) else { return }
+    throw BrokerError(
+      .invalidTopic, "cannot write to \(topic)", why: "it is kept by the cluster or by orderstream itself",
+      remedy: "name another topic", recovery: .none)
   }
 }

@@ -82,14 +82,14 @@ final class KafkaContext: Sendable {
     if partitions.isEmpty { return [] }
     let what = "cannot look up offsets of \(topic)"
     return try ask(what) { timeout throws(NativeError) in
-      let list = PartitionList(topic: topic, partitions: partitions, offset: timestampMs)
-      try client.offsetsForTimes(list, timeout)
-      var found: [Offset?] = []
-      for element in list.elements {
-        try NativeError.check(element.error)
-        found.append(element.offset < 0 ? nil : element.offset)
+      do throws(NativeError) {
+        return try client.offsets(topic, partitions, at: timestampMs, timeout)
+      } catch {
+        guard error.code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION else { throw error }
+        // The topic has grown since this client was told of it.
+        _ = try client.metadata(topic, timeout)
+        return try client.offsets(topic, partitions, at: timestampMs, timeout)
       }
-      return found
     }
   }
 

@@ -57,13 +57,13 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
       return (
         "cannot go on with \(partition)",
         "the records \(from) to \(to - 1) were removed before this group read them",
-        "go on without them with --accept-loss, or start over with analytics --reset-offsets"
+        "go on without them with --accept-loss; analytics can also start over with --reset-offsets"
       )
     case .topicRecreated(let partition, let position, let end):
       return (
         "cannot go on with \(partition)",
         "the group is at offset \(position), but the partition ends at \(end), so the topic was made anew",
-        "start over with analytics --reset-offsets, or use another --group"
+        "recompute with analytics --reset-offsets; inventory starts over with another --group and --output-topic"
       )
     case .groupActive(let group):
       return ("cannot reset group \(group)", "another member is active", "stop it and try again")

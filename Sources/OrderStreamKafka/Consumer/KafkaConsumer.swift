@@ -31,6 +31,11 @@ final class KafkaConsumer: Consumer {
   weak var transaction: KafkaTransaction?
   /// librdkafka forgets that an assignment was lost when positions are moved.
   private var isLost = false
+  /// This member's id in the generation that it was assigned partitions in last.
+  private var memberID = ""
+  /// Clients that ended without an assignment in between.
+  private var clientsInARow = 1
+  private static let clientLimit = 5
 
   init(_ options: ConsumerOptions, partitionCount: Int32, context: KafkaContext) throws(BrokerError) {
     self.options = options
@@ -44,26 +49,30 @@ final class KafkaConsumer: Consumer {
         .notice,
         "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
+    let source = try makeSource()
+    self.source = source
+    if case .sole = options.membership {
+      unanswered = .assigned(Array(0..<partitionCount))
+      // It commits before the first assignment when it resets the group.
+      groupMetadata = GroupMetadata(of: source.client)
+    }
+  }
+
+  /// Makes a client, which joins the group of a member.
+  private func makeSource() throws(BrokerError) -> RecordSource {
     let isMember = if case .member = options.membership { true } else { false }
     let profile = options.group.map { ClientProfile.consumer(group: $0, instance: isMember ? slot?.identity : nil) }
     let client = try context.factory.client(profile ?? .reader())
-    let source = RecordSource(
-      client, topic: options.topic, hasGroup: options.group != nil, context: context,
-      readsHeaders: options.readsHeaders)
-    self.source = source
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.
     _ = try? client.metadata(options.topic, .seconds(5))
-    switch options.membership {
-    case .none: break
-    case .sole:
-      unanswered = .assigned(Array(0..<partitionCount))
-      // It commits before the first assignment when it resets the group.
-      groupMetadata = GroupMetadata(of: client)
-    case .member:
+    if isMember {
       do { try client.subscribe(to: options.topic) } catch {
         throw context.errors.map(error, "cannot join the group of \(options.topic)")
       }
     }
+    return RecordSource(
+      client, topic: options.topic, hasGroup: options.group != nil, context: context,
+      readsHeaders: options.readsHeaders)
   }
 
   deinit { close() }
@@ -72,7 +81,12 @@ final class KafkaConsumer: Consumer {
     let source = try openSource()
     batch.removeAll()
     if let event = pendingEvent(source) { return event }
-    try source.fill(batch, timeout: timeout)
+    if source.client.isFatal { return try replace(source) }
+    do { try source.fill(batch, timeout: timeout) } catch {
+      guard source.client.isFatal else { throw error }
+      batch.removeAll()
+      return try replace(source)
+    }
     if batch.isEmpty && batch.ends.isEmpty, let event = pendingEvent(source) { return event }
     return .polled
   }
@@ -81,6 +95,8 @@ final class KafkaConsumer: Consumer {
   private func pendingEvent(_ source: RecordSource) -> ConsumerEvent? {
     switch source.client.events.takeRebalance() {
     case .assign(let partitions):
+      clientsInARow = 1
+      memberID = source.client.memberID
       unanswered = .assigned(partitions)
       owned = Set(partitions)
       takeGroupMetadata(source.client)
@@ -89,6 +105,40 @@ final class KafkaConsumer: Consumer {
     }
     if unanswered == .revoked && source.client.assignmentLost { unanswered = .lost }
     return unanswered
+  }
+
+  // MARK: - Fenced clients
+
+  /// Answers a fatal error of the client. A member whose coordinator was away for longer than its session is fenced by
+  /// itself: librdkafka has forgotten its member id by then, and asks without one for an instance that the coordinator
+  /// knows. Then another client takes its place, after the caller has given back what the old one had. A member that
+  /// somebody else has replaced ends.
+  private func replace(_ source: RecordSource) throws(BrokerError) -> ConsumerEvent {
+    let error = source.client.fatalError ?? NativeError(RD_KAFKA_RESP_ERR__FATAL)
+    var failure = context.errors.map(error, "cannot read \(options.topic)", recovery: .fatal)
+    guard case .member = options.membership, error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else { throw failure }
+    if isAssigned {
+      unanswered = .lost
+      return .lost
+    }
+    guard clientsInARow < Self.clientLimit, !isTakenByAnother() else {
+      failure.why = "another process has taken the place of this member (\(error.name))"
+      failure.remedy = "let one process use an identity, or run again"
+      throw failure
+    }
+    clientsInARow += 1
+    context.note(.notice, "this member of \(requireGroup()) lost its session; it joins again")
+    self.source = nil
+    self.source = try makeSource()
+    return .polled
+  }
+
+  /// Whether the group has a member with this member's instance id and another member id. When that cannot be learnt,
+  /// nobody else is assumed: the lock of the identity keeps other processes of this machine away.
+  private func isTakenByAnother() -> Bool {
+    guard let slot, let group = try? context.lookup.groups(requireGroup(), .seconds(5)).first else { return false }
+    // Coordinators make the id of a static member of its instance id and a random part.
+    return group.members.contains { $0.id.hasPrefix(slot.identity + "-") && $0.id != memberID }
   }
 
   private func takeGroupMetadata(_ client: NativeClient) {
@@ -109,7 +159,8 @@ final class KafkaConsumer: Consumer {
   func unassign() throws(BrokerError) {
     let source = try openSource()
     if case .member = options.membership { groupMetadata = nil }
-    try source.unassign()
+    // Of a client that has failed nothing is left to give back.
+    do { try source.unassign() } catch { if !source.client.isFatal { throw error } }
     unanswered = nil
     owned = nil
     isLost = false

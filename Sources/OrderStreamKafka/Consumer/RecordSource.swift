@@ -7,9 +7,19 @@ import OrderStreamCore
 /// Everything that touches the client's queue and its assignment is done by this thread, because librdkafka 2.0.2 may
 /// return records from before a seek when those run in parallel.
 final class RecordSource {
-  /// librdkafka's fetchers sleep up to a second after their local queue was full; a question to the leader wakes them.
-  /// How long records may be missing before that.
+  /// The fetchers of librdkafka before 2.2 sleep up to a second after their local queue was full, and a question to the
+  /// leader wakes them. Later ones are told to look more often (`ClientProfile`).
+  private static let mustWake = rd_kafka_version() < 0x0202_00ff
+  /// How long records may be missing before that, and how long the answer is waited for, which does not matter.
   private static let wakeAfter = Duration.milliseconds(3)
+  private static let wakeLimit = Duration.milliseconds(50)
+  /// How long nothing may come, neither a record nor an end, before the brokers are asked whether they are there:
+  /// librdkafka does not tell of every broker that is gone.
+  private static let silenceLimit = Duration.seconds(5)
+  /// A caller that comes back after more than this has done something else.
+  private static let pause = Duration.seconds(1)
+  /// How long nothing may come from a partition that has not ended, although brokers answer.
+  private static let progressLimit = Duration.seconds(60)
   /// How long a call waits inside librdkafka, so that deadlines and rebalances are looked at.
   private static let waitSlice = Duration.milliseconds(100)
   /// How long no broker may be reachable before reading fails.
@@ -30,6 +40,9 @@ final class RecordSource {
   private var heldError: BrokerError? { didSet { isHeld = heldError != nil } }
   private var brokersDown: Deadline?
   private var lookAgain: Deadline?
+  /// When something came last, or polling began after a pause.
+  private var lastSign: Int64
+  private var lastPoll: Int64
   /// Scratch space; `nil`: headers are left out.
   private let headers: ByteBuffer?
 
@@ -46,11 +59,14 @@ final class RecordSource {
     self.queue = queue
     self.context = context
     headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
+    lastSign = context.time.monotonicNanoseconds
+    lastPoll = lastSign
   }
 
   /// Reads on from exactly these positions; whatever was fetched before is dropped.
   func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
     forget()
+    lastSign = context.time.monotonicNanoseconds
     do { try client.assign(PartitionList(topic: topic, positions)) } catch {
       throw context.errors.map(error, "cannot read \(topic)")
     }
@@ -71,6 +87,13 @@ final class RecordSource {
   /// Fills an empty batch: waits up to `timeout` for the first record, end or rebalance, and takes what else is there.
   func fill(_ batch: RecordBatch, timeout: Duration) throws(BrokerError) {
     if let error = heldError { throw error }
+    let start = context.time.monotonicNanoseconds
+    // Nothing can come while nobody polls.
+    if start - lastPoll >= Self.pause.nanoseconds { lastSign = start }
+    defer {
+      lastPoll = context.time.monotonicNanoseconds
+      if !batch.isEmpty || !batch.ends.isEmpty { lastSign = lastPoll }
+    }
     drain(into: batch)
     if batch.isEmpty && batch.ends.isEmpty && heldError == nil { try waitForOne(batch, timeout) }
     while buffer.isEmpty && !batch.isFull && heldError == nil && !client.events.hasRebalance {
@@ -106,7 +129,7 @@ final class RecordSource {
     let deadline = Deadline(timeout, context.time)
     while true {
       // A caller that does not wait comes back at once.
-      let mayWake = timeout > .zero && recordsSinceWake > 0 && cursors.isAnyBehind
+      let mayWake = Self.mustWake && timeout > .zero && recordsSinceWake > 0 && cursors.isAnyBehind
       buffer.fillOne(queue, timeout: deadline.remaining(atMost: mayWake ? Self.wakeAfter : Self.waitSlice))
       if !buffer.isEmpty {
         drain(into: batch)
@@ -122,21 +145,29 @@ final class RecordSource {
   private func wakeFetcher() {
     recordsSinceWake = 0
     guard let partition = cursors.nextBehind() else { return }
-    // The answer does not matter.
-    _ = try? client.queryWatermarks(topic, partition, .seconds(1))
+    // Not rd_kafka_query_watermark_offsets: while the leader is down, 2.0.2 waits in it without end.
+    let question = PartitionList(topic: topic, partitions: [partition], offset: Offset(RD_KAFKA_OFFSET_END))
+    try? client.offsetsForTimes(question, Self.wakeLimit)
   }
 
   /// Whether no broker can be reached now.
   var isCutOff: Bool { client.events.allBrokersDown }
 
-  /// Fails when no broker has been reachable for too long. librdkafka tells when all are gone, and not when one is back.
+  /// Fails when no broker has been reachable for too long, or when nothing comes although one answers. librdkafka tells
+  /// of some brokers that are gone, and of none that is back.
   func checkBrokers() throws(BrokerError) {
-    guard isCutOff else {
+    let silence = Duration.nanoseconds(context.time.monotonicNanoseconds - lastSign)
+    guard isCutOff || silence >= Self.silenceLimit else {
       brokersDown = nil
       return
     }
+    if silence >= Self.progressLimit && cursors.isAnyBehind && brokersDown == nil {
+      throw BrokerError(
+        .timedOut, "cannot read \(topic)", why: "nothing has come for \(silence.milliseconds) ms",
+        remedy: "look whether each partition has a leader", recovery: .fatal)
+    }
     if let lookAgain, !lookAgain.hasPassed { return }
-    lookAgain = Deadline(.seconds(1), context.time)
+    lookAgain = Deadline(isCutOff || brokersDown != nil ? .seconds(1) : Self.silenceLimit, context.time)
     do {
       try client.ping(.milliseconds(500))
       client.events.clearBrokersDown()

@@ -2,21 +2,25 @@ import CRdKafka
 import OrderStreamCore
 
 extension NativeClient {
-  /// Low and high border of a partition; the high one is the last stable offset on a read_committed client.
-  func queryWatermarks(_ topic: String, _ partition: Int32, _ timeout: Duration) throws(NativeError) -> (
-    low: Offset, high: Offset
-  ) {
-    var low: Offset = 0
-    var high: Offset = 0
-    try NativeError.check(
-      rd_kafka_query_watermark_offsets(pointer, topic, partition, &low, &high, timeout.pollMilliseconds))
-    return (low, high)
-  }
-
   /// Replaces each timestamp (milliseconds, or a logical offset) by the first offset at or after it, −1 where there is
   /// none. One request a leader.
   func offsetsForTimes(_ list: borrowing PartitionList, _ timeout: Duration) throws(NativeError) {
     try NativeError.check(rd_kafka_offsets_for_times(pointer, list.pointer, timeout.pollMilliseconds))
+  }
+
+  /// For partitions of one topic, the first offset at or after a time (milliseconds, or a logical offset); `nil` where
+  /// there is none.
+  func offsets(
+    _ topic: String, _ partitions: [Int32], at timestampMs: Int64, _ timeout: Duration
+  ) throws(NativeError) -> [Offset?] {
+    let list = PartitionList(topic: topic, partitions: partitions, offset: timestampMs)
+    try offsetsForTimes(list, timeout)
+    var found: [Offset?] = []
+    for element in list.elements {
+      try NativeError.check(element.error)
+      found.append(element.offset < 0 ? nil : element.offset)
+    }
+    return found
   }
 
   /// Asks any broker for nothing in particular.

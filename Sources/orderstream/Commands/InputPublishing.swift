@@ -122,6 +122,7 @@ struct InputPublishing {
     context.console.report(
       CommandError(
         .data, "cannot publish line \(line) of \(file)", why: "\(poison.message) (\(poison.code))",
-        remedy: "the other lines go through; correct it and publish it alone"))
+        remedy: "the other lines go through; correct it and publish it alone"),
+      endsRun: false)
   }
 }

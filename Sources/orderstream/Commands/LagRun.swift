@@ -27,6 +27,9 @@ struct LagRun {
   let options: LagDemoOptions
   let context: CommandContext
   let broker: any Broker
+  /// How long the lag may be unknown before the run is given up.
+  private static let silenceLimit = Duration.seconds(30)
+
   /// Of the topic and of the group.
   let name: String
   let partitionCount: Int32
@@ -53,11 +56,21 @@ struct LagRun {
     report.produced = end.acknowledged
     report.failedDeliveries = end.failed
     report.consumed = recorder.consumed
-    try sampling.get()
-    let lag = report.drainMilliseconds == nil ? try currentLag(admin) : 0
+    var unanswered: CommandError?
+    if case .failure(let error) = sampling {
+      guard error.code.isFinding else { throw error }
+      unanswered = error
+    }
+    let lag: Int64
+    switch (unanswered, report.drainMilliseconds) {
+    case (nil, nil): lag = try currentLag(admin)
+    case (nil, _): lag = 0
+    // What was seen last, because nobody can be asked.
+    default: lag = report.samples.last?.lag ?? 0
+    }
     (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
     report.wasCutShort = report.drainMilliseconds == nil && context.stop.isRequested
-    let failure = failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
+    let failure = unanswered ?? failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
     return Result(
       report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
       failure: failure)
@@ -127,11 +140,24 @@ struct LagRun {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     var next = start
+    var lastAnswer = start
     while true {
       // Read in this order: what was acknowledged before the lag is read is in the lag or consumed.
       let produced = production.snapshot
-      let lag = try currentLag(admin)
+      let lag: Int64
+      do throws(CommandError) {
+        lag = try currentLag(admin)
+      } catch {
+        // A broker that is away for a while costs samples.
+        let silence = context.time.monotonicNanoseconds - lastAnswer
+        guard error.code == .unavailable, silence < Self.silenceLimit.nanoseconds, !context.stop.isRequested else {
+          throw error
+        }
+        context.time.sleep(.milliseconds(100))
+        continue
+      }
       let now = context.time.monotonicNanoseconds
+      lastAnswer = now
       let sample = LagReport.Sample(
         milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed, lag: lag)
       report.samples.append(sample)

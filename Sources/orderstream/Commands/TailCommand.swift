@@ -2,6 +2,9 @@ import OrderStreamCore
 
 /// `tail`: prints a topic's records, one JSON document a line, or their bare values.
 struct TailCommand {
+  /// How often a follower looks whether the topic has got more partitions.
+  private static let growthInterval = Duration.seconds(5)
+
   let options: TailOptions
   let context: CommandContext
 
@@ -23,7 +26,7 @@ struct TailCommand {
     var printer = RecordPrinter(
       console: context.console, topic: options.topic, isRaw: options.raw, limit: options.bounds.maxEvents)
     if options.bounds.follow {
-      try follow(starts, consumer, &printer)
+      try follow(starts, consumer, admin, &printer)
       return .success
     }
     for (partition, (start, marks)) in zip(starts, watermarks).enumerated() {
@@ -56,15 +59,33 @@ struct TailCommand {
   }
 
   private func follow(
-    _ starts: [Offset], _ consumer: any Consumer, _ printer: inout RecordPrinter
+    _ starts: [Offset], _ consumer: any Consumer, _ admin: any Admin, _ printer: inout RecordPrinter
   ) throws(CommandError) {
-    let positions = starts.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }
-    try CommandError.wrap { () throws(BrokerError) in try consumer.assign(positions) }
+    var positions = starts
+    try assign(positions, consumer)
     let batch = RecordBatch()
+    var nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
     while !printer.isDone && !context.stop.isRequested {
       try poll(consumer, batch)
-      for index in 0..<batch.count where !printer.isDone { try printer.print(batch[index]) }
+      for index in 0..<batch.count where !printer.isDone {
+        let record = batch[index]
+        try printer.print(record)
+        positions[Int(record.partition)] = record.offset.next
+      }
+      for end in batch.ends { positions[Int(end.partition)] = end.offset }
       try printer.flush()
+      guard context.time.monotonicNanoseconds >= nextLook else { continue }
+      nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
+      // A broker that does not answer is the consumer's to tell of.
+      guard let marks = try? admin.watermarks(topic: options.topic), marks.count > positions.count else { continue }
+      positions += marks[positions.count...].map(\.low)
+      try assign(positions, consumer)
+    }
+  }
+
+  private func assign(_ positions: [Offset], _ consumer: any Consumer) throws(CommandError) {
+    try CommandError.wrap { () throws(BrokerError) in
+      try consumer.assign(positions.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) })
     }
   }
 

@@ -83,8 +83,9 @@ final class Console: Sendable {
   }
 
   /// The one line of an error, and its hint. Nothing when stdout was closed.
-  func report(_ error: CommandError) {
-    Signals.noteReport(error.code)
+  /// - Parameter endsRun: `false` for an error that the run goes on after.
+  func report(_ error: CommandError, endsRun: Bool = true) {
+    if endsRun { Signals.noteReport(error.code) }
     if error.isSilent { return }
     let line = error.description
     let colored = errorStyle.red("error:") + line.dropFirst("error:".count)
