@@ -19,6 +19,59 @@ struct MockConsumerTests {
     #expect(try mock.values().values.reduce(0) { $0 + $1.count } == 600)
   }
 
+  /// A second passes in a tenth of one.
+  private struct FastTime: TimeSource {
+    private let time = SystemTime()
+    var wallMilliseconds: Int64 { time.wallMilliseconds }
+    var monotonicNanoseconds: Int64 { time.monotonicNanoseconds * 10 }
+    func sleep(_ duration: Duration) { time.sleep(duration / 10) }
+  }
+
+  @Test("a reader whose brokers are gone ends in words, also when librdkafka says nothing", arguments: [false, true])
+  func brokersGone(atEnd: Bool) throws {
+    let mock = try MockBroker(partitions: 1, time: FastTime())
+    try mock.broker.produce([TestRecord(key: "k", value: "v")], to: MockBroker.topic)
+    let reader = try TestConsumer(mock.broker, topic: MockBroker.topic)
+    defer { reader.consumer.close() }
+    try reader.consumer.assign([PartitionOffset(partition: 0, offset: 0)])
+    if atEnd {
+      try eventually("the record") {
+        try reader.step(timeout: .milliseconds(100)); return !reader.ends.isEmpty
+      }
+    }
+    mock.cluster.setDown()
+    let error = #expect(throws: BrokerError.self) {
+      try eventually("the end", within: .seconds(20)) {
+        try reader.step(timeout: .milliseconds(100)); return false
+      }
+    }
+    #expect(error?.code == .unreachable && error?.recovery == .fatal)
+  }
+
+  @Test("a member that was fenced by itself gives back what it had and joins again")
+  func fencedByItself() throws {
+    let mock = try MockBroker()
+    let member = try TestConsumer(mock.broker, topic: MockBroker.topic, group: "g")
+    defer { member.consumer.close() }
+    try eventually("partitions") {
+      try member.step(timeout: .milliseconds(100)); return member.assigned?.count == 3
+    }
+    try #require(member.consumer as? KafkaConsumer).raiseFencing()
+    try eventually("the loss") {
+      try member.step(timeout: .milliseconds(100)); return member.assigned == nil
+    }
+    #expect(member.events.last == .lost)
+    // The mock cluster knows no static members: the old one has to time out.
+    try eventually("partitions again", within: .seconds(30)) {
+      try member.step(timeout: .milliseconds(100))
+      return member.assigned?.count == 3
+    }
+    try mock.broker.produce([TestRecord(key: "k", value: "v")], to: MockBroker.topic)
+    try eventually("a record") {
+      try member.step(timeout: .milliseconds(100)); return member.pending.count == 1
+    }
+  }
+
   @Test("headers, tombstones and empty values are told apart")
   func bytes() throws {
     let mock = try MockBroker(partitions: 1)

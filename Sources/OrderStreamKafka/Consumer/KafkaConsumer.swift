@@ -227,6 +227,11 @@ final class KafkaConsumer: Consumer {
     slot?.release()
   }
 
+  /// Ends the client as a coordinator does that takes it for another one. For tests.
+  func raiseFencing() {
+    source?.client.raiseFatalError(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, reason: "raised by a test")
+  }
+
   /// A static member does not leave by closing: it unsubscribes, serves the revoke, and is gone when it has no id. A
   /// member that is just joining cannot leave, so its assignment is waited for.
   private func leave(_ source: RecordSource, _ deadline: Deadline) {

@@ -12,12 +12,13 @@ struct MockBroker {
   let log = LogCollector()
 
   init(
-    brokers: Int = 1, partitions: Int32 = 3, properties: [(key: String, value: String)] = []
+    brokers: Int = 1, partitions: Int32 = 3, properties: [(key: String, value: String)] = [],
+    time: any TimeSource = SystemTime()
   ) throws {
     cluster = MockCluster(brokers: brokers)
     cluster.createTopic(Self.topic, partitions: partitions)
     broker = try KafkaBroker.connect(
-      brokers: cluster.bootstrapServers, properties: properties, log: log, time: SystemTime())
+      brokers: cluster.bootstrapServers, properties: properties, log: log, time: time)
   }
 
   /// Sends `count` records with the values `first`… round robin over the topic's partitions.
