@@ -125,7 +125,7 @@ mutations() {
     'if let change = scope.change { try marks.update(changes: change) }' ''
 
   mutation no-fsync-of-report 'a report is on the disk before its name' 'DiskTests/synchronised|DiskTests/failingReport' \
-    Sources/orderstream/AtomicFile.swift 'return fsync(descriptor) == 0 ? 0 : errno' 'return 0'
+    Sources/orderstream/AtomicFile.swift 'return Descriptor.synchronize(descriptor)' 'return 0'
 
   mutation report-in-place 'a report is the old one or the new one' 'DiskTests/fullReport|AtomicFileTests' \
     Sources/orderstream/AtomicFile.swift 'guard isReplaced else { return try writeInPlace(bytes) }' \
@@ -143,6 +143,14 @@ mutations() {
   mutation stale-read-ahead 'nothing comes from before a seek' 'ReadAheadTests' \
     "$embedded/Consuming/EmbeddedConsumer.swift" '    ahead?.cancel()
     self.positions' '    self.positions'
+
+  mutation refused-record-counted 'nothing counts behind a record that cannot be taken' \
+    'AssignmentProgressTests/refusedRecord|ExitCodeTests/failNames' "$core/Pipeline/AssignmentProgress.swift" \
+    'partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset' '_ = index'
+
+  mutation no-rejoin 'a member that fenced itself joins again' 'MockConsumerTests/fencedByItself' \
+    Sources/OrderStreamKafka/Consumer/KafkaConsumer.swift \
+    'error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else' 'error.code == RD_KAFKA_RESP_ERR__FATAL else'
 
   mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
     "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'
