@@ -51,6 +51,8 @@ struct MockConsumerTests {
   @Test("a member that was fenced by itself gives back what it had and joins again")
   func fencedByItself() throws {
     let mock = try MockBroker()
+    // The mock cluster answers no admin requests.
+    mock.cluster.createTopic("orderstream-g-state", partitions: 3)
     let member = try TestConsumer(mock.broker, topic: MockBroker.topic, group: "g")
     defer { member.consumer.close() }
     try eventually("partitions") {
