@@ -65,10 +65,11 @@ struct ClientProfile {
       ("fetch.error.backoff.ms", "50"), ("topic.metadata.refresh.interval.ms", "5000"),
     ] + queueBackoff
 
-  /// How long librdkafka lets its fetchers rest once its local queue was full: a second by default, and a setting since
-  /// 2.2. `RecordSource` wakes those of older versions.
-  private static let queueBackoff: Settings =
-    rd_kafka_version() >= 0x0202_00ff ? [("fetch.queue.backoff.ms", "3")] : []
+  /// Whether it is a setting how long fetchers rest once the local queue was full (a second by default): since 2.2.
+  /// `RecordSource` wakes those of older versions.
+  static let setsQueueBackoff = rd_kafka_version() >= 0x0202_00ff
+
+  private static let queueBackoff: Settings = setsQueueBackoff ? [("fetch.queue.backoff.ms", "3")] : []
 
   private static func explicitPositions(_ isolation: String) -> Settings {
     [

@@ -7,11 +7,10 @@ import OrderStreamCore
 /// Everything that touches the client's queue and its assignment is done by this thread, because librdkafka 2.0.2 may
 /// return records from before a seek when those run in parallel.
 final class RecordSource {
-  /// The fetchers of librdkafka before 2.2 sleep up to a second after their local queue was full, and a question to the
-  /// leader wakes them. Later ones are told to look more often (`ClientProfile`).
-  private static let mustWake = rd_kafka_version() < 0x0202_00ff
-  /// How long records may be missing before that, and how long the answer is waited for, which does not matter.
+  /// Fetchers that cannot be told to look more often sleep up to a second after their local queue was full; a question to
+  /// the leader wakes them. How long records may be missing before that.
   private static let wakeAfter = Duration.milliseconds(3)
+  /// How long the answer is waited for, which does not matter.
   private static let wakeLimit = Duration.milliseconds(50)
   /// How long nothing may come, neither a record nor an end, before the brokers are asked whether they are there:
   /// librdkafka does not tell of every broker that is gone.
@@ -129,7 +128,7 @@ final class RecordSource {
     let deadline = Deadline(timeout, context.time)
     while true {
       // A caller that does not wait comes back at once.
-      let mayWake = Self.mustWake && timeout > .zero && recordsSinceWake > 0 && cursors.isAnyBehind
+      let mayWake = !ClientProfile.setsQueueBackoff && timeout > .zero && recordsSinceWake > 0 && cursors.isAnyBehind
       buffer.fillOne(queue, timeout: deadline.remaining(atMost: mayWake ? Self.wakeAfter : Self.waitSlice))
       if !buffer.isEmpty {
         drain(into: batch)

@@ -32,7 +32,7 @@ extension OptionSpec {
     name: .wait, placeholder: "<duration>", defaultNote: "give up within 10 s",
     help: "Keep trying for this long until the broker answers.")
   static let json = OptionSpec(name: .json, help: "Print one JSON document on stdout.")
-  static let quiet = OptionSpec(name: .quiet, short: "q", help: "No notes and no progress on stderr.")
+  static let quiet = OptionSpec(name: .quiet, short: "q", help: "No notes, progress, charts or log lines on stderr.")
   static let verbose = OptionSpec(name: .verbose, short: "v", help: "Say more: details, and log lines from 'debug' up.")
   static let color = OptionSpec(
     name: .color, placeholder: "<when>", defaultValue: "auto",
