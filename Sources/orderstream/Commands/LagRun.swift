@@ -57,16 +57,15 @@ struct LagRun {
     report.failedDeliveries = end.failed
     report.consumed = recorder.consumed
     var unanswered: CommandError?
-    if case .failure(let error) = sampling {
+    var lag: Int64 = 0
+    do throws(CommandError) {
+      try sampling.get()
+      if report.drainMilliseconds == nil { lag = try currentLag(admin) }
+    } catch {
       guard error.code.isFinding else { throw error }
       unanswered = error
-    }
-    let lag: Int64
-    switch (unanswered, report.drainMilliseconds) {
-    case (nil, nil): lag = try currentLag(admin)
-    case (nil, _): lag = 0
-    // What was seen last, because nobody can be asked.
-    default: lag = report.samples.last?.lag ?? 0
+      // Nobody can be asked, so nothing is called lost.
+      lag = end.acknowledged
     }
     (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
     report.wasCutShort = report.drainMilliseconds == nil && context.stop.isRequested
