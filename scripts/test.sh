@@ -17,8 +17,8 @@ fi
 
 # SwiftPM gives -warnings-as-errors to this package and not to its dependencies. It has no such way for C and C++
 # (-Xcc -Werror breaks SwiftPM 6.3 itself), so their warnings are found in the output; only a compile prints them.
-log=$(mktemp "${TMPDIR:-/tmp}/orderstream-build.XXXXXX")
-trap 'rm -f "$log"' EXIT
+mkdir -p .build
+log=.build/test-build.log
 printf '\n== Build\n'
 swift build --build-tests -Xswiftc -warnings-as-errors 2>&1 | tee "$log"
 if grep -F "$PWD/" "$log" | grep -F ': warning:' | grep -vF "$PWD/.build/"; then

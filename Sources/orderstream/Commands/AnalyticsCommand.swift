@@ -12,7 +12,7 @@ struct AnalyticsCommand {
     defer { admin.close() }
     let source = try SourceTopic(
       options.topic, follow: options.bounds.follow, context: context, admin: admin,
-      remedy: "produce to it first, or use --follow to wait for it")
+      remedy: SourceTopic.followRemedy)
 
     var settings = PipelineLoop.Settings(
       consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),

@@ -11,7 +11,7 @@ struct InventoryCommand {
     defer { admin.close() }
     let source = try SourceTopic(
       options.topic, follow: options.bounds.follow, context: context, admin: admin,
-      remedy: "produce to it first, or use --follow to wait for it")
+      remedy: SourceTopic.followRemedy)
     let bound = try PipelineRun.bound(options.bounds, source: source, admin: admin)
 
     let outputs = [options.outputTopic] + (options.deadLetterTopic.map { [$0] } ?? [])

@@ -2,6 +2,9 @@ import OrderStreamCore
 
 /// The topic that a consuming command reads: found, or created where that is right.
 struct SourceTopic {
+  /// What to do about a missing topic, for commands that can wait for it.
+  static let followRemedy = "produce to it first, or use --follow to wait for it"
+
   let name: String
   let partitionCount: Int32
 

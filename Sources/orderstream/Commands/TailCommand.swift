@@ -14,7 +14,7 @@ struct TailCommand {
     defer { admin.close() }
     _ = try SourceTopic(
       options.topic, follow: options.bounds.follow, context: context, admin: admin,
-      remedy: "produce to it first, or use --follow to wait for it")
+      remedy: SourceTopic.followRemedy)
     let watermarks = try CommandError.wrap { () throws(BrokerError) in
       try admin.watermarks(topic: options.topic)
     }
