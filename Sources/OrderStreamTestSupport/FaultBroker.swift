@@ -49,10 +49,11 @@ private final class FaultConsumer: Consumer {
 
   func unassign() throws(BrokerError) { try inner.unassign() }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let offsets = try inner.committed(partitions)
     if plan.offsetsExpired && plan.commits == 0 { return offsets.map { _ in nil } }
-    return plan.takeStaleRead() ? offsets.map { $0.map { $0 - 1 } } : offsets
+    return plan.takeStaleRead()
+      ? offsets.map { $0.map { CommittedOffset($0.offset - 1, committer: $0.committer) } } : offsets
   }
 
   func readState(

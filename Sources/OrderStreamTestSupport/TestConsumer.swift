@@ -37,7 +37,7 @@ public final class TestConsumer {
         positions[end.partition] = end.offset
       }
     case .assigned(let partitions):
-      let offsets = try consumer.committed(partitions)
+      let offsets = try consumer.committedOffsets(partitions)
       let starts = zip(partitions, offsets).map { PartitionOffset(partition: $0.0, offset: $0.1 ?? 0) }
       try consumer.assign(starts)
       positions = Dictionary(uniqueKeysWithValues: starts.map { ($0.partition, $0.offset) })
@@ -64,7 +64,7 @@ public final class TestConsumer {
     try transaction?.abort()
     pending = []
     let partitions = assigned ?? []
-    let offsets = try consumer.committed(partitions)
+    let offsets = try consumer.committedOffsets(partitions)
     let starts = zip(partitions, offsets).map { PartitionOffset(partition: $0.0, offset: $0.1 ?? 0) }
     try consumer.assign(starts)
     positions = Dictionary(uniqueKeysWithValues: starts.map { ($0.partition, $0.offset) })

@@ -129,7 +129,7 @@ struct MockConsumerTests {
     defer { consumer.close() }
     let batch = RecordBatch()
     for _ in 0..<3 { #expect(try consumer.poll(into: batch, timeout: .zero) == .assigned([0, 1, 2])) }
-    #expect(try consumer.committed([0, 2]) == [nil, nil])
+    #expect(try consumer.committedOffsets([0, 2]) == [nil, nil])
     try consumer.assign([])
     #expect(try consumer.poll(into: batch, timeout: .zero) == .polled)
   }

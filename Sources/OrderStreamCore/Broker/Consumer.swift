@@ -21,8 +21,8 @@ public protocol Consumer: AnyObject {
   /// Gives all partitions back. Answers `.revoked` and `.lost`.
   func unassign() throws(BrokerError)
 
-  /// The group's committed offsets, `nil` where it has committed nothing; any partitions, owned or not.
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?]
+  /// What the group has committed, `nil` where that is nothing; any partitions, owned or not.
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?]
 
   /// Every committed state record of the group for these source partitions of the topic, in no particular order; any
   /// partitions, owned or not. Pointers are valid during the call of `body`.
@@ -33,6 +33,26 @@ public protocol Consumer: AnyObject {
 
   /// Leaves the group so that its partitions are free at once. Idempotent, never blocks longer than 5 s.
   func close()
+}
+
+extension Consumer {
+  /// The next offsets to read that the group has committed, for callers that do not ask who did.
+  public func committedOffsets(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+    try committed(partitions).map { $0?.offset }
+  }
+}
+
+/// What a group has committed for one partition.
+public struct CommittedOffset: Hashable, Sendable {
+  /// The next offset to read.
+  public var offset: Offset
+  /// Who committed it: the identity of a member of this program; `nil` for another program, and for 0.1.0 on Kafka.
+  public var committer: String?
+
+  public init(_ offset: Offset, committer: String?) {
+    self.offset = offset
+    self.committer = committer
+  }
 }
 
 /// What a poll brought.

@@ -16,7 +16,7 @@ extension PipelineLoop {
 
   private func restoreOnce(_ partitions: [Int32]) throws(PipelineError) {
     processor.forgetAll()
-    let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(partitions) }
+    let committed = try brokerCall { () throws(BrokerError) in try consumer.committedOffsets(partitions) }
     let covered = try readState(of: partitions) { partition, record throws(PipelineError) in
       try processor.restore(partition: partition, record)
     }

@@ -5,6 +5,8 @@ import OrderStreamCore
 final class EmbeddedConsumer: Consumer {
   /// How often a waiting reader looks whether somebody has committed.
   private static let step = Duration.milliseconds(5)
+  /// No other program commits to the log, and its members have no identity that outlives them.
+  private static let committer = "orderstream"
   /// A read of fewer records is not worth a thread.
   private static let longRead = 2000
 
@@ -83,10 +85,11 @@ final class EmbeddedConsumer: Consumer {
     try member?.unassign()
   }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let group = groupID
     return try read(partitions) { database, row in
       try CommittedOffsets.get(database, group: group, partition: row, topic: topic.name)
+        .map { CommittedOffset($0, committer: Self.committer) }
     }
   }
 

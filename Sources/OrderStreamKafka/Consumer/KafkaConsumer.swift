@@ -166,7 +166,7 @@ final class KafkaConsumer: Consumer {
     isLost = false
   }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let source = try openSource()
     let group = requireGroup()
     let what = "cannot read the committed offsets of \(group)"
@@ -178,10 +178,12 @@ final class KafkaConsumer: Consumer {
         let list = PartitionList(
           topic: options.topic, partitions: partitions, offset: Offset(RD_KAFKA_OFFSET_INVALID))
         try source.client.committed(list, .seconds(1))
-        var offsets: [Offset?] = []
+        var offsets: [CommittedOffset?] = []
         for element in list.elements {
           try NativeError.check(element.error)
-          offsets.append(element.offset < 0 ? nil : element.offset)
+          offsets.append(
+            element.offset < 0
+              ? nil : CommittedOffset(element.offset, committer: CommitMark(element.metadata)?.identity))
         }
         return offsets
       } catch {

@@ -37,6 +37,8 @@ final class KafkaTransaction: Transaction {
   /// The one that is under way.
   private var commit: TransactionCommit?
   private var linksWithoutCommit = 1
+  /// Of the last commit that was started.
+  private var lastMark: CommitMark?
   private let stateKey = ByteBuffer(capacity: 256)
   private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
 
@@ -141,8 +143,10 @@ final class KafkaTransaction: Transaction {
           .fenced, commitWords, why: "\(topic)[\(foreign.partition)] does not belong to this member",
           recovery: .abort))
     }
+    lastMark = CommitMark(identity: slot.identity, after: lastMark, wallMs: context.time.wallMilliseconds)
     commit = TransactionCommit(
-      link.client, topic: topic, offsets, metadata, deadline: Deadline(Self.commitLimit, context.time), context.time)
+      link.client, topic: topic, offsets, metadata, mark: lastMark!, deadline: Deadline(Self.commitLimit, context.time),
+      context.time)
   }
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
@@ -169,7 +173,7 @@ final class KafkaTransaction: Transaction {
     do throws(BrokerError) {
       try replaceLink()
       guard !offsets.isEmpty else { return false }
-      return try consumer.committed(offsets.map(\.partition)) == offsets.map(\.offset)
+      return try consumer.committedOffsets(offsets.map(\.partition)) == offsets.map(\.offset)
     } catch {
       // The outputs and the state are gone with the old client, so the commit cannot be tried again.
       var failure = error

@@ -16,8 +16,8 @@ final class TransactionCommit: Sendable {
 
   /// Starts at once.
   init(
-    _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, deadline: Deadline,
-    _ time: any TimeSource
+    _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, mark: CommitMark,
+    deadline: Deadline, _ time: any TimeSource
   ) {
     self.offsets = offsets
     thread = BackgroundThread(endsByItself: true) {
@@ -26,6 +26,7 @@ final class TransactionCommit: Sendable {
       var mayBeCommitted = false
       do throws(NativeError) {
         let list = PartitionList(topic: topic, offsets)
+        list.setMetadata(mark.text)
         try client.repeating(until: deadline, time) { () throws(NativeError) in try client.sendOffsets(list, group) }
         mayBeCommitted = true
         try client.repeating(until: deadline, time) { () throws(NativeError) in try client.commitTransaction() }

@@ -102,7 +102,7 @@ struct ReplayTests {
         }
       }
     }
-    let offsets = try writer.consumer.committed(partitions)
+    let offsets = try writer.consumer.committedOffsets(partitions)
     try transaction.commit(zip(partitions, offsets).map { PartitionOffset(partition: $0, offset: $1 ?? 0) })
     #expect(entries.count >= 12, "a position and an hour of each partition")
   }
