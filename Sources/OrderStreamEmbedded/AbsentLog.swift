@@ -32,6 +32,8 @@ private final class AbsentAdmin: Admin {
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] { throw TopicRow.unknown(topic) }
   func groups(named name: String?) throws(BrokerError) -> [GroupDescription] { [] }
 
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {}
+
   func apply(_ change: AdminChange) throws(BrokerError) {
     throw BrokerError(
       .unsupported, "cannot change the log", why: "there is none yet", remedy: "produce to it first", recovery: .none)

@@ -38,9 +38,10 @@ public final class FaultPlan: Sendable {
     public var commit: Int
     public var partition: Int32
     public var key: String
-    public var value: [UInt8]
+    /// `nil` removes the record.
+    public var value: [UInt8]?
 
-    public init(commit: Int, partition: Int32, key: String, value: [UInt8]) {
+    public init(commit: Int, partition: Int32, key: String, value: [UInt8]?) {
       self.commit = commit
       self.partition = partition
       self.key = key
@@ -64,6 +65,8 @@ public final class FaultPlan: Sendable {
   public let tampering: Tampering?
   /// The group's offsets have expired: consumers read none, the state stays.
   public let offsetsExpired: Bool
+  /// Another program has committed this offset in every partition, and nobody any state.
+  public let foreignOffset: Offset?
   /// So many looks at each commit, if they do not wait, find it under way.
   public let earlyLooks: Int
   /// Commits that end before one that never does; `nil`: all of them end.
@@ -74,13 +77,15 @@ public final class FaultPlan: Sendable {
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
-    offsetsExpired: Bool = false, staleCommittedReads: Int = 0, earlyLooks: Int = 0, hangsAfter: Int? = nil
+    offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, earlyLooks: Int = 0,
+    hangsAfter: Int? = nil
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
     self.failingOutput = failingOutput
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
+    self.foreignOffset = foreignOffset
     self.earlyLooks = earlyLooks
     self.hangsAfter = hangsAfter
     state = Mutex(State(staleReads: staleCommittedReads))

@@ -14,7 +14,8 @@ final class NamespacedAdmin: Admin {
     try inner.topics(named: name.map(inside)).compactMap { topic in
       guard let name = outside(topic.name) else { return nil }
       return TopicDescription(
-        name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"))
+        name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"),
+        id: topic.id)
     }
   }
 
@@ -33,6 +34,12 @@ final class NamespacedAdmin: Admin {
       let committed = group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } }
       return GroupDescription(
         group: name, state: group.state, members: members, committed: Dictionary(uniqueKeysWithValues: committed))
+    }
+  }
+
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    try inner.readState(group: inside(group)) { topic, stored in
+      if let name = outside(topic) { body(name, stored) }
     }
   }
 

@@ -85,8 +85,9 @@ public final class TestConsumer {
   /// Every state record of these partitions, as `partition/key` → value.
   public func state(_ partitions: [Int32]) throws(BrokerError) -> [String: String] {
     var records: [String: String] = [:]
-    try consumer.readState(partitions) { partition, key, value in
-      records["\(partition)/\(String(decoding: key, as: UTF8.self))"] = String(decoding: value, as: UTF8.self)
+    try consumer.readState(partitions) { stored in
+      let key = String(decoding: stored.key, as: UTF8.self)
+      records["\(stored.partition)/\(key)"] = String(decoding: stored.value, as: UTF8.self)
     }
     return records
   }

@@ -18,8 +18,6 @@ public final class PipelineLoop {
   static let commitAttemptLimit = 6
   /// Aborts in a row, without a commit between them, before the run gives up.
   static let abortLimit = 20
-  /// Times that committed offsets and state are read before a difference between them counts.
-  static let restoreLimit = 3
 
   let settings: Settings
   let broker: any Broker
@@ -36,8 +34,18 @@ public final class PipelineLoop {
   let batch: RecordBatch
   let stateKey = ByteBuffer(capacity: 64)
   private let stateValue = ByteBuffer(capacity: 1024)
+  /// Of the state records that this member holds.
+  let ledger = StateLedger()
+  /// The broker's ids of the source topic and of the first output, as far as they are known.
+  var sourceID: String?
+  var outputID: String?
+  /// A record of the first output, known from the state.
+  var outputRecord: RecordMark?
+  var isOutputChecked = false
   var progress: AssignmentProgress
   private var needsReset: Bool
+  /// The group was found to be one of this program.
+  private var isGroupChecked = false
   private(set) var isAssigned = false
   /// Since when this member has been waiting for its group to give it partitions.
   private var unassignedSince: Int64?
@@ -183,7 +191,8 @@ public final class PipelineLoop {
   /// Applies what the poll brought, in runs that lie before the bound.
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
-    let (taken, failure) = progress.take(batch, maximum: remainingRecords()) { range throws(PipelineError) in
+    let (taken, failure) = progress.take(batch, maximum: remainingRecords(), marks: sourceID == nil) {
+      range throws(PipelineError) in
       try processor.apply(batch, range, to: transaction)
     }
     if taken > 0 {
@@ -247,7 +256,17 @@ public final class PipelineLoop {
   func stateWriter(for position: PartitionOffset) -> StateWriter {
     StateWriter(
       transaction: transaction, partition: position.partition, nextOffset: position.offset,
-      kind: processor.stateKind, key: stateKey, value: stateValue)
+      kind: processor.stateKind, ledger: ledger,
+      source: TopicMark(id: sourceID, record: progress.mark(of: position.partition)), output: outputProof,
+      key: stateKey, value: stateValue)
+  }
+
+  /// What a position record says of the first output.
+  private var outputProof: StateProof.Output? {
+    settings.outputs.first.map { name in
+      let record = outputID == nil ? transaction.outputMark ?? outputRecord : nil
+      return StateProof.Output(topic: name, mark: TopicMark(id: outputID, record: record))
+    }
   }
 
   private func abort() throws(PipelineError) {
@@ -263,6 +282,10 @@ public final class PipelineLoop {
   private func begin(_ partitions: [Int32]) throws(PipelineError) {
     isAssigned = true
     lastRecord = time.monotonicNanoseconds
+    if !isGroupChecked {
+      try refuseForeignGroup()
+      isGroupChecked = true
+    }
     if needsReset {
       try reset(partitions)
       needsReset = false

@@ -25,6 +25,8 @@ final class EmbeddedConsumer: Consumer {
   /// Without another connection everything is read here.
   private var canReadAhead = true
   private var isClosed = false
+  /// The group has state of an earlier topic of this name, which the next commit of state replaces.
+  private(set) var hasEarlierState = false
 
   init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
     self.connection = connection
@@ -93,14 +95,16 @@ final class EmbeddedConsumer: Consumer {
     }
   }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     let group = groupID
     _ = try read(partitions) { database, row in
       try StateRecords.each(database, group: group, partition: row, topic: topic.name) { key, value in
-        body(row.number, key, value)
+        body(StoredState(partition: row.number, key: key, value: value, origin: .thisTopic))
+      }
+      try StateRecords.eachOfEarlierTopic(database, group: group, topic: topic.name) { found in
+        guard found.partition == row.number else { return }
+        hasEarlierState = true
+        body(found)
       }
     }
   }

@@ -94,6 +94,10 @@ final class KafkaAdmin: Admin {
       group: group.name, state: group.state, members: members.sorted { $0.id < $1.id }, committed: committed)
   }
 
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    try StateReader(group: group, context: context).readAll(body)
+  }
+
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
     case .createTopic(let name, let partitions, let replicationFactor):

@@ -197,16 +197,12 @@ final class KafkaConsumer: Consumer {
     }
   }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     _ = try openSource()
-    let group = requireGroup()
-    let reader = state ?? StateReader(group: group, topic: options.topic, context: context)
+    let reader = state ?? StateReader(group: requireGroup(), context: context)
     state = reader
     // Records of an own transaction are not committed, and waiting for its end here would be waiting for ever.
-    try reader.read(partitions, waiting: transaction?.isOpen != true, body)
+    try reader.read(options.topic, partitions, waiting: transaction?.isOpen != true, body)
   }
 
   func close() {

@@ -88,8 +88,8 @@ struct ReplayTests {
     }
     let reader = try member(source)
     var entries: [Entry] = []
-    try reader.consumer.readState(partitions) { partition, key, value in
-      entries.append(Entry(partition: partition, key: Array(key), value: Array(value)))
+    try reader.consumer.readState(partitions) { stored in
+      entries.append(Entry(partition: stored.partition, key: Array(stored.key), value: Array(stored.value)))
     }
     reader.close()
     let writer = try member(target)
