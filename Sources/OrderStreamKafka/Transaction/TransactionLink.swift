@@ -4,10 +4,10 @@ import OrderStreamCore
 /// One transactional client with its topics. A fatal error or a call past its deadline ends the link; the transaction
 /// makes another one with the same identity.
 final class TransactionLink {
-  /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
+  /// How long a start may wait at the least for the coordinator, which may be finishing what an earlier owner of the
+  /// identity left behind, and how much of that needs no words.
   private static let initLimit = Duration.seconds(60)
-  /// How long a start may wait when no broker can be reached.
-  private static let brokersDownLimit = Duration.seconds(30)
+  private static let initNoteAfter = Duration.seconds(10)
 
   let client: NativeClient
   private let topics: TopicArray
@@ -36,19 +36,20 @@ final class TransactionLink {
   private static func takeIdentity(
     _ identity: String, _ client: NativeClient, _ what: String, _ context: KafkaContext
   ) throws(BrokerError) {
-    var patience = Patience(
-      "waiting for the coordinator to end an earlier transaction of \(identity)", limit: initLimit, context)
-    let brokersDown = Deadline(brokersDownLimit, context.time)
+    let wait = OutageWait(context.outages, atLeast: initLimit, noteAfter: initNoteAfter)
     while true {
-      do { return try client.initTransactions(.seconds(1)) } catch {
+      do {
+        try client.initTransactions(.seconds(1))
+        return wait.answered()
+      } catch {
         client.poll(.zero)
-        if client.events.allBrokersDown, brokersDown.hasPassed, let failure = client.events.lastFailure {
-          throw context.errors.map(failure, what, recovery: .fatal)
-        }
-        let mapped = context.errors.map(error, what)
-        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut,
-          patience.goesOn(isSilent: client.events.allBrokersDown)
-        else { throw mapped }
+        let isCutOff = client.events.allBrokersDown
+        client.events.clearBrokersDown()
+        let mapped = context.errors.map(error, what, needs: AccessRight(.write, .transactionalID(identity)))
+        guard !mapped.isFatal, mapped.passesByItself else { throw mapped }
+        let cause = isCutOff ? client.events.lastFailure : nil
+        let told = cause.map { context.errors.map($0, what, recovery: .fatal) } ?? mapped
+        guard wait.goesOn(because: told) else { throw told }
       }
     }
   }
