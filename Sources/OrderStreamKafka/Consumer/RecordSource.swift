@@ -64,6 +64,9 @@ final class RecordSource {
     lastPoll = lastSign
   }
 
+  // Messages hold on to their client, which ends only when the last of them is gone.
+  deinit { buffer.removeAll() }
+
   /// Reads on from exactly these positions; whatever was fetched before is dropped.
   func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
     forget()

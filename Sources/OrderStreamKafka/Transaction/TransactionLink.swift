@@ -8,6 +8,7 @@ final class TransactionLink {
   /// identity left behind, and how much of that needs no words.
   private static let initLimit = Duration.seconds(60)
   private static let initNoteAfter = Duration.seconds(10)
+  private static let fencedPause = Duration.milliseconds(200)
 
   let client: NativeClient
   private let topics: TopicArray
@@ -23,8 +24,7 @@ final class TransactionLink {
     identity: String, group: String, topics: [String], _ context: KafkaContext
   ) throws(BrokerError) -> TransactionLink {
     let what = "cannot write transactions of the group \(group)"
-    let client = try context.factory.client(.transactional(id: identity))
-    try takeIdentity(identity, client, what, context)
+    let client = try clientWithIdentity(identity, what, context)
     do {
       let link = try TransactionLink(client, topics: topics)
       // The first transaction on a topic whose leaders the client does not know waits a second.
@@ -33,10 +33,26 @@ final class TransactionLink {
     } catch { throw context.errors.map(error, what) }
   }
 
-  private static func takeIdentity(
-    _ identity: String, _ client: NativeClient, _ what: String, _ context: KafkaContext
-  ) throws(BrokerError) {
+  private static func clientWithIdentity(
+    _ identity: String, _ what: String, _ context: KafkaContext
+  ) throws(BrokerError) -> NativeClient {
     let wait = OutageWait(context.outages, atLeast: initLimit, noteAfter: initNoteAfter)
+    while true {
+      let client = try context.factory.client(.transactional(id: identity))
+      do throws(BrokerError) {
+        try takeIdentity(identity, client, what, wait, context)
+        return client
+      } catch {
+        // Taking an identity fences whoever takes it at the same time: also this client's own request whose answer was
+        // lost with its coordinator, which another one goes on with.
+        guard error.code == .fenced, wait.goesOn(because: error, pause: fencedPause) else { throw error }
+      }
+    }
+  }
+
+  private static func takeIdentity(
+    _ identity: String, _ client: NativeClient, _ what: String, _ wait: OutageWait, _ context: KafkaContext
+  ) throws(BrokerError) {
     while true {
       do {
         try client.initTransactions(.seconds(1))
