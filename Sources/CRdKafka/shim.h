@@ -22,6 +22,16 @@ static inline rd_kafka_resp_err_t orderstream_rd_kafka_produce(
       RD_KAFKA_V_VALUE((void *)value, value_length), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
 }
 
+/// The generation that a member's metadata is of; INT32_MIN where librdkafka does not tell (before 2.8).
+static inline int32_t orderstream_rd_kafka_generation(const rd_kafka_consumer_group_metadata_t *metadata) {
+#if RD_KAFKA_VERSION >= 0x020800ff
+  return rd_kafka_consumer_group_metadata_generation_id(metadata);
+#else
+  (void)metadata;
+  return INT32_MIN;
+#endif
+}
+
 /// One injected answer of the mock cluster: error and round-trip time for the next request of that kind.
 static inline rd_kafka_resp_err_t orderstream_rd_kafka_mock_push_error_rtt(
     rd_kafka_mock_cluster_t *cluster, int32_t broker, int16_t api_key, rd_kafka_resp_err_t error, int rtt_ms) {

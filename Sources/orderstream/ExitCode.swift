@@ -53,10 +53,10 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     }
   }
 
-  /// The code of a run that found several: the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
+  /// The code of a run that found several: 77, or the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
   /// before 65 and 1, which speak of a whole run. Other codes end a run by themselves and are no findings.
   static func combined(_ findings: [ExitCode]) -> ExitCode {
-    let ranked: [ExitCode] = [.io, .unavailable, .terminated, .interrupted, .data, .refuted]
+    let ranked: [ExitCode] = [.permission, .io, .unavailable, .terminated, .interrupted, .data, .refuted]
     precondition(
       findings.allSatisfy { $0 == .success || ranked.contains($0) }, "only findings of finished work are combined")
     return ranked.first(where: findings.contains) ?? .success
@@ -68,9 +68,9 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   /// Whether a pipeline that ends with this prints its report first, because it has done work.
   var comesAfterWork: Bool { self == .data || self == .unavailable }
 
-  /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk or a line
-  /// is to blame.
-  var ofMissingEvents: ExitCode { isFinding ? self : .unavailable }
+  /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk, a line or a
+  /// right is to blame.
+  var ofMissingEvents: ExitCode { isFinding || self == .permission ? self : .unavailable }
 
   /// The code of an error that a broker gave.
   init(_ code: BrokerError.Code) {

@@ -47,6 +47,10 @@ public final class PipelineLoop {
   /// The group was found to be one of this program.
   private var isGroupChecked = false
   private(set) var isAssigned = false
+  /// Partitions are being given back.
+  private var isReleasing = false
+  /// A turn failed on the way, and `resume` has to put things right.
+  var isInterrupted = false
   /// Since when this member has been waiting for its group to give it partitions.
   private var unassignedSince: Int64?
   /// Records applied that no commit covers, not even one that is under way.
@@ -116,20 +120,33 @@ public final class PipelineLoop {
 
   private func runToEnd() throws(PipelineError) -> RunSummary {
     while true {
-      if stop.isRequested { return try finish(.stopped) }
-      try recovering { () throws(PipelineError) in try commitIfDue() }
-      observer.pipelineTurned(loop: self)
-      if let end = try reachedEnd() { return try finish(end) }
-      let event = try poll()
-      switch event {
-      case .polled:
-        try recovering { () throws(PipelineError) in try take() }
-        noteMissingAssignment()
-      case .assigned(let partitions): try begin(partitions)
-      case .revoked: try release(committing: true)
-      case .lost: try release(committing: false)
+      do throws(PipelineError) {
+        if stop.isRequested { return try finish(.stopped) }
+        if let end = try turn() { return try finish(end) }
+      } catch .broker(let error) where waitsOut(error) {
+        interrupt(because: error)
+      } catch .broker(let error) where isCutShort(by: error) {
+        return summary(.stopped)
       }
     }
+  }
+
+  /// How the run is over after this turn, if it is.
+  private func turn() throws(PipelineError) -> RunEnd? {
+    if isInterrupted { try resume() }
+    try recovering { () throws(PipelineError) in try commitIfDue() }
+    observer.pipelineTurned(loop: self)
+    if let end = try reachedEnd() { return end }
+    let event = try poll()
+    switch event {
+    case .polled:
+      try recovering { () throws(PipelineError) in try take() }
+      noteMissingAssignment()
+    case .assigned(let partitions): try begin(partitions)
+    case .revoked: try release(committing: true)
+    case .lost: try release(committing: false)
+    }
+    return nil
   }
 
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
@@ -203,7 +220,7 @@ public final class PipelineLoop {
     }
     if let failure {
       // The run ends at this record, and what lies before it is done.
-      if failure.record != nil { try? commitAll() }
+      if failure.record != nil { try commitAll() }
       throw failure
     }
     if let waiting = progress.waitingForTransactions() { observer.pipelineWaits(waiting) }
@@ -227,8 +244,13 @@ public final class PipelineLoop {
   }
 
   private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
-    try recovering { () throws(PipelineError) in try commitAll() }
-    return RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
+    // Of a turn that was interrupted nothing can be committed.
+    if !isInterrupted { try recovering { () throws(PipelineError) in try commitAll() } }
+    return summary(end)
+  }
+
+  private func summary(_ end: RunEnd) -> RunSummary {
+    RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
   }
 
   // MARK: - Abort
@@ -246,8 +268,9 @@ public final class PipelineLoop {
   /// Drops what is not committed and reads on from the committed offsets.
   private func startOver(after error: BrokerError) throws(PipelineError) {
     abortsInARow += 1
-    guard abortsInARow <= Self.abortLimit else { throw .broker(error) }
+    guard survives(error) else { throw .broker(error) }
     observer.pipelineAborted(error)
+    pauseBeforeAbort(because: error)
     try abort()
     if isAssigned { try restore(progress.assigned) }
   }
@@ -277,36 +300,54 @@ public final class PipelineLoop {
     processor.forgetAll()
   }
 
+  /// Goes on after a turn that was interrupted: from the committed offsets, unless the partitions are about to go.
+  private func resume() throws(PipelineError) {
+    try abort()
+    if isAssigned && !isReleasing { try restore(progress.assigned) }
+    isInterrupted = false
+  }
+
   // MARK: - Assignment
 
   private func begin(_ partitions: [Int32]) throws(PipelineError) {
     isAssigned = true
     lastRecord = time.monotonicNanoseconds
-    if !isGroupChecked {
-      try refuseForeignGroup()
-      isGroupChecked = true
+    do throws(PipelineError) {
+      if !isGroupChecked {
+        try refuseForeignGroup()
+        isGroupChecked = true
+      }
+      if needsReset {
+        try reset(partitions)
+        needsReset = false
+      }
+      try restore(partitions)
+    } catch {
+      // Without an answer the consumer names them again.
+      isAssigned = false
+      throw error
     }
-    if needsReset {
-      try reset(partitions)
-      needsReset = false
-    }
-    try restore(partitions)
+    abortsInARow = 0
     Failpoint.reach("pipeline/assigned")
     observer.pipelineAssigned(partitions)
   }
 
   private func release(committing: Bool) throws(PipelineError) {
-    if committing && isAssigned {
+    // What an interrupted release has aborted is not there to be committed.
+    if committing && isAssigned && !isReleasing {
+      isReleasing = true
       do throws(PipelineError) {
         try commitAll()
       } catch .broker(let error) where error.requiresAbort {
         observer.pipelineAborted(error)
       }
     }
+    isReleasing = true
     Failpoint.reach("pipeline/before-release")
     try abort()
     isAssigned = false
     progress.clear()
     try brokerCall { () throws(BrokerError) in try consumer.unassign() }
+    isReleasing = false
   }
 }

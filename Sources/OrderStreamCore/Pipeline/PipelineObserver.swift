@@ -36,6 +36,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
   case assignment
   /// A commit cannot be made yet, and why.
   case commit(String)
+  /// The broker fails in a way that passes by itself, and how.
+  case broker(String)
 
   public var description: String {
     switch self {
@@ -48,6 +50,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
       return "waiting for the group to assign partitions; a member that died or was stopped may have to time out first"
     case .commit(let why):
       return "waiting to commit: \(why)"
+    case .broker(let error):
+      return "waiting for the broker: \(error)"
     }
   }
 }

@@ -120,7 +120,9 @@ final class KafkaAdmin: Admin {
   private func deleteGroup(_ group: String) throws(BrokerError) {
     do { try context.lookup.deleteGroup(group, TopicSteps.changeLimit) } catch {
       if error.code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND {
-        throw context.errors.map(error, "cannot delete the group \(group)", recovery: BrokerError.Recovery.none)
+        throw context.errors.map(
+          error, "cannot delete the group \(group)", needs: AccessRight(.delete, .group(group)),
+          recovery: BrokerError.Recovery.none)
       }
     }
     let stateTopic = KafkaWords.stateTopic(of: group)
@@ -132,7 +134,8 @@ final class KafkaAdmin: Admin {
     list.add(partition.topic, partition.partition, offset: before)
     do { try context.lookup.deleteRecords(list, TopicSteps.changeLimit) } catch {
       throw context.errors.map(
-        error, "cannot delete records of \(partition)@…\(before)", recovery: BrokerError.Recovery.none)
+        error, "cannot delete records of \(partition)@…\(before)",
+        needs: AccessRight(.delete, .topic(partition.topic)), recovery: BrokerError.Recovery.none)
     }
   }
 

@@ -99,8 +99,9 @@ final class StateReader {
 
   private func follow(_ source: RecordSource, _ targets: [Int32: Offset]) throws(BrokerError) {
     var targets = targets
-    var patience = Patience(
-      "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context)
+    // At an end below its target; before that brokers are waited for, which is the source's business.
+    var hidden: Set<Int32> = []
+    var patience: Patience?
     while !targets.isEmpty {
       batch.removeAll()
       try source.fill(batch, timeout: .milliseconds(100))
@@ -108,9 +109,20 @@ final class StateReader {
       for index in 0..<batch.count { apply(batch[index], below: targets[batch[index].partition] ?? 0) }
       for end in batch.ends {
         partitions[end.partition]!.position = max(partitions[end.partition]!.position, end.offset)
+        hidden.insert(end.partition)
       }
       targets = targets.filter { partitions[$0.key]!.position < $0.value }
-      guard targets.isEmpty || patience.goesOn(pause: .zero) else {
+      if targets.isEmpty { return }
+      guard targets.keys.allSatisfy(hidden.contains) else {
+        if context.outages.hasStopped { throw context.stopped("cannot read the state of \(group)") }
+        continue
+      }
+      patience =
+        patience
+        ?? Patience(
+          "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context
+        )
+      guard patience?.goesOn(pause: .zero) == true else {
         throw BrokerError(
           .timedOut, "cannot read the state of \(group)", why: "a transaction on \(stateTopic) stays open",
           remedy: "try again", recovery: .retry)
@@ -133,6 +145,6 @@ final class StateReader {
   private func makeSource() throws(BrokerError) -> RecordSource {
     let client = try context.factory.client(.reader())
     _ = try? client.metadata(stateTopic, .seconds(5))
-    return RecordSource(client, topic: stateTopic, hasGroup: false, context: context)
+    return RecordSource(client, topic: stateTopic, group: nil, context: context)
   }
 }

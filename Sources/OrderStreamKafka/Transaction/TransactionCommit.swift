@@ -12,6 +12,8 @@ final class TransactionCommit: Sendable {
   }
 
   let offsets: [PartitionOffset]
+  /// On the monotonic clock, nanoseconds.
+  let started: Int64
   private let thread: BackgroundThread<Outcome>
 
   /// Starts at once.
@@ -20,6 +22,7 @@ final class TransactionCommit: Sendable {
     deadline: Deadline, _ time: any TimeSource
   ) {
     self.offsets = offsets
+    started = time.monotonicNanoseconds
     thread = BackgroundThread(endsByItself: true) {
       // Without it a commit waits for the linger time of its own flush.
       do { try client.flush(deadline.remaining) } catch { return .failed(nil, mayBeCommitted: false) }

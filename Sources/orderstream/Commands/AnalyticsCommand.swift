@@ -7,7 +7,8 @@ struct AnalyticsCommand {
 
   func run() throws(CommandError) -> ExitCode {
     let file = try AtomicFile.prepare(options.output)
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
+    let broker = try context.openBroker(
+      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(

@@ -6,7 +6,8 @@ struct InventoryCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
+    let broker = try context.openBroker(
+      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(

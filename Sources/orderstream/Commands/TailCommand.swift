@@ -9,7 +9,8 @@ struct TailCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
+    let broker = try context.openBroker(
+      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .look)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     _ = try SourceTopic(
