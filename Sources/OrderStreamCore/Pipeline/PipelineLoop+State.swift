@@ -83,7 +83,9 @@ extension PipelineLoop {
     let watermarks = try brokerCall { () throws(BrokerError) in
       try admin.watermarks(topic: settings.consumer.topic)
     }
-    guard partitions.count == watermarks.count, (found?.members.count ?? 0) <= 1 else {
+    guard partitions.count == watermarks.count, found?.membersKnown ?? true,
+      (found?.members.count ?? 0) <= 1
+    else {
       throw .groupActive(group: group)
     }
     // Another job's state is refused here too: recomputing metrics must not erase what inventory has done.
