@@ -30,7 +30,12 @@ private final class AbsentAdmin: Admin {
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] { [] }
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks] { throw TopicRow.unknown(topic) }
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] { throw TopicRow.unknown(topic) }
-  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] { [] }
+
+  func looks(at topics: [String], within limit: Duration) throws(BrokerError) -> [String: TopicLook] { [:] }
+
+  func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing {
+    GroupListing([])
+  }
 
   func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {}
 

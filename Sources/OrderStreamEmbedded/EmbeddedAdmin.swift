@@ -27,6 +27,20 @@ final class EmbeddedAdmin: Admin {
     }
   }
 
+  func looks(at topics: [String], within limit: Duration) throws(BrokerError) -> [String: TopicLook] {
+    let wanted = Set(topics)
+    return try connection.read("cannot read watermarks") { database in
+      var looks: [String: TopicLook] = [:]
+      for topic in try TopicRow.all(database) where wanted.contains(topic.name) {
+        looks[topic.name] = TopicLook(
+          partitions: try topic.partitions(database).map {
+            .seen(Watermarks(low: $0.low, high: $0.high, stable: $0.high))
+          })
+      }
+      return looks
+    }
+  }
+
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     try connection.read("cannot find offsets by time in \(topic)") { database in
       let row = try TopicRow.get(database, name: topic)
@@ -37,12 +51,13 @@ final class EmbeddedAdmin: Admin {
     }
   }
 
-  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
+  func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing {
     try connection.read("cannot list the groups") { database in
       let topics = try TopicRow.all(database)
-      return try GroupRow.all(database).filter { name == nil || $0.name == name }.map {
-        try describe($0, topics, database)
-      }
+      return GroupListing(
+        try GroupRow.all(database).filter { name == nil || $0.name == name }.map {
+          try describe($0, topics, database)
+        })
     }
   }
 
@@ -75,6 +90,8 @@ final class EmbeddedAdmin: Admin {
 
   private func describe(_ group: GroupRow, _ topics: [TopicRow], _ database: Database) throws -> GroupDescription {
     var description = GroupDescription(group: group.name, state: "Empty", members: [], committed: [:])
+    // Nobody else has groups in a log of this program.
+    description.beginsAtEarliest = true
     var isStable = true
     for topic in topics {
       let partitions = try topic.partitions(database)

@@ -21,20 +21,31 @@ final class NamespacedAdmin: Admin {
 
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks] { try inner.watermarks(topic: inside(topic)) }
 
+  func looks(at topics: [String], within limit: Duration) throws(BrokerError) -> [String: TopicLook] {
+    let looks = try inner.looks(at: topics.map(inside), within: limit)
+    return Dictionary(uniqueKeysWithValues: looks.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })
+  }
+
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     try inner.offsets(topic: inside(topic), at: timestampMs)
   }
 
-  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
-    try inner.groups(named: name.map(inside)).compactMap { group in
-      guard let name = outside(group.group) else { return nil }
-      let members = group.members.map { member in
-        GroupDescription.Member(id: member.id, host: member.host, partitions: member.partitions.compactMap(outside))
-      }
-      let committed = group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } }
-      return GroupDescription(
-        group: name, state: group.state, members: members, committed: Dictionary(uniqueKeysWithValues: committed))
-    }
+  func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing {
+    let listing = try inner.groupListing(named: name.map(inside), within: limit)
+    return GroupListing(
+      listing.groups.compactMap { group in
+        guard let name = outside(group.group) else { return nil }
+        var group = group
+        group.group = name
+        group.members = group.members.map { member in
+          GroupDescription.Member(id: member.id, host: member.host, partitions: member.partitions.compactMap(outside))
+        }
+        group.committed = Dictionary(
+          uniqueKeysWithValues: group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })
+        group.doubts = Dictionary(
+          uniqueKeysWithValues: group.doubts.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })
+        return group
+      }, failure: listing.failure)
   }
 
   func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {

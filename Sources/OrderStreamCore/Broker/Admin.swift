@@ -7,13 +7,17 @@ public protocol Admin: AnyObject {
   /// - Throws: `unknownTopic`.
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks]
 
+  /// What can be seen of these topics within `limit`: a partition that does not answer delays no other, and says why. A
+  /// topic that is gone is missing.
+  func looks(at topics: [String], within limit: Duration) throws(BrokerError) -> [String: TopicLook]
+
   /// For every partition of a topic, the first offset whose record timestamp is at or after `timestampMs`
   /// (milliseconds since 1970 UTC); the high watermark where there is none.
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset]
 
-  /// The group of that name, or all of them, sorted by name, those of other programs too. An unknown name is an empty
-  /// list.
-  func groups(named name: String?) throws(BrokerError) -> [GroupDescription]
+  /// The group of that name, or all of them, sorted by name, those of other programs too, as far as brokers tell within
+  /// `limit`. An unknown name is an empty list.
+  func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing
 
   /// Every committed state record of a group, with the name of its source topic, in no particular order. Of a topic that
   /// is gone there is at least the position of each partition. A group without state has none.
@@ -29,7 +33,24 @@ public protocol Admin: AnyObject {
 
 extension Admin {
   public func topic(_ name: String) throws(BrokerError) -> TopicDescription? { try topics(named: name).first }
-  public func group(_ name: String) throws(BrokerError) -> GroupDescription? { try groups(named: name).first }
+
+  /// How long a question about groups that must be answered may take.
+  private static var groupLimit: Duration { .seconds(10) }
+
+  /// As `groupListing`, for callers that need all of them.
+  /// - Throws: when groups may be missing.
+  public func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
+    let listing = try groupListing(named: name, within: Self.groupLimit)
+    if let failure = listing.failure { throw failure }
+    return listing.groups
+  }
+
+  /// - Throws: when its committed offsets cannot be read. Its members may be unknown.
+  public func group(_ name: String) throws(BrokerError) -> GroupDescription? {
+    let found = try groups(named: name).first
+    if let failure = found?.committedFailure { throw failure }
+    return found
+  }
 
   /// The borders of the first `count` partitions, for callers that learnt the number before: the topic may have grown
   /// since then, and brokers learn of that one after the other.
@@ -74,6 +95,19 @@ public struct TopicDescription: Hashable, Sendable {
   }
 }
 
+/// Groups, as far as brokers told.
+public struct GroupListing: Hashable, Sendable {
+  /// Sorted by name.
+  public var groups: [GroupDescription]
+  /// Why groups may be missing; `nil` when these are all.
+  public var failure: BrokerError?
+
+  public init(_ groups: [GroupDescription], failure: BrokerError? = nil) {
+    self.groups = groups
+    self.failure = failure
+  }
+}
+
 public struct GroupDescription: Hashable, Sendable {
   public struct Member: Hashable, Sendable {
     public var id: String
@@ -87,18 +121,46 @@ public struct GroupDescription: Hashable, Sendable {
     }
   }
 
+  /// The state of a group that nobody describes.
+  public static let unknownState = "Unknown"
+
   public var group: String
-  /// As Kafka names them: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`.
+  /// As Kafka names them: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`; or `unknownState`.
   public var state: String
-  /// Sorted by id.
+  /// Sorted by id; empty when `membersFailure` says why they are not known.
   public var members: [Member]
-  /// Next offset to read of every partition in which something was committed.
+  /// Next offset to read of every partition in which something was committed; empty when `committedFailure` says why
+  /// that is not known.
   public var committed: [TopicPartition: Offset]
+  /// Why state and members are not known: there may be any number of them.
+  public var membersFailure: BrokerError?
+  public var committedFailure: BrokerError?
+  /// Whether the group reads from the earliest record where it has committed nothing: a group of this program.
+  public var beginsAtEarliest = false
+  /// By topic, why what was committed says nothing about it, in words: it was made anew since the group read it.
+  public var doubts: [String: String] = [:]
 
   public init(group: String, state: String, members: [Member], committed: [TopicPartition: Offset]) {
     self.group = group
     self.state = state
     self.members = members
     self.committed = committed
+  }
+
+  /// A group of which only the name is known.
+  public init(unknown group: String, membersFailure: BrokerError) {
+    self.init(group: group, state: Self.unknownState, members: [], committed: [:])
+    self.membersFailure = membersFailure
+  }
+
+  public var membersKnown: Bool { membersFailure == nil }
+
+  /// Partitions in which the group has committed something, or that a member has.
+  public var usedPartitions: Set<TopicPartition> { Set(committed.keys).union(members.flatMap(\.partitions)) }
+
+  /// Why the committed offsets say nothing about a topic, in words; `nil` when they count.
+  func doubt(about topic: String) -> String? {
+    if let committedFailure { return "the committed offsets are not known: \(committedFailure.why)" }
+    return doubts[topic]
   }
 }

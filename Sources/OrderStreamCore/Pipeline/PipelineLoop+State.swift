@@ -203,7 +203,9 @@ extension PipelineLoop {
     let (description, watermarks) = try brokerCall { () throws(BrokerError) in
       (try admin.topic(topic), try admin.watermarks(topic: topic))
     }
-    guard partitions.count == watermarks.count, (found?.members.count ?? 0) <= 1 else {
+    guard partitions.count == watermarks.count, found?.membersKnown ?? true,
+      (found?.members.count ?? 0) <= 1
+    else {
       throw .groupActive(group: group)
     }
     sourceID = description?.id

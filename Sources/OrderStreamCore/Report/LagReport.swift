@@ -7,10 +7,10 @@ public struct LagReport: Report {
     public var produced: Int64
     /// Events consumed and committed so far.
     public var consumed: Int64
-    /// Sum of the lag of all partitions.
-    public var lag: Int64
+    /// Sum of the lag of all partitions; `nil` when it could not be asked.
+    public var lag: Int64?
 
-    public init(milliseconds: Int64, produced: Int64, consumed: Int64, lag: Int64) {
+    public init(milliseconds: Int64, produced: Int64, consumed: Int64, lag: Int64?) {
       self.milliseconds = milliseconds
       self.produced = produced
       self.consumed = consumed
@@ -37,7 +37,8 @@ public struct LagReport: Report {
     self.group = group
   }
 
-  public var peakLag: Int64 { samples.map(\.lag).max() ?? 0 }
+  /// Of the samples that know it; `nil` when none does.
+  public var peakLag: Int64? { samples.compactMap(\.lag).max() }
 
   /// The claim: it drained, and every event was seen exactly once.
   public var isTrue: Bool { drainMilliseconds != nil && lost == 0 && duplicated == 0 && consumed == produced }
@@ -46,7 +47,7 @@ public struct LagReport: Report {
     TextRows.append(title: "Consumer lag on \(topic)", to: text)
     TextRows.append("Produced", produced, to: text)
     TextRows.append("Consumed", consumed, to: text)
-    TextRows.append("Peak lag", peakLag, to: text)
+    TextRows.append("Peak lag", peakLag.map(String.init) ?? "unknown", to: text)
     TextRows.append("Time to drain", drainMilliseconds.map(TextRows.seconds) ?? "NOT DRAINED", to: text)
     TextRows.append("Lost", lost, to: text)
     TextRows.append("Duplicated", duplicated, to: text)
@@ -84,7 +85,9 @@ public struct LagReport: Report {
   /// Lag over time as a chart for a terminal.
   public func chart(width: Int) -> [String] {
     BarChart.sampled(
-      samples.map { BarChart.Bar(label: TextRows.seconds($0.milliseconds), value: $0.lag) }
+      samples.compactMap { sample in
+        sample.lag.map { BarChart.Bar(label: TextRows.seconds(sample.milliseconds), value: $0) }
+      }
     ).lines(width: width)
   }
 }

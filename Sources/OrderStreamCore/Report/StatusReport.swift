@@ -2,44 +2,22 @@
 public struct StatusReport: Report {
   public struct Topic: Sendable {
     public var name: String
-    /// By partition number.
-    public var partitions: [Watermarks]
+    public var look: TopicLook
 
-    public init(name: String, partitions: [Watermarks]) {
+    public init(name: String, look: TopicLook) {
       self.name = name
-      self.partitions = partitions
+      self.look = look
     }
   }
 
   public struct Group: Sendable {
-    public struct Partition: Sendable {
-      public var topicPartition: TopicPartition
-      public var committed: Offset?
-      /// `nil` when the topic is gone.
-      public var stable: Offset?
-      public var lag: Lag
-
-      public init(_ topicPartition: TopicPartition, committed: Offset?, stable: Offset?) {
-        self.topicPartition = topicPartition
-        self.committed = committed
-        self.stable = stable
-        lag = stable.map { Lag(stable: $0, committed: committed) } ?? .unknown(reason: "the topic is gone")
-      }
-    }
-
     public var description: GroupDescription
-    /// Every partition of every topic in which the group has committed something or has members.
-    public var partitions: [Partition]
+    /// Over every partition of every topic in which the group has committed something or has members.
+    public var lag: GroupLag
 
-    public init(_ description: GroupDescription, partitions: [Partition]) {
+    public init(_ description: GroupDescription, lag: GroupLag) {
       self.description = description
-      self.partitions = partitions
-    }
-
-    /// The sum over the partitions whose lag is known; `nil` when none is.
-    public var lag: Int64? {
-      let known = partitions.compactMap(\.lag.records)
-      return known.isEmpty ? nil : known.reduce(0, +)
+      self.lag = lag
     }
   }
 
@@ -47,11 +25,14 @@ public struct StatusReport: Report {
   public var broker: String
   public var topics: [Topic]
   public var groups: [Group]
+  /// Why there may be more groups than these; `nil` when these are all.
+  public var groupsFailure: BrokerError?
 
-  public init(broker: String, topics: [Topic], groups: [Group]) {
+  public init(broker: String, topics: [Topic], groups: [Group], groupsFailure: BrokerError? = nil) {
     self.broker = broker
     self.topics = topics
     self.groups = groups
+    self.groupsFailure = groupsFailure
   }
 
   // MARK: - Text
@@ -61,34 +42,45 @@ public struct StatusReport: Report {
     if topics.isEmpty { text.append("  none\n" as StaticString) }
     for topic in topics {
       text.append("  \(topic.name)\n")
+      if let reason = topic.look.reason { text.append("    partitions are unknown: \(reason)\n") }
       appendTable(
         ["partition", "low", "high", "stable"],
-        topic.partitions.enumerated().map { number, marks in
-          [String(number), String(marks.low), String(marks.high), String(marks.stable)]
+        topic.look.partitions.enumerated().map { number, look in
+          switch look {
+          case .seen(let marks): [String(number), String(marks.low), String(marks.high), String(marks.stable)]
+          case .unseen(let reason): [String(number), "-", "-", Self.unknown(reason)]
+          }
         }, to: text)
     }
     TextRows.append(title: "\nGroups", to: text)
+    if let groupsFailure { text.append("  there may be more of them: \(groupsFailure.why)\n") }
     if groups.isEmpty { text.append("  none\n" as StaticString) }
     for group in groups { append(group, to: text) }
   }
 
+  private static func unknown(_ reason: String) -> String { "unknown (\(reason))" }
+
   private func append(_ group: Group, to text: ByteBuffer) {
-    let count = group.description.members.count
-    let lag = group.lag.map(String.init) ?? "unknown"
-    let members = "\(count) member\(count == 1 ? "" : "s")"
-    text.append("  \(group.description.group): \(group.description.state), \(members), lag \(lag)\n")
-    for member in group.description.members {
+    let description = group.description
+    let count = description.members.count
+    let members = description.membersKnown ? "\(count) member\(count == 1 ? "" : "s")" : "members unknown"
+    let atLeast = group.lag.atLeast > 0 ? ", at least \(group.lag.atLeast)" : ""
+    let lag = group.lag.total.records.map(String.init) ?? "unknown\(atLeast)"
+    text.append("  \(description.group): \(description.state), \(members), lag \(lag)\n")
+    if let failure = description.membersFailure { text.append("    members are unknown: \(failure.why)\n") }
+    if let failure = description.committedFailure { text.append("    committed offsets are unknown: \(failure.why)\n") }
+    for member in description.members {
       let owned = member.partitions.map(\.description).joined(separator: " ")
       text.append("    member \(member.id) on \(member.host): \(owned.isEmpty ? "no partitions" : owned)\n")
     }
     appendTable(
       ["partition", "committed", "stable", "lag"],
-      group.partitions.map { partition in
-        var lag = ""
-        switch partition.lag {
-        case .known(let records): lag = String(records)
-        case .unknown(let reason): lag = "unknown (\(reason))"
-        }
+      group.lag.partitions.map { partition in
+        let lag =
+          switch partition.lag {
+          case .known(let records): String(records)
+          case .unknown(let reason): Self.unknown(reason)
+          }
         return [
           partition.topicPartition.description, partition.committed.map(String.init) ?? "-",
           partition.stable.map(String.init) ?? "-", lag,
@@ -113,73 +105,78 @@ public struct StatusReport: Report {
   public func appendMembers(to json: inout JSONWriter) {
     json.key("topics")
     json.beginArray()
-    for topic in topics {
-      json.beginObject()
-      json.member("name", topic.name)
-      json.key("partitions")
-      json.beginArray()
-      for (number, marks) in topic.partitions.enumerated() {
-        json.beginObject()
-        json.member("partition", Int64(number))
-        json.member("low", marks.low)
-        json.member("high", marks.high)
-        json.member("stable", marks.stable)
-        json.endObject()
-      }
-      json.endArray()
-      json.endObject()
-    }
+    for topic in topics { append(topic, to: &json) }
     json.endArray()
     json.key("groups")
     json.beginArray()
     for group in groups { append(group, to: &json) }
     json.endArray()
+    json.member("groups_reason", groupsFailure?.why)
   }
 
-  private func append(_ group: Group, to json: inout JSONWriter) {
+  private func append(_ topic: Topic, to json: inout JSONWriter) {
     json.beginObject()
-    json.member("group", group.description.group)
-    json.member("state", group.description.state)
-    json.key("members")
-    json.beginArray()
-    for member in group.description.members {
-      json.beginObject()
-      json.member("id", member.id)
-      json.member("host", member.host)
-      json.key("partitions")
-      json.beginArray()
-      for partition in member.partitions {
-        json.beginObject()
-        json.member("topic", partition.topic)
-        json.member("partition", Int64(partition.partition))
-        json.endObject()
-      }
-      json.endArray()
-      json.endObject()
-    }
-    json.endArray()
-    json.member("lag", group.lag)
+    json.member("name", topic.name)
+    json.member("reason", topic.look.reason)
     json.key("partitions")
     json.beginArray()
-    for partition in group.partitions { append(partition, to: &json) }
+    for (number, look) in topic.look.partitions.enumerated() {
+      json.beginObject()
+      json.member("partition", Int64(number))
+      json.member("low", look.watermarks?.low)
+      json.member("high", look.watermarks?.high)
+      json.member("stable", look.watermarks?.stable)
+      json.member("reason", look.reason)
+      json.endObject()
+    }
     json.endArray()
     json.endObject()
   }
 
-  private func append(_ partition: Group.Partition, to json: inout JSONWriter) {
+  private func append(_ group: Group, to json: inout JSONWriter) {
+    let description = group.description
+    json.beginObject()
+    json.member("group", description.group)
+    json.member("state", description.state)
+    json.key("members")
+    json.beginArray()
+    for member in description.members { append(member, to: &json) }
+    json.endArray()
+    json.member("members_known", description.membersKnown)
+    json.member("lag", group.lag.total.records)
+    json.member("lag_at_least", group.lag.atLeast)
+    json.member("reason", description.membersFailure?.why ?? description.committedFailure?.why)
+    json.key("partitions")
+    json.beginArray()
+    for partition in group.lag.partitions { append(partition, to: &json) }
+    json.endArray()
+    json.endObject()
+  }
+
+  private func append(_ member: GroupDescription.Member, to json: inout JSONWriter) {
+    json.beginObject()
+    json.member("id", member.id)
+    json.member("host", member.host)
+    json.key("partitions")
+    json.beginArray()
+    for partition in member.partitions {
+      json.beginObject()
+      json.member("topic", partition.topic)
+      json.member("partition", Int64(partition.partition))
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+  }
+
+  private func append(_ partition: GroupLag.Partition, to json: inout JSONWriter) {
     json.beginObject()
     json.member("topic", partition.topicPartition.topic)
     json.member("partition", Int64(partition.topicPartition.partition))
     json.member("committed", partition.committed)
     json.member("stable", partition.stable)
-    switch partition.lag {
-    case .known(let records):
-      json.member("lag", records)
-      json.member("reason", nil as String?)
-    case .unknown(let reason):
-      json.member("lag", nil as Int64?)
-      json.member("reason", reason)
-    }
+    json.member("lag", partition.lag.records)
+    json.member("reason", partition.lag.reason)
     json.endObject()
   }
 }

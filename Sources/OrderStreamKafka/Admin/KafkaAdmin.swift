@@ -40,6 +40,10 @@ final class KafkaAdmin: Admin {
     }
   }
 
+  func looks(at topics: [String], within limit: Duration) throws(BrokerError) -> [String: TopicLook] {
+    try PartitionLooks(context: context, stable: openStable()).looks(at: topics, within: limit)
+  }
+
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     let partitions = try partitions(of: topic)
     // The protocol takes negative times for logical offsets; no record is older than 1970.
@@ -53,45 +57,8 @@ final class KafkaAdmin: Admin {
     Array(0..<(try context.partitionCount(of: topic)))
   }
 
-  func groups(named name: String?) throws(BrokerError) -> [GroupDescription] {
-    let found = try context.ask("cannot list groups") { timeout throws(NativeError) in
-      try context.lookup.groups(name, timeout)
-    }
-    var groups: [GroupDescription] = []
-    for group in found {
-      if group.error == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { continue }
-      if group.error != RD_KAFKA_RESP_ERR_NO_ERROR {
-        throw context.errors.map(
-          NativeError(group.error), "cannot describe the group \(group.name)", recovery: BrokerError.Recovery.none)
-      }
-      let committed = try committedOffsets(of: group.name)
-      // A broker describes a group that it has never heard of as dead.
-      if group.state == "Dead" && committed.isEmpty && group.members.isEmpty { continue }
-      groups.append(Self.description(group, committed))
-    }
-    return groups.sorted { $0.group < $1.group }
-  }
-
-  private func committedOffsets(of group: String) throws(BrokerError) -> [TopicPartition: Offset] {
-    let elements = try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
-      try context.lookup.committedOffsets(group: group, timeout)
-    }
-    var committed: [TopicPartition: Offset] = [:]
-    for element in elements where element.offset >= 0 { committed[element.topicPartition] = element.offset }
-    return committed
-  }
-
-  private static func description(
-    _ group: NativeGroup, _ committed: [TopicPartition: Offset]
-  ) -> GroupDescription {
-    let isConsumer = group.protocolType == "consumer"
-    let members = group.members.map { member in
-      GroupDescription.Member(
-        id: member.id, host: member.host,
-        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [])
-    }
-    return GroupDescription(
-      group: group.name, state: group.state, members: members.sorted { $0.id < $1.id }, committed: committed)
+  func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing {
+    try GroupLook(context: context, name: name).listing(within: limit)
   }
 
   func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {

@@ -23,6 +23,16 @@ extension NativeClient {
     return found
   }
 
+  /// The same for partitions of any topics, in their order and with the error of each one.
+  func offsets(
+    of partitions: [TopicPartition], at timestampMs: Int64, _ timeout: Duration
+  ) throws(NativeError) -> [PartitionList.Element] {
+    let list = PartitionList(capacity: partitions.count)
+    for partition in partitions { list.add(partition.topic, partition.partition, offset: timestampMs) }
+    try offsetsForTimes(list, timeout)
+    return list.elements
+  }
+
   /// Asks any broker for nothing in particular.
   func ping(_ timeout: Duration) throws(NativeError) {
     var result: UnsafePointer<rd_kafka_metadata>?

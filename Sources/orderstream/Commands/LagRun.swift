@@ -29,6 +29,8 @@ struct LagRun {
   let broker: any Broker
   /// How long the lag may be unknown before the run is given up.
   private static let silenceLimit = Duration.seconds(30)
+  /// How long coordinators, and then leaders, may take to answer for one sample.
+  private static let askLimit = Duration.seconds(1)
 
   /// Of the topic and of the group.
   let name: String
@@ -60,7 +62,12 @@ struct LagRun {
     var lag: Int64 = 0
     do throws(CommandError) {
       try sampling.get()
-      if report.drainMilliseconds == nil { lag = try currentLag(admin) }
+      if report.drainMilliseconds == nil {
+        switch try currentLag(admin) {
+        case .known(let records): lag = records
+        case .unknown(let reason): throw unknownLag(reason)
+        }
+      }
     } catch {
       guard error.code.isFinding else { throw error }
       unanswered = error
@@ -143,28 +150,24 @@ struct LagRun {
     while true {
       // Read in this order: what was acknowledged before the lag is read is in the lag or consumed.
       let produced = production.snapshot
-      let lag: Int64
-      do throws(CommandError) {
-        lag = try currentLag(admin)
-      } catch {
-        // A broker that is away for a while costs samples.
-        let silence = context.time.monotonicNanoseconds - lastAnswer
-        guard error.code == .unavailable, silence < Self.silenceLimit.nanoseconds, !context.stop.isRequested else {
-          throw error
-        }
-        context.time.sleep(.milliseconds(100))
-        continue
-      }
+      let lag = try currentLag(admin)
       let now = context.time.monotonicNanoseconds
-      lastAnswer = now
+      switch lag {
+      case .known: lastAnswer = now
+      case .unknown(let reason):
+        // A broker that is away for a while costs samples.
+        guard now - lastAnswer < Self.silenceLimit.nanoseconds else { throw unknownLag(reason) }
+      }
       let sample = LagReport.Sample(
-        milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed, lag: lag)
+        milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed,
+        lag: lag.records)
       report.samples.append(sample)
       progress.update {
-        "lag-demo: \(sample.produced) produced, \(sample.consumed) consumed, lag \(sample.lag)"
+        let lag = sample.lag.map(String.init) ?? "unknown"
+        return "lag-demo: \(sample.produced) produced, \(sample.consumed) consumed, lag \(lag)"
       }
       if let end = produced.endNanoseconds {
-        if lag == 0 && sample.consumed >= produced.acknowledged {
+        if sample.lag == 0 && sample.consumed >= produced.acknowledged {
           report.drainMilliseconds = max(0, now - end) / 1_000_000
           return
         }
@@ -183,16 +186,25 @@ struct LagRun {
   }
 
   /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the
-  /// group is new and starts at the earliest record.
-  private func currentLag(_ admin: any Admin) throws(CommandError) -> Int64 {
-    try CommandError.wrap { () throws(BrokerError) in
-      let committed = try admin.group(name)?.committed ?? [:]
-      var sum: Int64 = 0
-      for (number, marks) in try admin.watermarks(topic: name).enumerated() {
-        let offset = committed[TopicPartition(topic: name, partition: Int32(number))] ?? marks.low
-        sum += Lag(stable: marks.stable, committed: offset).records ?? 0
+  /// group is new and starts at the earliest record. A broker that cannot be reached makes it unknown.
+  private func currentLag(_ admin: any Admin) throws(CommandError) -> Lag {
+    do throws(CommandError) {
+      return try CommandError.wrap { () throws(BrokerError) in
+        let listing = try admin.groupListing(named: name, within: Self.askLimit)
+        var group = listing.groups.first ?? GroupDescription(group: name, state: "Empty", members: [], committed: [:])
+        group.beginsAtEarliest = true
+        let looks = try admin.looks(at: [name], within: Self.askLimit)
+        return GroupLag(of: group, in: [name], looks: looks).total
       }
-      return sum
+    } catch {
+      guard error.code == .unavailable else { throw error }
+      return .unknown(reason: error.why)
     }
+  }
+
+  private func unknownLag(_ reason: String) -> CommandError {
+    CommandError(
+      .unavailable, "cannot tell the lag of the group \(name) on \(broker.name)", why: reason,
+      remedy: "check the brokers and run again")
   }
 }

@@ -98,7 +98,8 @@ struct ReplayCommand {
   private func refuseActiveGroup(_ admin: any Admin) throws(CommandError) {
     guard let group = options.group else { return }
     let found = try CommandError.wrap { () throws(BrokerError) in try admin.group(group) }
-    guard let found, !found.members.isEmpty else { return }
+    // Members that nobody can see may be there.
+    guard let found, !found.members.isEmpty || !found.membersKnown else { return }
     throw CommandError(PipelineError.groupActive(group: group))
   }
 

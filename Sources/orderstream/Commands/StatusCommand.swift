@@ -16,51 +16,42 @@ struct StatusCommand {
     return .success
   }
 
+  /// How long groups and then partitions may take to answer in all; what has not answered by then is unknown. With the
+  /// way to the cluster it makes less than 3 s.
+  private static let limit = Duration.milliseconds(2000)
+  /// How much of that groups may take.
+  private static let groupLimit = Duration.milliseconds(1200)
+
   private func look(_ broker: String, _ admin: any Admin) throws(BrokerError) -> StatusReport {
-    let descriptions = try admin.topics(named: options.topic)
-    var marks: [String: [Watermarks]] = [:]
-    var topics: [StatusReport.Topic] = []
-    for topic in descriptions where context.options.verbose || !topic.isInternal {
+    let topics = try admin.topics(named: options.topic).filter { context.options.verbose || !$0.isInternal }
+    let start = context.time.monotonicNanoseconds
+    // Before the partitions, so that no commit in between looks like one beyond the end.
+    let listing = try admin.groupListing(named: options.group, within: Self.groupLimit)
+    if options.group != nil { try refuse(listing) }
+    let read = listing.groups.map(topicsRead)
+    let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
+    let names = Set(topics.map(\.name)).union(read.joined())
+    let looks = try admin.looks(at: names.sorted(), within: Self.limit - passed)
+    return StatusReport(
+      broker: broker,
       // A topic may be deleted while we look.
-      guard let watermarks = try watermarks(topic.name, admin) else { continue }
-      marks[topic.name] = watermarks
-      topics.append(StatusReport.Topic(name: topic.name, partitions: watermarks))
-    }
-    var groups: [StatusReport.Group] = []
-    for group in try admin.groups(named: options.group) {
-      groups.append(try look(group, &marks, admin))
-    }
-    return StatusReport(broker: broker, topics: topics, groups: groups)
+      topics: topics.compactMap { topic in looks[topic.name].map { StatusReport.Topic(name: topic.name, look: $0) } },
+      groups: zip(listing.groups, read).map { group, topics in
+        StatusReport.Group(group, lag: GroupLag(of: group, in: topics, looks: looks))
+      },
+      groupsFailure: listing.failure)
   }
 
-  private func look(
-    _ group: GroupDescription, _ marks: inout [String: [Watermarks]], _ admin: any Admin
-  ) throws(BrokerError) -> StatusReport.Group {
-    var found = Set(group.committed.keys)
-    for member in group.members { found.formUnion(member.partitions) }
-    if let topic = options.topic { found = found.filter { $0.topic == topic } }
-    var partitions: [StatusReport.Group.Partition] = []
-    for topic in Set(found.map(\.topic)).sorted() {
-      if marks[topic] == nil, let watermarks = try watermarks(topic, admin) { marks[topic] = watermarks }
-      let known = marks[topic] ?? []
-      let numbers = Set(known.indices.map { Int32($0) }).union(found.filter { $0.topic == topic }.map(\.partition))
-      for number in numbers.sorted() {
-        let partition = TopicPartition(topic: topic, partition: number)
-        partitions.append(
-          StatusReport.Group.Partition(
-            partition, committed: group.committed[partition],
-            stable: known.indices.contains(Int(number)) ? known[Int(number)].stable : nil))
-      }
-    }
-    return StatusReport.Group(group, partitions: partitions)
+  private func topicsRead(by group: GroupDescription) -> Set<String> {
+    let topics = Set(group.usedPartitions.map(\.topic))
+    return options.topic.map { topics.intersection([$0]) } ?? topics
   }
 
-  /// `nil` when the topic is gone.
-  private func watermarks(_ topic: String, _ admin: any Admin) throws(BrokerError) -> [Watermarks]? {
-    do throws(BrokerError) {
-      return try admin.watermarks(topic: topic)
-    } catch  where error.code == .unknownTopic {
-      return nil
+  /// Who asks for one group and may not see it is told so; an empty list would be a false answer.
+  private func refuse(_ listing: GroupListing) throws(BrokerError) {
+    for group in listing.groups {
+      for failure in [group.committedFailure, group.membersFailure].compactMap({ $0 })
+      where [.unauthorized, .authentication].contains(failure.code) { throw failure }
     }
   }
 }

@@ -1,0 +1,61 @@
+/// How far a group is behind in topics that it reads, partition by partition and in all.
+public struct GroupLag: Hashable, Sendable {
+  public struct Partition: Hashable, Sendable {
+    public var topicPartition: TopicPartition
+    public var committed: Offset?
+    /// Last stable offset; `nil` when the partition could not be asked or is gone.
+    public var stable: Offset?
+    public var lag: Lag
+
+    public init(_ topicPartition: TopicPartition, committed: Offset?, stable: Offset?, lag: Lag) {
+      self.topicPartition = topicPartition
+      self.committed = committed
+      self.stable = stable
+      self.lag = lag
+    }
+  }
+
+  /// Every partition of the topics, and those that are gone in which something was committed; sorted.
+  public var partitions: [Partition]
+
+  public init(partitions: [Partition]) { self.partitions = partitions }
+
+  /// - Parameters:
+  ///   - topics: those that count.
+  ///   - looks: at these topics, taken after the group was described, so that no commit in between looks like one beyond
+  ///     the end; a topic that is missing here is gone.
+  public init(of group: GroupDescription, in topics: some Sequence<String>, looks: [String: TopicLook]) {
+    partitions = topics.sorted().flatMap { Self.partitions(of: group, in: $0, looks[$0]) }
+  }
+
+  private static func partitions(of group: GroupDescription, in topic: String, _ look: TopicLook?) -> [Partition] {
+    let used = group.usedPartitions.filter { $0.topic == topic }.map(\.partition)
+    let seen = look?.partitions ?? []
+    return Set(used).union(seen.indices.map { Int32($0) }).sorted().map { number in
+      let place = TopicPartition(topic: topic, partition: number)
+      let committed = group.committed[place]
+      let partition: PartitionLook =
+        if let look {
+          seen.indices.contains(Int(number))
+            ? seen[Int(number)] : .unseen(reason: look.reason ?? "the topic has no such partition any more")
+        } else {
+          .unseen(reason: "the topic \(topic) is gone")
+        }
+      return Partition(
+        place, committed: committed, stable: partition.watermarks?.stable,
+        lag: Lag(
+          partition, committed: committed, beginsAtEarliest: group.beginsAtEarliest, doubt: group.doubt(about: topic)))
+    }
+  }
+
+  /// Unknown as soon as the lag of one partition is, and when no partition is known.
+  public var total: Lag {
+    if let unknown = partitions.first(where: { $0.lag.records == nil }) {
+      return .unknown(reason: "\(unknown.topicPartition): \(unknown.lag.reason ?? "")")
+    }
+    return partitions.isEmpty ? .unknown(reason: "no partitions are known") : .known(atLeast)
+  }
+
+  /// The sum over the partitions whose lag is known.
+  public var atLeast: Int64 { partitions.reduce(0) { $0.saturatingAdd($1.lag.records ?? 0) } }
+}
