@@ -47,6 +47,7 @@ public struct StatusReport: Report {
   public var broker: String
   public var topics: [Topic]
   public var groups: [Group]
+  public var completion: Completion { .whole }
 
   public init(broker: String, topics: [Topic], groups: [Group]) {
     self.broker = broker
@@ -56,7 +57,7 @@ public struct StatusReport: Report {
 
   // MARK: - Text
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Topics on \(broker)", to: text)
     if topics.isEmpty { text.append("  none\n" as StaticString) }
     for topic in topics {
