@@ -65,8 +65,16 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   /// Whether a run that did work still tells what it did, and this code beside it; others end a run by themselves.
   var isFinding: Bool { [.io, .unavailable, .data].contains(self) }
 
-  /// Whether a pipeline that ends with this prints its report first, because it has done work.
-  var comesAfterWork: Bool { self == .data || self == .unavailable }
+  /// Whether a run that ends with this prints its report first.
+  /// - Parameter committed: records that it committed before. Reading a bad record, or waiting for a broker, is work in
+  ///   itself; the others may come before any.
+  func comesAfterWork(committed: Int64) -> Bool {
+    switch self {
+    case .data, .unavailable: true
+    case .input, .io, .temporary: committed > 0
+    default: false
+    }
+  }
 
   /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk, a line or a
   /// right is to blame.

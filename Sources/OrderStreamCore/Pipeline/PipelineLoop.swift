@@ -152,6 +152,14 @@ public final class PipelineLoop {
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
   public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
 
+  /// What a bounded run has to do, in records, with what it has done; `nil` where that is not known: without ends, before
+  /// the assignment, and when other members read some.
+  public var recordsInAll: Int64? {
+    guard let rest = remainingBelowEnds else { return nil }
+    let all = committedRecords + (openCommit?.records ?? 0) + pendingRecords + rest
+    return min(all, settings.maximumRecords ?? .max)
+  }
+
   /// Whether records were applied that are not committed yet.
   public var hasUncommittedRecords: Bool { pendingRecords > 0 || openCommit != nil }
 

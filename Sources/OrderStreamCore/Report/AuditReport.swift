@@ -4,17 +4,17 @@ public struct AuditReport: Report {
   public var topic: String
   public var outputTopic: String
   public var findings: AuditFindings
-  /// `false` when a signal cut the audit short: the counts are those so far.
-  public var isComplete: Bool
+  /// Of an audit that was cut short the counts are those so far, and the unit is the records that were read.
+  public var completion: Completion
 
-  public init(topic: String, outputTopic: String, findings: AuditFindings, isComplete: Bool = true) {
-    self.isComplete = isComplete
+  public init(topic: String, outputTopic: String, findings: AuditFindings, completion: Completion = .whole) {
+    self.completion = completion
     self.topic = topic
     self.outputTopic = outputTopic
     self.findings = findings
   }
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
     TextRows.append("Orders", findings.orders, to: text)
     TextRows.append("Items", findings.items, to: text)
@@ -28,7 +28,7 @@ public struct AuditReport: Report {
     TextRows.append("Pending", findings.pending, to: text)
     TextRows.append("Other sources", findings.other, to: text)
     TextRows.append("Unverifiable", findings.unverifiable, to: text)
-    TextRows.append("Result", result, to: text)
+    if completion.isWhole { TextRows.append("Result", result, to: text) }
     for violation in findings.violations {
       let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
       text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\n")
@@ -36,9 +36,10 @@ public struct AuditReport: Report {
     }
   }
 
+  public var consequence: String? { findings.isClean ? "nothing is proved" : "VIOLATED" }
+
   private var result: String {
     if !findings.isClean { return "VIOLATED" }
-    if !isComplete { return "cut short: nothing is proved" }
     if findings.unverifiable > 0 { return "no violation, but \(findings.unverifiable) items cannot be verified" }
     if findings.pending > 0 { return "no violation; \(findings.pending) items are not committed yet" }
     return "exactly once: every item has its one event"
@@ -47,7 +48,6 @@ public struct AuditReport: Report {
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("output_topic", outputTopic)
-    json.member("complete", isComplete)
     json.member("orders", findings.orders)
     json.member("items", findings.items)
     json.member("inventory_events", findings.inventoryEvents)

@@ -20,22 +20,30 @@ struct AuditCommand {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
-    let (findings, isComplete) = try CommandError.wrap { () throws(BrokerError) in
-      let audit = try Audit(
+    let audit = try CommandError.wrap { () throws(BrokerError) in
+      try Audit(
         Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: options.group), broker: broker,
         admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
         progress: { line in progress.update { line } })
-      let isComplete = try audit.run()
-      return (audit.findings, isComplete)
     }
+    var failure: CommandError?
+    var isWhole = false
+    do throws(BrokerError) { isWhole = try audit.run() } catch { failure = CommandError(error) }
     progress.finish()
+    if let failure, !failure.code.comesAfterWork(committed: audit.recordsRead) { throw failure }
+    let findings = audit.findings
+    let completion: Completion =
+      isWhole ? .whole : .cutShort(by: failure, after: audit.recordsRead, of: audit.recordsInAll)
     let active = (context.time.monotonicNanoseconds - start) / 1_000_000
     try context.emit(
       AuditReport(
-        topic: options.topic, outputTopic: options.outputTopic, findings: findings, isComplete: isComplete),
+        topic: options.topic, outputTopic: options.outputTopic, findings: findings, completion: completion),
       broker: broker.name, activeMilliseconds: active)
-    // A violation that was found is one, whatever was not read.
-    if !isComplete { return findings.isClean ? Signals.exitCode ?? .success : .refuted }
+    if let failure {
+      context.console.report(failure)
+      return failure.code
+    }
+    if !isWhole { return ExitCode.combined([Signals.exitCode ?? .success, findings.isClean ? .success : .refuted]) }
     return try exitCode(findings)
   }
 

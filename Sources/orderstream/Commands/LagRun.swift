@@ -75,8 +75,10 @@ struct LagRun {
       lag = end.acknowledged
     }
     (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
-    report.wasCutShort = report.drainMilliseconds == nil && context.stop.isRequested
     let failure = unanswered ?? failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
+    if report.drainMilliseconds == nil && (failure != nil || context.stop.isRequested) {
+      report.completion = .cutShort(by: failure, after: report.consumed, of: options.events)
+    }
     return Result(
       report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
       failure: failure)

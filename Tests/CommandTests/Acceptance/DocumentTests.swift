@@ -6,7 +6,9 @@ import Testing
 struct DocumentTests {
   enum Kind { case count, decimal, text, flag, object, array, textOrNull, objectOrNull, countOrNull }
 
-  private static let frame: [String: Kind] = ["schema": .text, "broker": .text, "elapsed_ms": .count]
+  private static let frame: [String: Kind] = [
+    "schema": .text, "broker": .text, "complete": .flag, "elapsed_ms": .count,
+  ]
   private static let totals: [String: Kind] = [
     "total_orders": .count, "failed_orders": .count, "failure_rate_percent": .decimal,
     "average_orders_per_minute": .decimal, "current_orders_per_minute": .count, "current_minute": .textOrNull,
