@@ -98,7 +98,7 @@ struct DocumentTests {
     var keys: [String: Kind] = ["violations": .array]
     for key in [
       "orders", "items", "inventory_events", "rejected", "lost", "duplicated", "phantom", "wrong_action", "reordered",
-      "pending", "other", "unverifiable",
+      "pending", "pending_orders", "other", "unverifiable",
     ] { keys[key] = .count }
     check(try stage.json("audit"), "audit", keys, moves: false)
   }
