@@ -163,7 +163,8 @@ enum CommandTable {
         name: .from, placeholder: "<where>", defaultValue: "earliest",
         help: "Where to begin in each partition: 'earliest', 'latest', an offset, or an RFC 3339 time.",
         completion: .choice(["earliest", "latest"])),
-      .follow, .maxEvents.saying("Print this many records, then end."),
+      .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
+      .maxEvents.saying("Print this many records, then end."),
       OptionSpec(name: .raw, help: "Print each value as it is, and a line feed."),
       .topic.saying("Topic to print."),
     ] + OptionSpec.creation + OptionSpec.connection

@@ -18,8 +18,8 @@ struct AuditCommand {
     let start = context.time.monotonicNanoseconds
     let (findings, isComplete) = try CommandError.wrap { () throws(BrokerError) in
       let audit = try Audit(
-        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker, admin: admin,
-        stop: context.stop, waits: { context.console.note($0.description) },
+        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
+        admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
         progress: { line in progress.update { line } })
       let isComplete = try audit.run()
       return (audit.findings, isComplete)
@@ -47,8 +47,8 @@ struct AuditCommand {
     let hasCommitted = committed.keys.contains { $0.topic == options.topic }
     if options.group == .inventory { return hasCommitted && Self.writes(to: options.outputTopic) ? name : nil }
     if !hasCommitted {
-      let topic = options.topic
-      context.console.note("the group \(name) has committed nothing of \(topic): every item that is not there is pending")
+      context.console.note(
+        "the group \(name) has committed nothing of \(options.topic), so every item that is not there is pending")
     }
     return name
   }

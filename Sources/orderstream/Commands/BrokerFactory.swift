@@ -4,6 +4,9 @@ import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
+  /// Whether this stands for an embedded log that was not there when it was opened.
+  static func isAbsent(_ broker: any Broker) -> Bool { broker is AbsentLog }
+
   /// - Parameter onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
   static func open(_ context: CommandContext, onlyLooks: Bool) throws(CommandError) -> any Broker {
     let properties = context.options.properties.map { ($0.key, $0.value) }

@@ -182,7 +182,7 @@ struct DocumentTests {
           document,
           [
             "topic": .text, "partition": .count, "offset": .count, "timestamp_ms": .count, "key": .textOrNull,
-            "headers": .array, "encoding": .text, "value": .object,
+            "key_encoding": .text, "headers": .array, "encoding": .text, "value": .object,
           ])
         #expect(document["topic"].string == topic && document["encoding"].string == "json")
         #expect(document["headers"].elements.count == (topic == "order-events" ? 0 : 1))
