@@ -38,7 +38,9 @@ final class NamespacedAdmin: Admin {
         var group = group
         group.group = name
         group.members = group.members.map { member in
-          GroupDescription.Member(id: member.id, host: member.host, partitions: member.partitions.compactMap(outside))
+          GroupDescription.Member(
+            id: member.id, host: member.host, partitions: member.partitions.compactMap(outside),
+            isOfThisProgram: member.isOfThisProgram)
         }
         group.committed = Dictionary(
           uniqueKeysWithValues: group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })

@@ -11,7 +11,7 @@ extension CommandError {
         .beyondEnd:
         .configuration
       case .rangeGone: .input
-      case .groupActive, .unsettled: .temporary
+      case .groupActive, .foreignMember, .unsettled: .temporary
       }
     self.init(code, parts.what, why: parts.why, remedy: parts.remedy)
   }

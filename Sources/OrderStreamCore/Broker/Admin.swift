@@ -113,11 +113,14 @@ public struct GroupDescription: Hashable, Sendable {
     public var id: String
     public var host: String
     public var partitions: [TopicPartition]
+    /// Whether it is a process of this program, as far as it says.
+    public var isOfThisProgram: Bool
 
-    public init(id: String, host: String, partitions: [TopicPartition]) {
+    public init(id: String, host: String, partitions: [TopicPartition], isOfThisProgram: Bool = true) {
       self.id = id
       self.host = host
       self.partitions = partitions
+      self.isOfThisProgram = isOfThisProgram
     }
   }
 

@@ -268,6 +268,7 @@ public final class Audit {
     let isPending =
       settings.group != nil
       && record.offset >= committed[Int(record.partition)] ?? source[Int(record.partition)].lowerBound
+    if isPending { findings.pendingOrders += 1 }
     for (line, item) in decoder.order.items.enumerated() {
       let line = Int32(line)
       if seen.isMarked(partition: record.partition, offset: record.offset, line: line, itemCount: count) { continue }

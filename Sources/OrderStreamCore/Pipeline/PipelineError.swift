@@ -23,6 +23,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   case offsetsMoved(topic: String, group: String, [MovedOffset])
   /// The group has committed offsets in the topic and no state: another program's group.
   case foreignOffsets(topic: String, group: String)
+  /// A member of another program is active in the group.
+  case foreignMember(group: String, member: String, host: String)
   /// This program has committed offsets in these partitions, and their state is gone.
   case stateGone(topic: String, group: String, partitions: [Int32])
   /// State records are missing, altered, or none of this program's.
@@ -81,6 +83,11 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
         "cannot use group \(group) on \(topic)",
         "its offsets were committed by another program, or its state topic was deleted: it has offsets and no state",
         "use another --group, or delete this one with kafka-consumer-groups.sh --delete --group \(group)"
+      )
+    case .foreignMember(let group, let member, let host):
+      return (
+        "cannot use group \(group)", "\(member) on \(host), a member of another program, is active in it",
+        "use another --group, or stop that program"
       )
     case .stateGone(let topic, let group, let partitions):
       let list = partitions.map { "\(topic)[\($0)]" }.joined(separator: ", ")

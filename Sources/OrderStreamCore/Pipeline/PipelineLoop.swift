@@ -94,7 +94,7 @@ public final class PipelineLoop {
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
     batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.commitRecords))
-    (admin, consumer, transaction) = try brokerCall { () throws(BrokerError) in try Self.open(settings, broker) }
+    (admin, consumer, transaction) = try Self.open(settings, broker)
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit
   }

@@ -30,6 +30,8 @@ public final class SilentObserver: PipelineObserver {
 public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
   /// Records below the frozen ends of these partitions belong to open transactions.
   case openTransactions([Int32])
+  /// Records of a partition from this offset on belong to an open transaction.
+  case openTransaction(TopicPartition, Offset)
   /// This member is done; others have not committed up to the frozen ends yet.
   case otherMembers
   /// The group has not assigned partitions to this member.
@@ -44,6 +46,8 @@ public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
     case .openTransactions(let partitions):
       let list = partitions.map(String.init).joined(separator: ", ")
       return "waiting for an open transaction in partition \(list) to end"
+    case .openTransaction(let partition, let offset):
+      return "waiting for the open transaction at \(Coordinates(partition, offset: offset)) to end"
     case .otherMembers:
       return "waiting for the other members of the group to commit their partitions"
     case .assignment:

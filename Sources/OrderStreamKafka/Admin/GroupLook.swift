@@ -87,7 +87,7 @@ struct GroupLook {
   ) -> GroupDescription? {
     var description: GroupDescription
     if let group = found.groups[name] {
-      description = Self.description(group)
+      description = self.description(group)
       description.membersFailure = failure(of: group)
       if !description.membersKnown {
         description.state = GroupDescription.unknownState
@@ -101,7 +101,9 @@ struct GroupLook {
     }
     switch offsets {
     case .success(let elements):
-      for element in elements where element.offset >= 0 { description.committed[element.topicPartition] = element.offset }
+      for element in elements where element.offset >= 0 {
+        description.committed[element.topicPartition] = element.offset
+      }
     case .failure(let error):
       if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { break }
       description.committedFailure = context.errors.map(error, "cannot read the committed offsets of \(name)")
@@ -126,12 +128,14 @@ struct GroupLook {
     }
   }
 
-  private static func description(_ group: NativeGroup) -> GroupDescription {
+  private func description(_ group: NativeGroup) -> GroupDescription {
     let isConsumer = group.protocolType == "consumer"
     let members = group.members.map { member in
       GroupDescription.Member(
         id: member.id, host: member.host,
-        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [])
+        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [],
+        isOfThisProgram: isConsumer
+          && [context.factory.clientID, context.factory.effectiveClientID].contains(member.clientID))
     }
     return GroupDescription(
       group: group.name, state: group.state, members: members.sorted { $0.id < $1.id }, committed: [:])

@@ -9,6 +9,9 @@ struct ClientFactory: Sendable {
   let redactor: Redactor
   let log: any LogSink
 
+  /// What brokers know the clients of this run by; the user's property wins.
+  var effectiveClientID: String { properties.last { $0.key == "client.id" }?.value ?? clientID }
+
   /// - Throws: `configuration` with librdkafka's own words for a property or value that it refuses.
   func client(_ profile: ClientProfile) throws(BrokerError) -> NativeClient {
     let configuration = NativeConfiguration()

@@ -4,6 +4,9 @@ import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
+  /// Whether this stands for an embedded log that was not there when it was opened.
+  static func isAbsent(_ broker: any Broker) -> Bool { broker is AbsentLog }
+
   /// - Parameters:
   ///   - onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
   ///   - outages: how long brokers of a cluster that stop answering are waited for.

@@ -100,7 +100,7 @@ struct DocumentTests {
     var keys: [String: Kind] = ["violations": .array]
     for key in [
       "orders", "items", "inventory_events", "rejected", "lost", "duplicated", "phantom", "wrong_action", "reordered",
-      "pending", "other", "unverifiable",
+      "pending", "pending_orders", "other", "unverifiable",
     ] { keys[key] = .count }
     check(try stage.json("audit"), "audit", keys, moves: false)
   }
@@ -184,7 +184,7 @@ struct DocumentTests {
           document,
           [
             "topic": .text, "partition": .count, "offset": .count, "timestamp_ms": .count, "key": .textOrNull,
-            "headers": .array, "encoding": .text, "value": .object,
+            "key_encoding": .text, "headers": .array, "encoding": .text, "value": .object,
           ])
         #expect(document["topic"].string == topic && document["encoding"].string == "json")
         #expect(document["headers"].elements.count == (topic == "order-events" ? 0 : 1))
