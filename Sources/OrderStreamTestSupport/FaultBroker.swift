@@ -50,6 +50,9 @@ private final class FaultConsumer: Consumer {
   func unassign() throws(BrokerError) { try inner.unassign() }
 
   func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
+    if plan.nextReadFails() {
+      throw BrokerError(.timedOut, "cannot read the committed offsets", why: "nobody answers by plan", recovery: .retry)
+    }
     let offsets = try inner.committed(partitions)
     if let foreign = plan.foreignOffset { return partitions.map { _ in CommittedOffset(foreign, committer: nil) } }
     if plan.offsetsExpired && plan.commits == 0 { return offsets.map { _ in nil } }

@@ -54,6 +54,7 @@ public final class FaultPlan: Sendable {
     var sends = 0
     var aborts = 0
     var staleReads = 0
+    var reads = 0
     var earlyLooks = 0
   }
 
@@ -69,6 +70,8 @@ public final class FaultPlan: Sendable {
   public let foreignOffset: Offset?
   /// So many looks at each commit, if they do not wait, find it under way.
   public let earlyLooks: Int
+  /// Reads of committed offsets that fail as they do while a group has no coordinator, the first ones.
+  public let unansweredReads: Int
   /// Commits that end before one that never does; `nil`: all of them end.
   public let hangsAfter: Int?
   private let state: Mutex<State>
@@ -77,8 +80,8 @@ public final class FaultPlan: Sendable {
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
-    offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, earlyLooks: Int = 0,
-    hangsAfter: Int? = nil
+    offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, unansweredReads: Int = 0,
+    earlyLooks: Int = 0, hangsAfter: Int? = nil
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
@@ -86,6 +89,7 @@ public final class FaultPlan: Sendable {
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
     self.foreignOffset = foreignOffset
+    self.unansweredReads = unansweredReads
     self.earlyLooks = earlyLooks
     self.hangsAfter = hangsAfter
     state = Mutex(State(staleReads: staleCommittedReads))
@@ -119,6 +123,13 @@ public final class FaultPlan: Sendable {
   }
 
   func noteAbort() { state.withLock { $0.aborts += 1 } }
+
+  func nextReadFails() -> Bool {
+    state.withLock { state in
+      state.reads += 1
+      return state.reads <= unansweredReads
+    }
+  }
 
   func takeStaleRead() -> Bool {
     state.withLock { state in

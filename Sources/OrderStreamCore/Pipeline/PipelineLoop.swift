@@ -120,8 +120,8 @@ public final class PipelineLoop {
 
   private func runToEnd() throws(PipelineError) -> RunSummary {
     while true {
+      if stop.isRequested { return try finish(.stopped) }
       do throws(PipelineError) {
-        if stop.isRequested { return try finish(.stopped) }
         if let end = try turn() { return try finish(end) }
       } catch .broker(let error) where waitsOut(error) {
         interrupt(because: error)

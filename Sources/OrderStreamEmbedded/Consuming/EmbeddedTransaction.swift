@@ -87,7 +87,7 @@ final class EmbeddedTransaction: Transaction {
     precondition(commit == nil, "one commit at a time")
     let identity = member.identity
     let handed = Handed(transaction: self)
-    commit = BackgroundThread(endsByItself: true) {
+    commit = BackgroundThread.endingByItself {
       Result { () throws(BrokerError) in try handed.transaction.write(offsets, as: identity) }
     }
   }

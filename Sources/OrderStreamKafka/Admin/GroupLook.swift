@@ -52,7 +52,7 @@ struct GroupLook {
 
   private func brokersAnswer(_ timeout: Duration) -> Answer {
     // Descriptions come with a call that forgets which brokers have failed; another one tells.
-    let listing = BackgroundThread(endsByItself: true) { [client = context.lookup] in
+    let listing = BackgroundThread.endingByItself { [client = context.lookup] in
       Swift.Result { () throws(NativeError) in try client.consumerGroupNames(timeout) }
     }
     let described = context.lookup.askForGroups(name, timeout)

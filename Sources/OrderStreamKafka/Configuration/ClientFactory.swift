@@ -1,5 +1,6 @@
 import CRdKafka
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Makes clients of one cluster with the user's properties.
 struct ClientFactory: Sendable {
@@ -38,6 +39,11 @@ struct ClientFactory: Sendable {
   }
 
   private func refused(_ refusal: NativeConfiguration.Refusal) -> BrokerError {
+    if refusal.isLackOfThreads {
+      return BrokerError(
+        .io, "cannot make a client", why: redactor.redact(refusal.reason), remedy: NoRoomForThread.remedy,
+        recovery: .fatal)
+    }
     let what =
       refusal.property.isEmpty ? "cannot use these properties" : "cannot set the property \(refusal.property)"
     return BrokerError(

@@ -96,7 +96,10 @@ final class RecordSource {
     if start - lastPoll >= Self.pause.nanoseconds { lastSign = start }
     defer {
       lastPoll = context.time.monotonicNanoseconds
-      if !batch.isEmpty || !batch.ends.isEmpty { lastSign = lastPoll }
+      if !batch.isEmpty || !batch.ends.isEmpty {
+        lastSign = lastPoll
+        endOutage()
+      }
     }
     drain(into: batch)
     if batch.isEmpty && batch.ends.isEmpty && heldError == nil { try waitForOne(batch, timeout) }
@@ -250,6 +253,14 @@ final class RecordSource {
     default:
       if error.code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, let group {
         return context.errors.denied([AccessRight(.read, .group(group))], error, "cannot join the group \(group)")
+      }
+      if error.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, (try? context.partitionCount(of: topic)) != nil {
+        // A broker that has restarted was not told of it yet.
+        return nil
+      }
+      if context.errors.map(error, "").passesByItself {
+        context.note(.info, "reading \(topic): \(error.text)")
+        return nil
       }
       let place = message.partition >= 0 ? "\(topic)[\(message.partition)]" : topic
       let right = AccessRight(.read, .topic(topic))

@@ -160,6 +160,7 @@ final class KafkaTransaction: Transaction {
       return false
     }
     self.commit = nil
+    let wait = commitWait
     commitWait = nil
     if case .failed(let error, let mayBeCommitted) = outcome {
       let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
@@ -168,7 +169,7 @@ final class KafkaTransaction: Transaction {
     phase = .idle
     pendingBytes = 0
     linksWithoutCommit = 0
-    context.outages.tellEnd()
+    if let wait { wait.answered() } else { context.outages.tellEnd() }
     return true
   }
 

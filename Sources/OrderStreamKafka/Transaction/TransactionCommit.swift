@@ -23,7 +23,7 @@ final class TransactionCommit: Sendable {
   ) {
     self.offsets = offsets
     started = time.monotonicNanoseconds
-    thread = BackgroundThread(endsByItself: true) {
+    thread = BackgroundThread.endingByItself {
       // Without it a commit waits for the linger time of its own flush.
       do { try client.flush(deadline.remaining) } catch { return .failed(nil, mayBeCommitted: false) }
       var mayBeCommitted = false

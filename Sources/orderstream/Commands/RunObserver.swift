@@ -58,7 +58,11 @@ final class RunObserver: PipelineObserver {
   func pipelineWaits(_ wait: PipelineWait) {
     guard wait != lastWait else { return }
     lastWait = wait
-    context.console.note(wait.description)
+    if case .broker = wait {
+      context.console.warning(wait.description)
+    } else {
+      context.console.note(wait.description)
+    }
   }
 
   func pipelineAborted(_ error: BrokerError) {
