@@ -16,7 +16,11 @@ final class KafkaAdmin: Admin {
   }
 
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
-    if let name { return try context.describe(name).map { [Self.description($0)] } ?? [] }
+    if let name {
+      guard var found = try context.describe(name).map(Self.description) else { return [] }
+      found.id = context.lookup.topicID(name, .seconds(5))
+      return [found]
+    }
     let all = try context.ask("cannot list topics") { timeout throws(NativeError) in
       try context.lookup.metadata(nil, timeout)
     }
