@@ -41,6 +41,8 @@ public final class KafkaBroker: Broker {
     let errors = KafkaErrors(redactor: redactor, brokers: brokers)
     let factory = ClientFactory(
       brokers: brokers, clientID: clientID, properties: properties, redactor: redactor, log: log)
+    // Each client is given only what is meant for it.
+    try factory.check()
     let lookup = try factory.client(.lookup(committed: false))
     let clusterID = try reach(lookup, limit: wait ?? connectLimit, errors, time, stop: stop)
     return KafkaBroker(

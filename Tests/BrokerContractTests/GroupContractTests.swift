@@ -109,6 +109,42 @@ import Testing
     }
   }
 
+  @Test("What a dead member has left open keeps its heir waiting no longer than its death", arguments: BackEnd.all)
+  func inheritedTransaction(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("t", partitions: 2)
+      try broker.createTopic("out")
+      try broker.produce(20, to: "t", partitions: 2)
+      let dying = try TestConsumer(try fixture.open(), topic: "t", group: "g", outputs: ["out"])
+      #expect(try TestConsumer.pump([dying]) { dying.pending.count == 20 })
+      for partition in Int32(0)..<2 { try dying.put("k", "committed", partition: partition) }
+      try dying.commit()
+      let heir = try TestConsumer(try fixture.open(), topic: "t", group: "g", outputs: ["out"])
+      #expect(try TestConsumer.pump([dying, heir]) { dying.assigned?.count == 1 && heir.assigned?.count == 1 })
+      let partition = try #require(dying.assigned?.first)
+      try dying.send(TestRecord(value: "left open"))
+      try dying.put("k", "left open", partition: partition)
+      if backEnd.differs(by: .controlRecords) {
+        let admin = try broker.admin()
+        defer { admin.close() }
+        #expect(
+          try TestConsumer.pump([heir]) {
+            let borders = try admin.watermarks(topic: "out")[0]
+            return borders.stable < borders.high
+          })
+      }
+      fixture.kill(dying.consumer)
+      let start = ContinuousClock.now
+      #expect(try TestConsumer.pump([heir], within: backEnd.takeoverLimit) { heir.assigned?.count == 2 })
+      #expect(try heir.state([0, 1]) == ["0/k": "committed", "1/k": "committed"])
+      try heir.send(TestRecord(value: "the heir's"))
+      try heir.commit()
+      #expect(try broker.contents(of: "out").map(\.text) == ["the heir's"])
+      #expect(ContinuousClock.now - start < backEnd.takeoverLimit)
+      heir.close()
+    }
+  }
+
   @Test("A stopped member is replaced, and nothing of its old generation lands", arguments: BackEnd.all)
   func zombie(_ backEnd: BackEnd) throws {
     try backEnd.run { fixture, broker in

@@ -61,4 +61,28 @@ struct PropertyTests {
     // The mock cluster speaks an old protocol, which is worth a warning of its own.
     #expect(mock.log.all.filter { $0.level >= .notice && !$0.text.contains("not supported by broker") }.isEmpty)
   }
+
+  @Test("a property that only one kind of client has a use for is accepted, whatever the others make of it")
+  func otherClients() throws {
+    let mock = try MockBroker(properties: [
+      ("max.poll.interval.ms", "10000"), ("message.timeout.ms", "120000"), ("message.max.bytes", "20000000"),
+    ])
+    let consumer = try mock.broker.consumer(ConsumerOptions(topic: MockBroker.topic, membership: .none))
+    consumer.close()
+    for profile in [
+      ClientProfile.transactional(id: "a"), .producer(.bulk), .reader(), .peek(committed: false),
+      .lookup(committed: true), .consumer(group: "g", instance: "i"),
+    ] { _ = try mock.broker.context.factory.client(profile) }
+  }
+
+  @Test("a property that an ignoring client would not look at is checked all the same")
+  func checkedAnyway() {
+    #expect(refusal("session.timeout.ms", "soon")?.code == .configuration)
+  }
+
+  @Test("a state topic is compacted and nothing else")
+  func compaction() {
+    #expect(StateTopic.isCompacted(policy: "compact"))
+    for policy in ["delete", "compact,delete", "delete, compact", ""] { #expect(!StateTopic.isCompacted(policy: policy)) }
+  }
 }

@@ -19,7 +19,7 @@ struct ClientFactory: Sendable {
     let events = ClientEvents(log: log, redactor: redactor)
     do {
       for (key, value) in profile.defaults + [("client.id", clientID)] { try configuration.set(key, value) }
-      for (key, value) in properties { try configuration.set(key, value) }
+      for (key, value) in properties where !profile.ignores(key) { try configuration.set(key, value) }
       for (key, value) in profile.promises + [("bootstrap.servers", brokers)] { try configuration.set(key, value) }
       configuration.direct(to: events, rebalances: profile.rebalances, reports: profile.reports)
       return try NativeClient(configuration, profile.type, events: events)

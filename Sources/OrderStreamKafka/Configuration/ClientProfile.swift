@@ -11,15 +11,30 @@ struct ClientProfile {
   var defaults: Settings
   /// Set after the user's properties.
   var promises: Settings
+  /// Properties of the user's that are meant for other clients: librdkafka checks whether they fit this one's settings
+  /// also where it has no use for them.
+  var ignored: Set<String> = []
   var reports = DeliveryReports.none
   var rebalances = false
 
   /// Records that a transaction may have queued; `send` waits for the broker beyond that.
   static let transactionBacklogRecords = 20_000
-  /// How long the coordinator keeps a transaction open that nobody ends.
-  static let transactionTimeout = Duration.seconds(10)
+  /// How long the coordinator keeps a transaction open that nobody ends. Longer than a single broker is away that is
+  /// restarted: a coordinator that finds a transaction too old while it loads, before it knows the leaders of partitions,
+  /// ends it without telling them, and the next commit of the producer publishes what was aborted.
+  static let transactionTimeout = Duration.seconds(60)
   /// The largest record that brokers take unless they are told otherwise (`message.max.bytes` of Apache Kafka).
   static let recordByteLimit = 1_048_588
+
+  func ignores(_ property: String) -> Bool {
+    let key = property.lowercased()
+    return ignored.contains(key.hasPrefix("topic.") ? String(key.dropFirst("topic.".count)) : key)
+  }
+
+  private static let ofMembers: Set<String> = ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms"]
+  private static let ofProducers: Set<String> = ["message.max.bytes"]
+  /// Within a transaction records live as long as it does.
+  private static let ofPlainProducers: Set<String> = ["message.timeout.ms", "delivery.timeout.ms"]
 
   private static let network: Settings = [
     ("socket.timeout.ms", "10000"), ("socket.nagle.disable", "true"), ("socket.keepalive.enable", "true"),
@@ -48,14 +63,15 @@ struct ClientProfile {
   }
 
   static func transactional(id: String) -> ClientProfile {
-    let timeoutMs = "\(transactionTimeout.milliseconds)"
-    return ClientProfile(
+    ClientProfile(
       type: RD_KAFKA_PRODUCER,
       defaults: network + sending + [
         ("linger.ms", "5"), ("queue.buffering.max.messages", "\(transactionBacklogRecords)"),
-        ("transaction.timeout.ms", timeoutMs), ("message.timeout.ms", timeoutMs), ("retry.backoff.ms", "10"),
+        ("transaction.timeout.ms", "\(transactionTimeout.milliseconds)"), ("retry.backoff.ms", "10"),
+        // Each lost connection is to be known: what a transaction left there is looked at before the next one.
+        ("log.connection.close", "true"),
       ],
-      promises: durable + [("transactional.id", id)], reports: .callback)
+      promises: durable + [("transactional.id", id)], ignored: ofPlainProducers, reports: .callback)
   }
 
   private static let reading: Settings =
@@ -85,7 +101,7 @@ struct ClientProfile {
       type: RD_KAFKA_CONSUMER, defaults: reading,
       promises: explicitPositions("read_committed") + [("group.id", group)]
         + (instance.map { [("group.instance.id", $0)] } ?? []),
-      rebalances: instance != nil)
+      ignored: instance == nil ? ofMembers.union(ofProducers) : ofProducers, rebalances: instance != nil)
   }
 
   /// Reads without a group. Two of them are often open side by side, so each keeps less in memory, which costs no time.
@@ -96,11 +112,19 @@ struct ClientProfile {
     return profile
   }
 
+  /// Looks at a few records of one partition.
+  static func peek(committed: Bool) -> ClientProfile {
+    var profile = reader()
+    if !committed { profile.promises += [("isolation.level", "read_uncommitted")] }
+    return profile
+  }
+
   /// Asks brokers about topics, groups and offsets; reads no records.
   /// - Parameter committed: Ends of partitions are last stable offsets instead of high watermarks.
   static func lookup(committed: Bool) -> ClientProfile {
     ClientProfile(
       type: RD_KAFKA_CONSUMER, defaults: network,
-      promises: explicitPositions(committed ? "read_committed" : "read_uncommitted"))
+      promises: explicitPositions(committed ? "read_committed" : "read_uncommitted"),
+      ignored: ofMembers.union(ofProducers))
   }
 }

@@ -11,6 +11,8 @@ final class KafkaConsumer: Consumer {
   /// How long the group may keep offsets back because a transaction is open: the transaction's time-out and the
   /// coordinator's search for such transactions, twice.
   static let openTransactionLimit = Duration.seconds(60)
+  /// How long offsets or state may be kept back by a transaction before it is seen to.
+  static let settleAfter = Duration.milliseconds(500)
   /// Waiting that is worth a note.
   static let noteAfter = Duration.seconds(1)
 
@@ -18,6 +20,9 @@ final class KafkaConsumer: Consumer {
   let partitionCount: Int32
   /// `nil` without a group.
   let slot: IdentitySlot?
+  /// What other members of the group may have left open when they died.
+  let deadMembers: DeadMembers
+  private var looksForDeadMembers = false
   /// Who this member is in the generation that gave it its partitions; transactions are fenced by it.
   private(set) var groupMetadata: GroupMetadata?
   private let context: KafkaContext
@@ -44,6 +49,7 @@ final class KafkaConsumer: Consumer {
     slot = options.group.map {
       IdentitySlot(group: $0, clusterID: context.clusterID, directory: context.lockDirectory)
     }
+    deadMembers = DeadMembers(group: options.group ?? "", ownIdentity: slot?.identity ?? "", context: context)
     if let slot, !slot.isStable {
       context.note(
         .notice,
@@ -99,6 +105,8 @@ final class KafkaConsumer: Consumer {
       memberID = source.client.memberID
       unanswered = .assigned(partitions)
       owned = Set(partitions)
+      looksForDeadMembers = !partitions.isEmpty
+      transaction?.needsLook = true
       takeGroupMetadata(source.client)
     case .revoke(let lost): unanswered = lost || isLost ? .lost : .revoked
     case nil: break
@@ -172,9 +180,14 @@ final class KafkaConsumer: Consumer {
     let group = requireGroup()
     let what = "cannot read the committed offsets of \(group)"
     if partitions.isEmpty { return [] }
+    if looksForDeadMembers {
+      looksForDeadMembers = false
+      deadMembers.end()
+    }
     var patience = Patience(
       "waiting for an open transaction of the group \(group) to end", limit: Self.openTransactionLimit, context)
     let outage = OutageWait(context.outages, atLeast: Self.openTransactionLimit)
+    let settled = Deadline(Self.settleAfter, context.time)
     while true {
       do {
         let list = PartitionList(
@@ -196,6 +209,7 @@ final class KafkaConsumer: Consumer {
         let right = AccessRight(.describe, isGroup ? .group(group) : .topic(options.topic))
         let mapped = context.errors.map(error, what, needs: right)
         guard mapped.passesByItself else { throw mapped }
+        if settled.hasPassed && error.code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT { try transaction?.settle() }
         // What is busy answers, and is in somebody's way.
         let goesOn = mapped.code == .busy ? patience.goesOn() : outage.goesOn(because: mapped)
         guard goesOn else { throw mapped }
@@ -208,7 +222,8 @@ final class KafkaConsumer: Consumer {
     let reader = state ?? StateReader(group: requireGroup(), context: context)
     state = reader
     // Records of an own transaction are not committed, and waiting for its end here would be waiting for ever.
-    try reader.read(options.topic, partitions, waiting: transaction?.isOpen != true, body)
+    try reader.read(
+      options.topic, partitions, waiting: transaction?.isOpen != true, settle: transaction?.settle, body)
   }
 
   func close() {

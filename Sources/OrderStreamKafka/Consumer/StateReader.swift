@@ -31,13 +31,16 @@ final class StateReader {
   }
 
   /// Visits the records of source partitions of one topic.
-  /// - Parameter waiting: Whether open transactions in front of the high watermark are waited for.
+  /// - Parameters:
+  ///   - waiting: Whether open transactions in front of the high watermark are waited for.
+  ///   - settle: Sees to a transaction that stays open; returns when it has ended.
   func read(
-    _ topic: String, _ wanted: [Int32], waiting: Bool, _ body: (StoredState) -> Void
+    _ topic: String, _ wanted: [Int32], waiting: Bool, settle: (() throws(BrokerError) -> Void)? = nil,
+    _ body: (StoredState) -> Void
   ) throws(BrokerError) {
     guard let found = try context.describe(stateTopic) else { return }
     let there = wanted.filter { $0 < Int32(found.partitions.count) }
-    try catchUp(there, waiting: waiting)
+    try catchUp(there, waiting: waiting, settle)
     for partition in there {
       let prefix = KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
       for (key, stored) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
@@ -50,7 +53,7 @@ final class StateReader {
   func readAll(_ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
     guard let found = try context.describe(stateTopic) else { return }
     let all = found.partitions.map(\.number)
-    try catchUp(all, waiting: false)
+    try catchUp(all, waiting: false, nil)
     for partition in all {
       for (key, stored) in partitions[partition]?.records ?? [:] {
         guard let (topic, source, start) = KafkaWords.parseStateKey(key) else { continue }
@@ -73,7 +76,9 @@ final class StateReader {
   }
 
   /// Reads each partition to the high watermark of this moment, or to the last stable offset.
-  private func catchUp(_ wanted: [Int32], waiting: Bool) throws(BrokerError) {
+  private func catchUp(
+    _ wanted: [Int32], waiting: Bool, _ settle: (() throws(BrokerError) -> Void)?
+  ) throws(BrokerError) {
     let source = if let source { source } else { try makeSource() }
     self.source = source
     let starts = try context.starts(stateTopic, wanted)
@@ -89,7 +94,7 @@ final class StateReader {
     }
     if targets.isEmpty { return }
     try source.assign(targets.keys.sorted().map { PartitionOffset(partition: $0, offset: partitions[$0]!.position) })
-    do throws(BrokerError) { try follow(source, targets) } catch {
+    do throws(BrokerError) { try follow(source, targets, settle) } catch {
       // It would go on fetching.
       self.source = nil
       throw error
@@ -97,11 +102,14 @@ final class StateReader {
     try source.unassign()
   }
 
-  private func follow(_ source: RecordSource, _ targets: [Int32: Offset]) throws(BrokerError) {
+  private func follow(
+    _ source: RecordSource, _ targets: [Int32: Offset], _ settle: (() throws(BrokerError) -> Void)?
+  ) throws(BrokerError) {
     var targets = targets
     // At an end below its target; before that brokers are waited for, which is the source's business.
     var hidden: Set<Int32> = []
-    var patience: Patience?
+    var wait: OpenTransactionWait?
+    let settled = Deadline(KafkaConsumer.settleAfter, context.time)
     while !targets.isEmpty {
       batch.removeAll()
       try source.fill(batch, timeout: .milliseconds(100))
@@ -117,15 +125,12 @@ final class StateReader {
         if context.outages.hasStopped { throw context.stopped("cannot read the state of \(group)") }
         continue
       }
-      patience =
-        patience
-        ?? Patience(
-          "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context
-        )
-      guard patience?.goesOn(pause: .zero) == true else {
-        throw BrokerError(
-          .timedOut, "cannot read the state of \(group)", why: "a transaction on \(stateTopic) stays open",
-          remedy: "try again", recovery: .retry)
+      if settled.hasPassed { try settle?() }
+      wait = wait ?? OpenTransactionWait("cannot read the state of \(group)", context)
+      try wait?.pause(.zero) {
+        targets.keys.sorted().map {
+          Coordinates(TopicPartition(topic: stateTopic, partition: $0), offset: partitions[$0]!.position)
+        }
       }
     }
   }

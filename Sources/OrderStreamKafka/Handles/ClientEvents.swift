@@ -15,6 +15,7 @@ final class ClientEvents: Sendable {
     var lastFailure: NativeError?
     var authenticationFailure: NativeError?
     var allBrokersDown = false
+    var failures = 0
     var rebalance: Rebalance?
     var failedDelivery: NativeError?
     var refusedTopics: Set<String> = []
@@ -39,6 +40,9 @@ final class ClientEvents: Sendable {
 
   /// Whether no broker could be reached the last time that librdkafka looked; `clearBrokersDown` forgets it.
   var allBrokersDown: Bool { state.withLock { $0.allBrokersDown } }
+
+  /// Complaints so far.
+  var failures: Int { state.withLock { $0.failures } }
 
   func clearBrokersDown() { state.withLock { $0.allBrokersDown = false } }
 
@@ -153,6 +157,7 @@ final class ClientEvents: Sendable {
 
   private func failed(_ error: NativeError) {
     state.withLock { state in
+      state.failures += 1
       switch error.code {
       case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         state.allBrokersDown = true

@@ -13,6 +13,15 @@ struct ConsumedMessage {
   @inline(__always) var offset: Offset { message.pointee.offset }
   @inline(__always) var byteCount: Int { message.pointee.len + message.pointee.key_len }
 
+  /// Milliseconds since 1970, −1 for none.
+  var timestampMs: Int64 {
+    var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+    return rd_kafka_message_timestamp(message, &type)
+  }
+
+  /// Appends its headers as a block of `Headers`.
+  func appendHeaders(to block: ByteBuffer) { MessageBuffer.appendHeaders(of: message, to: block) }
+
   /// The error in librdkafka's words.
   var nativeError: NativeError {
     NativeError(error, text: rd_kafka_message_errstr(message).map { String(cString: $0) })

@@ -13,6 +13,12 @@ final class GroupMetadata: @unchecked Sendable {
     self.pointer = pointer
   }
 
+  /// Of a group that nobody has joined: no generation.
+  init?(group: String) {
+    guard let pointer = rd_kafka_consumer_group_metadata_new(group) else { return nil }
+    self.pointer = pointer
+  }
+
   deinit { rd_kafka_consumer_group_metadata_destroy(pointer) }
 
   /// −1 outside of a group's generation.

@@ -47,6 +47,28 @@ extension NativeClient {
     try Self.check(rd_kafka_CreateTopics_result_topics(answer.pointer, &count), count)
   }
 
+  /// The value of one setting of a topic, `nil` where the broker does not tell.
+  func setting(_ name: String, of topic: String, _ timeout: Duration) throws(NativeError) -> String? {
+    guard let resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) else {
+      throw NativeError(RD_KAFKA_RESP_ERR__INVALID_ARG)
+    }
+    defer { rd_kafka_ConfigResource_destroy(resource) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout) { options, queue in
+      var resources: [OpaquePointer?] = [resource]
+      rd_kafka_DescribeConfigs(pointer, &resources, 1, options, queue)
+    }
+    var count = 0
+    guard let found = rd_kafka_DescribeConfigs_result_resources(answer.pointer, &count), count == 1,
+      let described = found[0]
+    else { return nil }
+    try NativeError.check(rd_kafka_ConfigResource_error(described))
+    guard let entries = rd_kafka_ConfigResource_configs(described, &count) else { return nil }
+    for index in 0..<count where String(cString: rd_kafka_ConfigEntry_name(entries[index])) == name {
+      return rd_kafka_ConfigEntry_value(entries[index]).map { String(cString: $0) }
+    }
+    return nil
+  }
+
   func addPartitions(_ topic: String, total: Int32, _ timeout: Duration) throws(NativeError) {
     var reason = [CChar](repeating: 0, count: 256)
     guard let partitions = rd_kafka_NewPartitions_new(topic, Int(total), &reason, reason.count) else {

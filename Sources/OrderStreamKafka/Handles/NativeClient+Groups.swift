@@ -97,4 +97,22 @@ extension NativeClient {
   }
 
   private static func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
+
+  /// What one group has committed, in all topics; below 0 where a partition has nothing.
+  /// - Parameter stable: Offsets that wait for a transaction to end come with that error, instead of as they were before.
+  func committedOffsets(
+    group: String, stable: Bool = false, _ timeout: Duration
+  ) throws(NativeError) -> [PartitionList.Element] {
+    guard let request = rd_kafka_ListConsumerGroupOffsets_new(group, nil) else {
+      throw NativeError(RD_KAFKA_RESP_ERR__INVALID_ARG)
+    }
+    defer { rd_kafka_ListConsumerGroupOffsets_destroy(request) }
+    let answer = try adminAnswer(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout) { options, queue in
+      // Refuses only another kind of request.
+      if stable { rd_kafka_error_destroy(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1)) }
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_ListConsumerGroupOffsets(pointer, &requests, 1, options, queue)
+    }
+    return try Self.committedOffsets(answer)
+  }
 }

@@ -11,6 +11,16 @@ enum KafkaWords {
     topic.hasPrefix("__") || topic.hasPrefix(stateTopicPrefix) && topic.hasSuffix(stateTopicSuffix)
   }
 
+  /// A header of each state record: the identity of the member that wrote it.
+  static let writerHeader: StaticString = "writer"
+
+  /// The partition of `__consumer_offsets` that holds a group's offsets: Java's `abs(hashCode) % count`.
+  static func offsetsPartition(of group: String, count: Int32) -> Int32 {
+    var hash: Int32 = 0
+    for unit in group.utf16 { hash = hash &* 31 &+ Int32(unit) }
+    return (hash == .min ? 0 : abs(hash)) % count
+  }
+
   /// What the keys of a source partition's state records begin with. A topic's name has no `/`.
   static func stateKeyPrefix(topic: String, partition: Int32) -> [UInt8] { Array("\(topic)/\(partition)/".utf8) }
 

@@ -15,6 +15,8 @@ final class KafkaTransaction: Transaction {
   private static let closeLimit = Duration.seconds(3)
   /// How long closing waits for a commit that is under way.
   private static let commitCloseLimit = Duration.seconds(1)
+  /// A pause in which a broker may have gone and come back without a sign.
+  private static let lookAfterIdle = Duration.seconds(30)
   /// Clients that may fail without a single commit in between, for reasons that do not pass by themselves.
   private static let linkLimit = 5
 
@@ -41,9 +43,18 @@ final class KafkaTransaction: Transaction {
   /// Once it takes long.
   private var commitWait: OutageWait?
   private var linksWithoutCommit = 1
-  /// Of the last commit that was started.
-  private var lastMark: CommitMark?
+  private var clock: CommitClock
+  private let watch: TransactionGuard
+  /// Whether transactions that are open elsewhere are looked at before the next one begins.
+  var needsLook = true
+  private var lastEnd: Int64
+  /// The last transaction whose commit was started, or that was aborted.
+  private var last: TransactionGuard.Last?
+  /// By topic and partition, whether the open transaction has written there.
+  private var written: [[Bool]]
   private let stateKey = ByteBuffer(capacity: 256)
+  /// The headers of a state record.
+  private let writer = ByteBuffer(capacity: 256)
   private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
 
   init(for consumer: KafkaConsumer, outputs: [String], context: KafkaContext) throws(BrokerError) {
@@ -59,8 +70,38 @@ final class KafkaTransaction: Transaction {
     let state = try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)
     topics = outputs + [state]
     stateIndex = outputs.count
+    written = topics.map { _ in [] }
+    clock = CommitClock(identity: slot.identity)
+    lastEnd = context.time.monotonicNanoseconds
+    watch = TransactionGuard(
+      group: group, identity: slot.identity, source: topic, topics: topics, deadMembers: consumer.deadMembers, context)
+    Headers.append(name: KafkaWords.writerHeader, text: slot.identity, to: writer)
     link = try makeLink()
     consumer.transaction = self
+    passEarlierMarks()
+    do throws(BrokerError) { try settle() } catch {
+      close()
+      throw error
+    }
+  }
+
+  /// Of earlier processes with this identity.
+  private func passEarlierMarks() {
+    for element in (try? context.lookup.committedOffsets(group: group, .seconds(2))) ?? [] {
+      if let mark = CommitMark(element.metadata), mark.identity == slot.identity { clock.pass(mark) }
+    }
+  }
+
+  /// Sees to it that no transaction hangs where the next one writes, and none keeps offsets or state back. Does nothing
+  /// while a transaction of this producer is open.
+  /// - Throws: `busy` when one does not end.
+  func settle() throws(BrokerError) {
+    guard case .idle = phase, let link else { return }
+    do throws(BrokerError) { try watch.settle(link, last: last) } catch {
+      if error.requiresAbort { phase = .mustReplace(error) }
+      throw error
+    }
+    needsLook = false
   }
 
   deinit { close() }
@@ -87,17 +128,21 @@ final class KafkaTransaction: Transaction {
     prefix.withUnsafeBytes { stateKey.append($0) }
     stateKey.append(key)
     let record = OutgoingRecord(
-      partition: partition, timestampMs: context.time.wallMilliseconds, key: stateKey.bytes, value: value)
+      partition: partition, timestampMs: context.time.wallMilliseconds, key: stateKey.bytes, value: value,
+      headers: Headers(block: writer.bytes))
     try enqueue(record, stateIndex)
   }
 
   private func enqueue(_ record: OutgoingRecord, _ index: Int) throws(BrokerError) {
     let link = try begin()
+    var record = record
+    record.timestampMs = clock.stamp(record.timestampMs)
     var code = link.send(record, to: index)
     // Most records go at once, and looking at the clock would cost as much as sending one.
     let deadline = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : Deadline(Self.commitLimit, context.time)
     while true {
       guard let deadline, code != RD_KAFKA_RESP_ERR_NO_ERROR else {
+        noteWritten(index, record.partition)
         pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count
         return
       }
@@ -119,6 +164,25 @@ final class KafkaTransaction: Transaction {
     }
   }
 
+  @inline(__always)
+  private func noteWritten(_ index: Int, _ partition: Int32) {
+    while written[index].count <= Int(partition) { written[index].append(false) }
+    written[index][Int(partition)] = true
+  }
+
+  /// Where the open transaction has written, which is over then.
+  private func takeWritten() -> Set<TopicPartition> {
+    var partitions: Set<TopicPartition> = []
+    for index in topics.indices {
+      for (partition, isWritten) in written[index].enumerated() where isWritten {
+        partitions.insert(TopicPartition(topic: topics[index], partition: Int32(partition)))
+        written[index][partition] = false
+      }
+    }
+    lastEnd = context.time.monotonicNanoseconds
+    return partitions
+  }
+
   private func begin() throws(BrokerError) -> TransactionLink {
     precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     switch phase {
@@ -127,6 +191,10 @@ final class KafkaTransaction: Transaction {
     case .idle:
       let link = try openLink()
       _ = link.client.events.takeFailedDelivery()
+      let idle = context.time.monotonicNanoseconds - lastEnd
+      if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
+      if needsLook { try settle() }
+      clock.begin(wallMs: context.time.wallMilliseconds)
       do { try link.client.beginTransaction() } catch {
         throw failed(error, "cannot begin a transaction")
       }
@@ -147,9 +215,10 @@ final class KafkaTransaction: Transaction {
           .fenced, commitWords, why: "\(topic)[\(foreign.partition)] does not belong to this member",
           recovery: .abort))
     }
-    lastMark = CommitMark(identity: slot.identity, after: lastMark, wallMs: context.time.wallMilliseconds)
+    let mark = clock.mark(wallMs: context.time.wallMilliseconds)
+    last = TransactionGuard.Last(mark: mark, offsets: offsets, partitions: takeWritten())
     commit = TransactionCommit(
-      link.client, topic: topic, offsets, metadata, mark: lastMark!, deadline: Deadline(Self.commitLimit, context.time),
+      link.client, topic: topic, offsets, metadata, mark: mark, deadline: Deadline(Self.commitLimit, context.time),
       context.time)
   }
 
@@ -164,9 +233,12 @@ final class KafkaTransaction: Transaction {
     commitWait = nil
     if case .failed(let error, let mayBeCommitted) = outcome {
       let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
+      if !mayBeCommitted { last?.outcome = .aborted }
       guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(commit.offsets) else { throw failure }
     }
     phase = .idle
+    last?.outcome = .committed
+    lastEnd = context.time.monotonicNanoseconds
     pendingBytes = 0
     linksWithoutCommit = 0
     if let wait { wait.answered() } else { context.outages.tellEnd() }
@@ -195,8 +267,11 @@ final class KafkaTransaction: Transaction {
   private func wasCommittedAfterAll(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
     do throws(BrokerError) {
       try replaceLink()
+      try settle()
       guard !offsets.isEmpty else { return false }
-      return try consumer.committedOffsets(offsets.map(\.partition)) == offsets.map(\.offset)
+      let isCommitted = try consumer.committedOffsets(offsets.map(\.partition)) == offsets.map(\.offset)
+      last?.outcome = isCommitted ? .committed : .aborted
+      return isCommitted
     } catch {
       // The outputs and the state are gone with the old client, so the commit cannot be tried again.
       var failure = error
@@ -220,11 +295,21 @@ final class KafkaTransaction: Transaction {
         }
         _ = link.client.events.takeFailedDelivery()
         phase = .idle
+        if last?.outcome == .unknown { last?.outcome = .aborted }
+        noteAborted()
       } catch {
         _ = failed(error, "cannot abort a transaction on \(topic)")
         try replaceLink()
       }
     }
+  }
+
+  /// Nothing of what was written since the last commit is ever committed.
+  private func noteAborted() {
+    let partitions = takeWritten()
+    guard !partitions.isEmpty else { return }
+    let mark = clock.mark(wallMs: context.time.wallMilliseconds)
+    last = TransactionGuard.Last(outcome: .aborted, mark: mark, offsets: [], partitions: partitions)
   }
 
   func close() {
@@ -268,6 +353,9 @@ final class KafkaTransaction: Transaction {
     link = nil
     link = try makeLink()
     phase = .idle
+    needsLook = true
+    // Taking the identity has aborted what was open.
+    noteAborted()
   }
 
   private func makeLink() throws(BrokerError) -> TransactionLink {

@@ -13,6 +13,7 @@ enum StateTopic {
     let topic = KafkaWords.stateTopic(of: group)
     let steps = TopicSteps(context: context)
     if let found = try context.describe(topic) {
+      try requireCompaction(topic, group, context)
       if found.partitions.count < Int(partitions) {
         try accept(.configuration) { () throws(BrokerError) in try steps.addPartitions(topic, total: partitions) }
       }
@@ -22,6 +23,27 @@ enum StateTopic {
       }
     }
     return topic
+  }
+
+  /// A topic that somebody else has made. Where old records are removed by age, what is left is no state.
+  private static func requireCompaction(_ topic: String, _ group: String, _ context: KafkaContext) throws(BrokerError) {
+    let policy: String?
+    do { policy = try context.lookup.setting("cleanup.policy", of: topic, .seconds(5)) } catch {
+      context.note(.info, "cannot see whether \(topic) is compacted: \(error.text)")
+      return
+    }
+    guard let policy, !isCompacted(policy: policy) else { return }
+    throw BrokerError(
+      .configuration, "cannot keep the state of \(group) on \(topic)",
+      why: "its cleanup.policy is \(policy), so records of the state are removed by age",
+      remedy: "kafka-configs.sh --bootstrap-server \(context.errors.brokers) --alter --entity-type topics "
+        + "--entity-name \(topic) --add-config cleanup.policy=compact",
+      recovery: .none)
+  }
+
+  /// Compacted, and nothing else: "compact,delete" removes what is old too.
+  static func isCompacted(policy: String) -> Bool {
+    policy.split(separator: ",").map { $0.filter { $0 != " " } } == ["compact"]
   }
 
   /// Members of a group start at the same time: what another one has just done is no error.

@@ -12,6 +12,7 @@ final class TransactionLink {
 
   let client: NativeClient
   private let topics: TopicArray
+  private var failuresSeen = 0
 
   /// - Parameter topics: Outputs by index, then the state topic.
   init(_ client: NativeClient, topics names: [String]) throws(NativeError) {
@@ -72,6 +73,14 @@ final class TransactionLink {
 
   func send(_ record: OutgoingRecord, to topic: Int) -> rd_kafka_resp_err_t {
     topics.send(record, to: topic)
+  }
+
+  /// Whether the client has lost a broker since it was asked last.
+  func takeDisruption() -> Bool {
+    client.poll(.zero)
+    let count = client.events.failures
+    defer { failuresSeen = count }
+    return count != failuresSeen
   }
 
   /// The first delivery that failed, which is why a transaction must be aborted, or else what the call says itself.

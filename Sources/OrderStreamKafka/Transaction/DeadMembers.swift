@@ -1,0 +1,76 @@
+import OrderStreamCore
+
+/// Ends what dead members of a group have left open. The identity that committed last stands beside each committed
+/// offset; one that is no member any more is initialised once, which makes its coordinator abort its open transaction and
+/// fences it. Without that an heir would wait until the transaction times out. A living one that is fenced by mistake,
+/// because it had just lost its session, makes itself another client and goes on.
+final class DeadMembers {
+  /// How long one identity may take; its coordinator may be away.
+  private static let initLimit = Duration.seconds(3)
+  /// How many members of one machine are tried that have left no mark.
+  private static let siblingLimit = 8
+
+  private let group: String
+  private let ownIdentity: String
+  private let context: KafkaContext
+  /// Identities that were ended, with the newest mark that they had left.
+  private var ended: [String: Int64] = [:]
+
+  init(group: String, ownIdentity: String, context: KafkaContext) {
+    self.group = group
+    self.ownIdentity = ownIdentity
+    self.context = context
+  }
+
+  /// - Parameter siblings: Also those that this machine's other members would have: one that died in its first
+  ///   transaction has left no mark.
+  func end(siblings: Bool = false) {
+    var identities = marks()
+    if siblings { for identity in siblingIdentities where identities[identity] == nil { identities[identity] = -1 } }
+    identities[ownIdentity] = nil
+    identities = identities.filter { ended[$0.key] != $0.value }
+    guard !identities.isEmpty, let members = try? context.lookup.groups(group, .seconds(2)).first?.members else {
+      return
+    }
+    for (identity, time) in identities.sorted(by: { $0.key < $1.key }) {
+      // Coordinators make the id of a static member of its instance id and a random part.
+      if members.contains(where: { $0.id.hasPrefix(identity + "-") }) { continue }
+      if end(identity) { ended[identity] = time }
+    }
+  }
+
+  /// The newest mark of each identity, also where a newer offset waits for a transaction to end.
+  private func marks() -> [String: Int64] {
+    var times: [String: Int64] = [:]
+    for element in (try? context.lookup.committedOffsets(group: group, .seconds(2))) ?? [] {
+      guard let mark = CommitMark(element.metadata) else { continue }
+      times[mark.identity] = max(times[mark.identity] ?? 0, mark.endMs)
+    }
+    return times
+  }
+
+  /// Identities differ in their last part, the slot.
+  private var siblingIdentities: [String] {
+    guard let dash = ownIdentity.lastIndex(of: "-"), Int(ownIdentity[ownIdentity.index(after: dash)...]) != nil else {
+      return []
+    }
+    return (0..<Self.siblingLimit).map { ownIdentity[...dash] + "\($0)" }
+  }
+
+  private func end(_ identity: String) -> Bool {
+    guard let client = try? context.factory.client(.transactional(id: identity)) else { return false }
+    let deadline = Deadline(Self.initLimit, context.time)
+    while true {
+      do {
+        try client.initTransactions(deadline.remaining(atMost: .seconds(1)))
+        context.note(.info, "ended what \(identity), which is no member of \(group) any more, may have left open")
+        return true
+      } catch {
+        guard !error.isFatal, !deadline.hasPassed else {
+          context.note(.info, "cannot end what \(identity) may have left open: \(error.text)")
+          return false
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,270 @@
+import CRdKafka
+import OrderStreamCore
+
+/// Looks whether a transaction is open on what this one is about to write, and sees to it that nothing is written behind
+/// one that hangs (the reason is at `HangEvidence`): it waits for those of living members, ends those of dead ones, closes
+/// what an earlier transaction of its own identity has left, and names the rest. One thread.
+final class TransactionGuard {
+  /// How long a transaction may be open before dead members are looked for.
+  private static let deadAfter = Duration.milliseconds(500)
+  /// How long a transaction may be open before it hangs: living members commit every 100 ms.
+  private static let hangsAfter = Duration.milliseconds(1500)
+
+  /// This identity's last transaction in this process.
+  struct Last {
+    var outcome = HangEvidence.Outcome.unknown
+    var mark: CommitMark
+    var offsets: [PartitionOffset]
+    var partitions: Set<TopicPartition>
+  }
+
+  /// Where transactions are open.
+  private struct Open {
+    /// Until the last stable offset has passed this one.
+    var ends: [TopicPartition: Offset] = [:]
+    /// Of the source topic: those whose committed offsets wait.
+    var offsets: Set<Int32> = []
+
+    var isEmpty: Bool { ends.isEmpty && offsets.isEmpty }
+  }
+
+  private let group: String
+  private let identity: String
+  private let source: String
+  /// Outputs by index, then the state topic.
+  private let topics: [String]
+  private let context: KafkaContext
+  private let deadMembers: DeadMembers
+  /// Its ends of partitions are last stable offsets.
+  private var stable: NativeClient?
+
+  init(
+    group: String, identity: String, source: String, topics: [String], deadMembers: DeadMembers,
+    _ context: KafkaContext
+  ) {
+    self.group = group
+    self.identity = identity
+    self.source = source
+    self.topics = topics
+    self.deadMembers = deadMembers
+    self.context = context
+  }
+
+  private var stateTopic: String { topics[topics.count - 1] }
+
+  /// Returns when no transaction that is open now can be in the way of the next one.
+  /// - Parameters:
+  ///   - link: Has no transaction open.
+  ///   - last: `nil` before the first one of this process.
+  /// - Throws: `busy` when one does not end.
+  func settle(_ link: TransactionLink, last: Last?) throws(BrokerError) {
+    var open = try look()
+    if open.isEmpty { return }
+    let dead = Deadline(Self.deadAfter, context.time)
+    let hanging = Deadline(Self.hangsAfter, context.time)
+    var wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
+    var (hasEnded, hasClosed) = (false, false)
+    while true {
+      if !hasEnded && dead.hasPassed {
+        deadMembers.end(siblings: true)
+        hasEnded = true
+      } else if !hasClosed && hanging.hasPassed {
+        try close(open, link, last, wait)
+        hasClosed = true
+      }
+      open = try stillOpen(open)
+      if open.isEmpty { return }
+      try wait.pause { places(open) }
+    }
+  }
+
+  // MARK: - Looking
+
+  private func look() throws(BrokerError) -> Open {
+    var partitions: [TopicPartition] = []
+    for topic in topics {
+      partitions += (0..<(try context.partitionCount(of: topic))).map { TopicPartition(topic: topic, partition: $0) }
+    }
+    // In this order: what lies below this end, and is not stable afterwards, is open.
+    let ends = try ends(of: partitions, context.lookup)
+    let open = Open(
+      ends: Dictionary(uniqueKeysWithValues: zip(partitions, ends)), offsets: try pendingOffsets())
+    return try stillOpen(open, offsetsAreNew: true)
+  }
+
+  private func stillOpen(_ open: Open, offsetsAreNew: Bool = false) throws(BrokerError) -> Open {
+    var left = open
+    let partitions = Array(open.ends.keys)
+    for (partition, stable) in zip(partitions, try ends(of: partitions, try stableClient())) {
+      if stable >= open.ends[partition]! { left.ends[partition] = nil }
+    }
+    if !open.offsets.isEmpty && !offsetsAreNew { left.offsets.formIntersection(try pendingOffsets()) }
+    return left
+  }
+
+  private func stableClient() throws(BrokerError) -> NativeClient {
+    if let stable { return stable }
+    let client = try context.factory.client(.lookup(committed: true))
+    stable = client
+    return client
+  }
+
+  private func ends(of partitions: [TopicPartition], _ client: NativeClient) throws(BrokerError) -> [Offset] {
+    if partitions.isEmpty { return [] }
+    return try context.ask("cannot look up offsets of \(partitions[0].topic)") { timeout throws(NativeError) in
+      let list = PartitionList(capacity: partitions.count)
+      for partition in partitions {
+        list.add(partition.topic, partition.partition, offset: Offset(RD_KAFKA_OFFSET_END))
+      }
+      try client.offsetsForTimes(list, timeout)
+      var ends: [Offset] = []
+      for element in list.elements {
+        try NativeError.check(element.error)
+        ends.append(max(0, element.offset))
+      }
+      return ends
+    }
+  }
+
+  private func pendingOffsets() throws(BrokerError) -> Set<Int32> {
+    Set(
+      try committed(stable: true).filter {
+        $0.error == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT && $0.topicPartition.topic == source
+      }.map(\.topicPartition.partition))
+  }
+
+  private func committed(stable: Bool) throws(BrokerError) -> [PartitionList.Element] {
+    try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
+      do throws(NativeError) {
+        return try context.lookup.committedOffsets(group: group, stable: stable, timeout)
+      } catch {
+        guard error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND else { throw error }
+        return []
+      }
+    }
+  }
+
+  /// Each with the offset at which its oldest open transaction begins.
+  private func places(_ open: Open) -> [Coordinates] {
+    var partitions = open.ends.keys.sorted { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
+    if !open.offsets.isEmpty, let offsets = offsetsPartition { partitions.append(offsets) }
+    let ends = (try? stableClient()).flatMap { try? self.ends(of: partitions, $0) } ?? partitions.map { _ in 0 }
+    return zip(partitions, ends).map { Coordinates($0, offset: $1) }
+  }
+
+  /// Where the cluster keeps the group's offsets.
+  private var offsetsPartition: TopicPartition? {
+    let topic = "__consumer_offsets"
+    guard let count = try? context.partitionCount(of: topic), count > 0 else { return nil }
+    return TopicPartition(topic: topic, partition: KafkaWords.offsetsPartition(of: group, count: count))
+  }
+
+  // MARK: - Closing
+
+  /// Closes what an earlier transaction of this identity has left open.
+  private func close(
+    _ open: Open, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
+  ) throws(BrokerError) {
+    let committed = try committed(stable: false)
+    var evidence = HangEvidence()
+    evidence.outcome = last?.outcome ?? .unknown
+    evidence.offsetsPend = !open.offsets.isEmpty
+    evidence.stateHangs = open.ends.keys.contains { $0.topic == stateTopic }
+    evidence.mark = committed.compactMap { CommitMark($0.metadata) }.filter { $0.identity == identity }
+      .max { $0.endMs < $1.endMs }
+    var own: Set<TopicPartition> = []
+    if let last, last.outcome != .unknown {
+      own = last.partitions.intersection(open.ends.keys)
+      evidence.firstHangingMs = own.isEmpty ? nil : last.mark.beginMs
+    } else {
+      let hanging = try firstHanging(open)
+      own = Set(hanging.keys)
+      evidence.firstHangingMs = hanging.values.min()
+      if evidence.offsetsPend { evidence.newestStateMs = try newestState(of: open) }
+    }
+    let isCommit: Bool
+    switch evidence.verdict {
+    case .notOurs: return
+    case .unknown: throw unknown(open, wait)
+    case .commit: isCommit = true
+    case .abort: isCommit = false
+    }
+    var offsets: PositionList?
+    if evidence.offsetsPend {
+      offsets = neutralOffsets(committed, open, last, isCommit: isCommit)
+      if offsets == nil { throw unknown(open, wait) }
+    }
+    let named = places(open).map(\.description).joined(separator: ", ")
+    context.note(
+      .warning,
+      "a transaction of \(identity) that the cluster ended without closing it hangs on \(named); "
+        + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so"))
+    try link.close(
+      own.map { ($0, topics.firstIndex(of: $0.topic)!, open.ends[$0]!) }, stateIndex: topics.count - 1,
+      sourceHeader: stateTopic, timestampMs: evidence.firstHangingMs ?? evidence.mark?.endMs ?? 1, offsets: offsets,
+      group: group, commit: isCommit, context)
+  }
+
+  private func unknown(_ open: Open, _ wait: OpenTransactionWait) -> BrokerError {
+    let places = places(open)
+    let named = places.map(\.description).joined(separator: ", ")
+    return wait.error(
+      places,
+      why: "a transaction of \(identity) hangs on \(named), and nothing tells whether it was committed")
+  }
+
+  /// Offsets whose commit changes nothing: what the hanging transaction itself has committed, where that is known, else
+  /// one that is there already.
+  private func neutralOffsets(
+    _ committed: [PartitionList.Element], _ open: Open, _ last: Last?, isCommit: Bool
+  ) -> PositionList? {
+    if let last, last.outcome == .committed { return PositionList(topic: source, last.offsets, last.mark.text) }
+    let there = committed.filter { $0.topicPartition.topic == source && $0.offset >= 0 }
+    let neutral = there.first { !open.offsets.contains($0.topicPartition.partition) } ?? (isCommit ? nil : there.first)
+    guard let neutral else {
+      return isCommit ? nil : PositionList(topic: source, [PartitionOffset(partition: 0, offset: 0)], "")
+    }
+    return PositionList(
+      topic: source, [PartitionOffset(partition: neutral.topicPartition.partition, offset: neutral.offset)],
+      String(decoding: neutral.metadata, as: UTF8.self))
+  }
+
+  /// The timestamp of the first record that hangs in each partition, without those of other identities.
+  private func firstHanging(_ open: Open) throws(BrokerError) -> [TopicPartition: Int64] {
+    let partitions = Array(open.ends.keys)
+    let stable = try ends(of: partitions, try stableClient())
+    var first: [TopicPartition: Int64] = [:]
+    for (partition, offset) in zip(partitions, stable) {
+      let records = try context.records(of: partition, from: offset, limit: 1, committed: false)
+      guard let record = records.first else { continue }
+      if let writer = record.writer, writer != identity { continue }
+      first[partition] = record.timestampMs
+    }
+    return first
+  }
+
+  /// The timestamp of the newest state record of this identity that can be seen.
+  private func newestState(of open: Open) throws(BrokerError) -> Int64? {
+    var newest: Int64?
+    for partition in 0..<(try context.partitionCount(of: stateTopic)) {
+      let place = TopicPartition(topic: stateTopic, partition: partition)
+      for record in try context.records(of: place, from: 0, limit: .max, committed: true) {
+        if record.writer == identity { newest = max(newest ?? 0, record.timestampMs) }
+      }
+    }
+    return newest
+  }
+}
+
+/// Offsets of one topic with what stands beside them.
+struct PositionList {
+  var topic: String
+  var positions: [PartitionOffset]
+  var metadata: String
+
+  init(topic: String, _ positions: [PartitionOffset], _ metadata: String) {
+    self.topic = topic
+    self.positions = positions
+    self.metadata = metadata
+  }
+}
