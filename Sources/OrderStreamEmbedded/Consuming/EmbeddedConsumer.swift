@@ -11,6 +11,7 @@ final class EmbeddedConsumer: Consumer {
   let connection: LogConnection
   let topic: TopicRow
   let member: GroupMember?
+  private var instance: InstanceLock?
   private let reader: BatchReader
   private let time: any TimeSource
   private var positions: [ReadPosition] = []
@@ -39,7 +40,9 @@ final class EmbeddedConsumer: Consumer {
     if group == nil {
       group = try connection.write("cannot join the group \(name)") { try GroupRow.findOrInsert($0, name: name) }
     }
-    let member = GroupMember(connection, store: GroupStore(group: group!, topic: topic.id, topicName: topic.name))
+    if let name = options.instance { instance = try InstanceLock(name, group: group!, in: connection.directory) }
+    let member = GroupMember(
+      connection, store: GroupStore(group: group!, topic: topic.id, topicName: topic.name), name: options.instance)
     self.member = member
     var isSole = false
     if case .sole = options.membership { isSole = true }
@@ -106,6 +109,7 @@ final class EmbeddedConsumer: Consumer {
     if isClosed { return }
     isClosed = true
     member?.leave()
+    instance = nil
     ahead?.close()
     connection.close()
   }
@@ -115,6 +119,7 @@ final class EmbeddedConsumer: Consumer {
     isClosed = true
     ahead?.close()
     member?.vanish()
+    instance = nil
     connection.close()
   }
 
