@@ -15,6 +15,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   private let time: any TimeSource
   /// Keeps the log open between its users, so that each of them opens and closes quickly.
   private let anchor: LogConnection
+  private let files: LogFiles
 
   public var name: String { "embedded:\(directory.path)" }
 
@@ -36,22 +37,28 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     self.log = log
     self.time = time
     self.anchor = anchor
+    files = anchor.files
   }
 
-  public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try LogConnection(directory, log: log)) }
+  public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try connection()) }
 
   public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try EmbeddedProducer(try LogConnection(directory, log: log), topic: topic, pace: pace)
+    try EmbeddedProducer(try connection(), topic: topic, pace: pace)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
-    try EmbeddedConsumer(try LogConnection(directory, log: log), options, time: time)
+    try EmbeddedConsumer(try connection(), options, time: time)
   }
 
   public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
     guard let consumer = consumer as? EmbeddedConsumer else {
       preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
     }
-    return try EmbeddedTransaction(try LogConnection(directory, log: log), consumer, outputs: outputs)
+    return try EmbeddedTransaction(try connection(), consumer, outputs: outputs)
+  }
+
+  /// One more connection to the log that was opened, whatever has its name by now.
+  private func connection() throws(BrokerError) -> LogConnection {
+    try LogConnection(directory, log: log, beside: files)
   }
 }

@@ -7,7 +7,8 @@ public final class KafkaFixture: BrokerFixture {
   private static let sessionTimeout = Duration.seconds(6)
 
   private let brokers: String
-  private let prefix = "test-\(String(UInt32.random(in: 0...UInt32.max), radix: 36))-"
+  /// What the names of its topics and groups begin with on the cluster.
+  public let prefix = "test-\(String(UInt32.random(in: 0...UInt32.max), radix: 36))-"
 
   public init(brokers: String) { self.brokers = brokers }
 

@@ -26,9 +26,10 @@ final class NamespacedBroker: Broker {
       case .sole(let group): .sole(group: prefix + group)
       case .member(let group): .member(group: prefix + group)
       }
-    return try inner.consumer(
-      ConsumerOptions(
-        topic: prefix + options.topic, membership: membership, readsHeaders: options.readsHeaders))
+    var own = options
+    own.topic = prefix + options.topic
+    own.membership = membership
+    return try inner.consumer(own)
   }
 
   func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {

@@ -74,10 +74,10 @@ struct CommonOptionTests {
   @Test func theEnvironmentStandsInForOptions() throws {
     let environment = [
       "ORDERSTREAM_BROKERS": "a:1", "ORDERSTREAM_TOPIC": "t", "ORDERSTREAM_GROUP": "g", "ORDERSTREAM_COLOR": "always",
-      "ORDERSTREAM_PROGRESS": "none", "ORDERSTREAM_LOG_LEVEL": "info",
+      "ORDERSTREAM_PROGRESS": "none", "ORDERSTREAM_LOG_LEVEL": "info", "ORDERSTREAM_INSTANCE": "pod-1",
     ]
     guard case .analytics(let options) = try parsed("analytics", environment: environment) else { throw Unexpected() }
-    #expect(options.topic == "t" && options.group == "g")
+    #expect(options.topic == "t" && options.group == "g" && options.instance == "pod-1")
     #expect(options.common.brokers.description == "a:1")
     #expect(options.common.color == .always && options.common.progress == .none && options.common.logLevel == .info)
   }

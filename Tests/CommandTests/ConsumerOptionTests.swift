@@ -26,6 +26,18 @@ struct ConsumerOptionTests {
     #expect(other.onError == .skip && !other.resetOffsets)
   }
 
+  @Test func instance() throws {
+    #expect(try inventory().instance == nil && analytics().instance == nil)
+    #expect(try inventory("--instance", "pod-1").instance == "pod-1" && analytics("--instance=a.b").instance == "a.b")
+    #expect(try refused("analytics", "--instance", "a/b").code == .usage)
+    #expect(try refused("produce", "--instance", "a").code == .usage)
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file("p", "instance=from-file\n")
+      #expect(try analytics("-F", path).instance == "from-file" && analytics("-F", path).common.properties.isEmpty)
+      #expect(try analytics("-F", path, "--instance", "flag").instance == "flag")
+    }
+  }
+
   @Test func outputTopic() throws {
     #expect(try inventory("--output-topic", "o").outputTopic == "o")
     #expect(try refused("inventory", "--output-topic", "order-events").what == "option --output-topic")

@@ -55,16 +55,47 @@ import Testing
   func memory() throws {
     var seen = SeenItems([0..<1_000_000, 500..<500])
     for offset in 0..<1000 as Range<Offset> { _ = seen.mark(partition: 0, offset: offset, line: 15, itemCount: 16) }
-    var bytes = 0
-    var others = 0
-    for child in Mirror(reflecting: seen).children {
-      if let bits = child.value as? [[UInt16]] {
-        bytes += bits.reduce(0) { $0 + $1.capacity * MemoryLayout<UInt16>.stride }
-      } else {
-        others += Mirror(reflecting: child.value).children.count
+    #expect((2_000_000..<2_010_000).contains(Self.bytes(of: seen)))
+  }
+
+  @Test("A large order takes a few bits an item, whatever the order in which its items come")
+  func largeOrders() {
+    let (orders, count) = (Int64(100_000), 17)
+    var seen = SeenItems([0..<orders, 0..<0])
+    var random = SeededRandom(seed: 17)
+    var offsets = Array(0..<orders)
+    for index in offsets.indices.reversed() { offsets.swapAt(index, Int(random.below(UInt64(index + 1)))) }
+    for offset in offsets {
+      for line in [16, 3] as [Int32] {
+        let wasSeen = seen.mark(partition: 0, offset: offset, line: line, itemCount: count)
+        #expect(!wasSeen)
       }
     }
-    #expect((2_000_000..<2_010_000).contains(bytes) && others == 2)
+    #expect(seen.isMarked(partition: 0, offset: 7, line: 16, itemCount: count))
+    #expect(!seen.isMarked(partition: 0, offset: 7, line: 15, itemCount: count))
+    let bytes = Self.bytes(of: seen)
+    #expect(bytes < 10 * Int(orders), "\(bytes) bytes: \(bytes * 8 / (Int(orders) * count)) bits an item")
+  }
+
+  /// With 32 bytes for each array, and the reference to it.
+  private static func bytes(of value: Any) -> Int {
+    if type(of: value) == [UInt16].self, let words = value as? [UInt16] {
+      return words.isEmpty ? 8 : 40 + 2 * words.capacity
+    }
+    return Mirror(reflecting: value).children.reduce(8) { $0 + bytes(of: $1.value) }
+  }
+
+  @Test("The largest orders of a megabyte beside each other have room")
+  func largestOrders() {
+    let item = #"{"item_id":"a","quantity":1,"price":0},"#
+    let count = Poison.longestValue / item.utf8.count
+    var seen = SeenItems([0..<64])
+    for offset in 0..<64 as Range<Offset> {
+      let wasSeen = (0..<2).map { _ in
+        seen.mark(partition: 0, offset: offset, line: Int32(count) - 1, itemCount: count)
+      }
+      #expect(wasSeen == [false, true])
+    }
   }
 
   @Test("A text from a record is shortened, and what is absent has a name")

@@ -135,7 +135,7 @@ import Testing
       transaction: transaction, partition: 2, nextOffset: 258, kind: .inventory, ledger: StateLedger(),
       key: ByteBuffer(), value: ByteBuffer())
     writer.source = TopicMark(record: RecordMark(partition: 2, offset: 257, fingerprint: 7))
-    writer.output = StateProof.Output(topic: "out", mark: TopicMark(id: "12"))
+    writer.output = StateProof.Output(topic: "out", mark: TopicMark(id: "12"), events: 3)
     try projection(.skip).saveState(partition: 2, to: writer)
     let key = Array("position".utf8)
     let value = try #require(transaction.state[2]?[key])

@@ -103,6 +103,9 @@ public struct ConsumerOptions: Hashable, Sendable {
 
   public var topic: String
   public var membership: Membership
+  /// The stable name of a `member`, under which it has its place again after a restart on any machine; `nil`: the back end
+  /// finds one. A second member of that name is refused while the first one lives (`groupActive`).
+  public var instance: String?
   /// Whether the caller looks at headers; if not, the batch may lack them, which saves a client library's work.
   public var readsHeaders: Bool
 

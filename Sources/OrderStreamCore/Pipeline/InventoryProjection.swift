@@ -41,6 +41,8 @@ public final class InventoryProjection: Processor {
   public let stateKind = StateKind.inventory
   public private(set) var committedCounts = Counts()
   @exclusivity(unchecked) private var counts = Counts()
+  /// Events written for each source partition, by its number.
+  @exclusivity(unchecked) private var events: [Int64] = []
   private let settings: Settings
   private let time: any TimeSource
   private let decoder = OrderDecoder()
@@ -52,7 +54,19 @@ public final class InventoryProjection: Processor {
     self.time = time
   }
 
-  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {}
+  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {
+    addEvents(record.proof?.output?.events ?? 0, of: partition)
+  }
+
+  public func outputEvents(of partition: Int32) -> Int64 {
+    events.indices.contains(Int(partition)) ? events[Int(partition)] : 0
+  }
+
+  @inline(__always)
+  private func addEvents(_ count: Int64, of partition: Int32) {
+    while events.count <= Int(partition) { events.append(0) }
+    events[Int(partition)] = events[Int(partition)].saturatingAdd(count)
+  }
 
   public func apply(
     _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
@@ -92,6 +106,7 @@ public final class InventoryProjection: Processor {
       try brokerCall { () throws(BrokerError) in try transaction.send(event, to: Output.inventory) }
       line += 1
     }
+    addEvents(Int64(line), of: record.partition)
     counts.orders += 1
     counts.items += Int64(line)
     if order.isFailed { counts.released += Int64(line) } else { counts.reserved += Int64(line) }
@@ -119,5 +134,8 @@ public final class InventoryProjection: Processor {
 
   public func committed() { committedCounts = counts }
 
-  public func forgetAll() { counts = committedCounts }
+  public func forgetAll() {
+    counts = committedCounts
+    events.removeAll(keepingCapacity: true)
+  }
 }

@@ -174,8 +174,13 @@ extension PipelineLoop {
       (try admin.topic(name), try admin.watermarks(topic: name))
     }
     outputID = description?.id
-    let marks = Set(stored.values.compactMap { $0.proof?.output }.filter { $0.topic == name }.map(\.mark))
-    for mark in marks {
+    let outputs = stored.values.compactMap { $0.proof?.output }.filter { $0.topic == name }
+    // Each of them lies at an offset of its own, also when retention has removed it.
+    let events = outputs.reduce(Int64(0)) { $0.saturatingAdd($1.events) }
+    if events > watermarks.reduce(0, { $0 + $1.high }) {
+      throw .topicMadeAnew(topic: name, group: group, isOutput: true)
+    }
+    for mark in Set(outputs.map(\.mark)) {
       var verdict = TopicIdentity.Verdict.same
       if let known = mark.id, let id = outputID {
         verdict = known == id ? .same : .madeAnew

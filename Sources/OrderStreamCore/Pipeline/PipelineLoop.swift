@@ -288,15 +288,17 @@ public final class PipelineLoop {
     StateWriter(
       transaction: transaction, partition: position.partition, nextOffset: position.offset,
       kind: processor.stateKind, ledger: ledger,
-      source: TopicMark(id: sourceID, record: progress.mark(of: position.partition)), output: outputProof,
+      source: TopicMark(id: sourceID, record: progress.mark(of: position.partition)),
+      output: outputProof(position.partition),
       key: stateKey, value: stateValue)
   }
 
   /// What a position record says of the first output.
-  private var outputProof: StateProof.Output? {
+  private func outputProof(_ partition: Int32) -> StateProof.Output? {
     settings.outputs.first.map { name in
       let record = outputID == nil ? transaction.outputMark ?? outputRecord : nil
-      return StateProof.Output(topic: name, mark: TopicMark(id: outputID, record: record))
+      return StateProof.Output(
+        topic: name, mark: TopicMark(id: outputID, record: record), events: processor.outputEvents(of: partition))
     }
   }
 

@@ -15,12 +15,20 @@ public protocol Processor: AnyObject {
   /// Writes what changed in this partition since the last call, the position last.
   func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError)
 
+  /// Records written to the first output for this partition since its first record, restored ones included.
+  func outputEvents(of partition: Int32) -> Int64
+
   /// Everything that was saved is durable: with `commitsWhileReading` not what was applied since, else everything
   /// that was applied.
   func committed()
 
   /// Forgets everything that is not committed, and all partitions: they are restored, or belong to others.
   func forgetAll()
+}
+
+extension Processor {
+  /// Jobs that only read write none.
+  public func outputEvents(of partition: Int32) -> Int64 { 0 }
 }
 
 /// Which job wrote a state record.

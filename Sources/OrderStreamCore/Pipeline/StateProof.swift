@@ -2,17 +2,20 @@
 /// state records the partition has and the sum of their checksums, and which topics the group has read and written.
 ///
 /// Layout, little-endian: `u32 records | u64 sum of their checksums | mark of the source | u8 1 if there is an output,
-/// then u8 length and name of the output, and its mark`. A mark is `u8 length and id (0: unknown) | u8 1 if there is a
+/// then u8 length and name of the output, its mark, and i64 events`. A mark is `u8 length and id (0: unknown) | u8 1 if there is a
 /// record, then i32 partition | i64 offset | u64 fingerprint`.
 public struct StateProof: Hashable, Sendable {
   /// A topic that the group writes, by name.
   public struct Output: Hashable, Sendable {
     public var topic: String
     public var mark: TopicMark
+    /// Records that were written to it for this source partition, from the first one on.
+    public var events: Int64
 
-    public init(topic: String, mark: TopicMark) {
+    public init(topic: String, mark: TopicMark, events: Int64) {
       self.topic = topic
       self.mark = mark
+      self.events = events
     }
   }
 
@@ -33,6 +36,7 @@ public struct StateProof: Hashable, Sendable {
     if let output {
       Self.append(output.topic, to: buffer)
       output.mark.append(to: buffer)
+      buffer.append(littleEndian: output.events)
     }
   }
 
@@ -46,8 +50,10 @@ public struct StateProof: Hashable, Sendable {
     self.checksums = checksums
     self.source = source
     if hasOutput == 1 {
-      guard let topic = reader.takeText(), let mark = TopicMark(&reader) else { return nil }
-      output = Output(topic: topic, mark: mark)
+      guard let topic = reader.takeText(), let mark = TopicMark(&reader), let events = reader.take(Int64.self),
+        events >= 0
+      else { return nil }
+      output = Output(topic: topic, mark: mark, events: events)
     }
     bytes = reader.rest
   }

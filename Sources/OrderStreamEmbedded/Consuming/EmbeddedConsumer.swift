@@ -13,6 +13,7 @@ final class EmbeddedConsumer: Consumer {
   let connection: LogConnection
   let topic: TopicRow
   let member: GroupMember?
+  private var instance: InstanceLock?
   private let reader: BatchReader
   private let time: any TimeSource
   private var positions: [ReadPosition] = []
@@ -43,7 +44,9 @@ final class EmbeddedConsumer: Consumer {
     if group == nil {
       group = try connection.write("cannot join the group \(name)") { try GroupRow.findOrInsert($0, name: name) }
     }
-    let member = GroupMember(connection, store: GroupStore(group: group!, topic: topic.id, topicName: topic.name))
+    if let name = options.instance { instance = try InstanceLock(name, group: group!, in: connection.directory) }
+    let member = GroupMember(
+      connection, store: GroupStore(group: group!, topic: topic.id, topicName: topic.name), name: options.instance)
     self.member = member
     var isSole = false
     if case .sole = options.membership { isSole = true }
@@ -113,6 +116,7 @@ final class EmbeddedConsumer: Consumer {
     if isClosed { return }
     isClosed = true
     member?.leave()
+    instance = nil
     ahead?.close()
     connection.close()
   }
@@ -122,6 +126,7 @@ final class EmbeddedConsumer: Consumer {
     isClosed = true
     ahead?.close()
     member?.vanish()
+    instance = nil
     connection.close()
   }
 
@@ -168,7 +173,7 @@ final class EmbeddedConsumer: Consumer {
     guard hasUnread, batch.count >= Self.longRead, canReadAhead else { return }
     if ahead == nil {
       do throws(BrokerError) {
-        let own = try LogConnection(connection.directory, log: connection.log)
+        let own = try LogConnection(connection.directory, log: connection.log, beside: connection.files)
         ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
       } catch {
         connection.log.log(.info, "nothing is read ahead: \(error.description)")

@@ -42,6 +42,7 @@ final class GroupMember {
 
   let store: GroupStore
   private let connection: LogConnection
+  private let name: String
   private(set) var identity = Identity()
   private var id: String { identity.id }
   private var phase = Phase.outside
@@ -49,8 +50,10 @@ final class GroupMember {
   private var heartbeat: Heartbeat?
   private var nextWatch: Int64 = 0
 
-  init(_ connection: LogConnection, store: GroupStore) {
+  /// - Parameter name: What its ids begin with.
+  init(_ connection: LogConnection, store: GroupStore, name: String? = nil) {
     self.connection = connection
+    self.name = name ?? "orderstream"
     self.store = store
   }
 
@@ -192,7 +195,7 @@ final class GroupMember {
     heartbeat?.stop()
     if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier
-    identity.id = "orderstream-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
+    identity.id = "\(name)-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     let file = try MemberFile(creating: id, in: connection.directory)
     self.file = file
     Failpoint.reach("group/file-made")

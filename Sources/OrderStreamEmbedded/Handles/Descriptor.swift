@@ -70,6 +70,12 @@ struct Descriptor: ~Copyable {
     }
   }
 
+  borrowing func identity() throws(ErrorNumber) -> FileIdentity {
+    var status = stat()
+    if fstat(number, &status) != 0 { throw .current }
+    return FileIdentity(status)
+  }
+
   borrowing func size() throws(ErrorNumber) -> Int64 {
     var status = stat()
     if fstat(number, &status) != 0 { throw .current }

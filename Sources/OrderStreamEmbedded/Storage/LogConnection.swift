@@ -17,21 +17,28 @@ final class LogConnection {
   /// How long a writer queues before it reports that the log is held by somebody else.
   static let lockPatience = Duration.seconds(10)
   private static let closePatience = Duration.milliseconds(500)
+  /// How often a reader asks whether the log is still there.
+  private static let fileCheckNanoseconds: Int64 = 250_000_000
 
   let directory: LogDirectory
   let log: any LogSink
   let marks: TailMarks
+  /// What this connection has open.
+  let files: LogFiles
   private let queue: DatabaseQueue
   private let lock: WriteLock
   private let wal = WalCounter()
+  private var nextFileCheck: Int64
   private var isClosed = false
 
   /// Opens the log, and makes it when there is none.
+  /// - Parameter beside: another connection to the same log: the files must be those, and none is made.
   /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged`, `diskFull`, `io`.
-  init(_ directory: LogDirectory, log: any LogSink) throws(BrokerError) {
+  init(_ directory: LogDirectory, log: any LogSink, beside other: LogFiles? = nil) throws(BrokerError) {
     self.directory = directory
     self.log = log
     let what = "cannot open the log \(directory.path)"
+    try other?.check(what)
     let isNew = !directory.hasDatabase
     lock = try WriteLock(directory)
     marks = try TailMarks(directory)
@@ -44,9 +51,14 @@ final class LogConnection {
         try Self.prepare(database, directory, lock, marks)
         wal.watch(database)
       }
+      var opened = try lock.identities(directory)
+      opened[directory.marks] = try marks.identity()
+      files = LogFiles(directory, opened: opened)
     } catch {
       throw Self.openingError(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
     }
+    nextFileCheck = MachineClock.nanoseconds + Self.fileCheckNanoseconds
+    if let other { try files.check(sameAs: other, what) }
   }
 
   deinit { close() }
@@ -54,6 +66,7 @@ final class LogConnection {
   /// Reads within one snapshot.
   /// - Parameter what: `cannot read order-events`, for the error.
   func read<T>(_ what: @autoclosure () -> String, _ body: (Database) throws -> T) throws(BrokerError) -> T {
+    try checkFilesNowAndThen(what())
     do {
       return try queue.inDatabase { database in
         var result: T?
@@ -72,6 +85,7 @@ final class LogConnection {
 
   /// A number that changes whenever another connection has committed. Cheap.
   func dataVersion() throws(BrokerError) -> Int64 {
+    try checkFilesNowAndThen("cannot read the log")
     do {
       return try queue.inDatabase { try Query.integer($0, "PRAGMA data_version") ?? 0 }
     } catch {
@@ -79,16 +93,28 @@ final class LogConnection {
     }
   }
 
+  private func checkFilesNowAndThen(_ what: @autoclosure () -> String) throws(BrokerError) {
+    let now = MachineClock.nanoseconds
+    guard now >= nextFileCheck else { return }
+    nextFileCheck = now + Self.fileCheckNanoseconds
+    try files.check(what())
+  }
+
   /// Changes the log in one durable transaction, alone among all writers. Keep it short: everybody else waits.
-  /// - Throws: what `body` throws, after everything was rolled back; `busy` when the write lock cannot be had.
+  /// - Throws: what `body` throws, after everything was rolled back; `busy` when the write lock cannot be had; `io` when
+  ///   the log was removed or replaced meanwhile: what was written then is on no log.
   func write<T>(
     _ what: @autoclosure () -> String, patience: Duration = LogConnection.lockPatience,
     _ body: (WriteScope) throws -> T
   ) throws(BrokerError) -> T {
     try lock.acquire(patience: patience)
     defer { lock.release() }
+    // Before, because a lock that others do not see keeps nobody out; after, because only that can be acknowledged which
+    // was on the log when it had been written.
+    try files.check(what())
+    let result: T
     do {
-      return try queue.inDatabase { database in
+      result = try queue.inDatabase { database in
         let scope = WriteScope(database)
         var result: T?
         try Self.explainingFullDisk(database) {
@@ -110,6 +136,8 @@ final class LogConnection {
     } catch {
       throw StorageErrors.broker(error, what())
     }
+    try files.check(what())
+    return result
   }
 
   /// Idempotent. The last one to leave folds the write-ahead log into the database file.

@@ -6,6 +6,9 @@ struct LogDirectory: Sendable, Hashable {
   let path: String
 
   var database: String { path + "/orderstream.db" }
+  /// SQLite's own, beside the database for as long as somebody has it open.
+  var writeAhead: String { database + "-wal" }
+  var sharedIndex: String { database + "-shm" }
   /// Writers queue on `turn` and hold `write`: see `WriteLock`.
   var turnLock: String { path + "/turn.lock" }
   var writeLock: String { path + "/write.lock" }

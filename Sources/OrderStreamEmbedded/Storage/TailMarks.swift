@@ -24,6 +24,8 @@ final class TailMarks {
     }
   }
 
+  func identity() throws(ErrorNumber) -> FileIdentity { try file.identity() }
+
   /// The mark of one partition, `nil` when there is none or it does not fit its own checksum.
   func mark(of partition: Int64) throws(ErrorNumber) -> TailMark? {
     var slot = Slot()

@@ -26,6 +26,11 @@ final class WriteLock {
     }
   }
 
+  /// The two files, by name.
+  func identities(_ directory: LogDirectory) throws(ErrorNumber) -> [String: FileIdentity] {
+    [directory.turnLock: try turn.identity(), directory.writeLock: try write.identity()]
+  }
+
   /// - Throws: `busy` (retriable) when the lock cannot be had before `patience` has passed.
   func acquire(patience: Duration) throws(BrokerError) {
     let deadline = MachineClock.nanoseconds + patience.nanoseconds

@@ -46,9 +46,7 @@ final class KafkaConsumer: Consumer {
     self.options = options
     self.partitionCount = partitionCount
     self.context = context
-    slot = options.group.map {
-      IdentitySlot(group: $0, clusterID: context.clusterID, directory: context.lockDirectory)
-    }
+    slot = try InstancePlace.slot(of: options, context)
     deadMembers = DeadMembers(group: options.group ?? "", ownIdentity: slot?.identity ?? "", context: context)
     if let slot, !slot.isStable {
       context.note(
@@ -103,6 +101,7 @@ final class KafkaConsumer: Consumer {
     case .assign(let partitions):
       clientsInARow = 1
       memberID = source.client.memberID
+      if options.instance != nil { slot?.note(memberID) }
       unanswered = .assigned(partitions)
       owned = Set(partitions)
       looksForDeadMembers = !partitions.isEmpty
@@ -243,7 +242,7 @@ final class KafkaConsumer: Consumer {
     source = nil
     state = nil
     transaction?.die()
-    slot?.release()
+    slot?.abandon()
   }
 
   /// Ends the client as a coordinator does that takes it for another one. For tests.

@@ -18,6 +18,7 @@ final class ClientEvents: Sendable {
     var failures = 0
     var rebalance: Rebalance?
     var failedDelivery: NativeError?
+    var deliveredMark: RecordMark?
     var refusedTopics: Set<String> = []
   }
 
@@ -67,6 +68,14 @@ final class ClientEvents: Sendable {
   /// Topics to which this client may not write, as far as brokers have said so.
   var refusedTopics: Set<String> { state.withLock { $0.refusedTopics } }
 
+  /// Where the last record with a tag came to lie, since the last call (clients with the report callback only).
+  func takeDeliveredMark() -> RecordMark? {
+    state.withLock { state in
+      defer { state.deliveredMark = nil }
+      return state.deliveredMark
+    }
+  }
+
   func warn(_ text: String) { log.log(.warning, redactor.redact(text)) }
 
   private static func of(_ opaque: UnsafeMutableRawPointer) -> ClientEvents {
@@ -107,7 +116,11 @@ final class ClientEvents: Sendable {
   static let reportCallback:
     @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = {
       _, message, opaque in
-      guard let message, let opaque, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+      guard let message, let opaque else { return }
+      guard message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else {
+        if message.pointee._private != nil { ClientEvents.of(opaque).delivered(message) }
+        return
+      }
       let error = NativeError(message.pointee.err)
       let refused = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? message.pointee.rkt : nil
       let topic = refused.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
@@ -116,6 +129,18 @@ final class ClientEvents: Sendable {
         if let topic { state.refusedTopics.insert(topic) }
       }
     }
+
+  private func delivered(_ message: UnsafePointer<rd_kafka_message_t>) {
+    // A duplicate that the broker dropped has none.
+    guard message.pointee.offset >= 0 else { return }
+    var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+    let mark = RecordMark(
+      partition: message.pointee.partition, offset: message.pointee.offset,
+      timestampMs: rd_kafka_message_timestamp(message, &type),
+      key: message.pointee.key.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len) },
+      value: message.pointee.payload.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.len) })
+    state.withLock { $0.deliveredMark = mark }
+  }
 
   private func record(_ rebalance: Rebalance) { state.withLock { $0.rebalance = rebalance } }
 

@@ -9,6 +9,14 @@ import Synchronization
 /// Who a member of a group is over restarts: the lowest number that no other process of this machine holds for the same
 /// cluster and group. Holding is an `flock` on a file, which the kernel gives back on any death. With the same identity
 /// a restarted member takes its partitions and its open transaction over at once, instead of waiting for time-outs.
+///
+/// The file holds a random mark that is part of the identity. So two holders never have the same one, whatever made their
+/// locks differ: machines or containers of one name with directories of their own, or a cleaner that removed the file of
+/// a living holder. A file is removed by a holder that ends in order; the next one then is somebody new, for whom nothing
+/// was left behind.
+///
+/// An instance has its name in place of a number and a mark, so its identity is the same on every machine, and the lock
+/// keeps it to one process of this one only: `KafkaConsumer` looks at the group for the others.
 final class IdentitySlot: Sendable {
   /// Members of one group on one machine.
   private static let slotLimit = 256
@@ -21,25 +29,74 @@ final class IdentitySlot: Sendable {
   private let descriptor: Mutex<Int32>
 
   /// Takes the lowest free slot, or a random one where no lock can be had.
-  init(group: String, clusterID: String, directory: String) {
-    let machine = Self.hash([Self.hostName, Self.machineID, String(geteuid())])
-    let scope = Self.hash([clusterID, group])
+  convenience init(group: String, clusterID: String, directory: String) {
+    let scope = Self.scope(group, clusterID)
     if Self.prepare(directory) {
       for slot in 0..<Self.slotLimit {
         let path = "\(directory)/\(scope)-\(slot).lock"
         guard let descriptor = Self.lock(path) else { break }
         if descriptor < 0 { continue }
-        identity = "\(group)-\(machine)-\(slot)"
-        isStable = true
-        self.path = path
-        self.descriptor = Mutex(descriptor)
+        let mark = Self.mark(descriptor)
+        self.init("\(group)-\(Self.machine(mark))-\(slot)", isStable: true, path, descriptor)
         return
       }
     }
-    identity = "\(group)-\(machine)-r\(Self.hex(UInt64.random(in: 0...UInt64.max)))"
-    isStable = false
-    path = ""
-    descriptor = Mutex(-1)
+    let random = Self.hex(UInt64.random(in: 0...UInt64.max))
+    self.init("\(group)-\(Self.machine(""))-r\(random)", isStable: false, "", -1)
+  }
+
+  /// Takes the identity of an instance; `nil` when another process of this machine has it.
+  convenience init?(instance: String, group: String, clusterID: String, directory: String) {
+    // Brokers take instance ids of up to 249 characters. The names alone would not tell a-b, c from a, b-c.
+    let identity = "\("\(group)-\(instance)".prefix(230))-i\(Self.hash([group, instance]))"
+    let path = "\(directory)/\(Self.scope(group, clusterID))-i-\(instance).lock"
+    let descriptor = Self.prepare(directory) ? Self.lock(path) : nil
+    if let descriptor, descriptor < 0 { return nil }
+    self.init(identity, isStable: true, path, descriptor ?? -1)
+  }
+
+  private init(_ identity: String, isStable: Bool, _ path: String, _ descriptor: Int32) {
+    self.identity = identity
+    self.isStable = isStable
+    self.path = path
+    self.descriptor = Mutex(descriptor)
+  }
+
+  /// What the last holder of the file wrote into it with `note`, or its mark; empty where there is no file.
+  var noted: String { descriptor.withLock { $0 >= 0 ? Self.content($0) : "" } }
+
+  /// Leaves a word for the next holder, in case this one ends without releasing the slot. Only for instances.
+  func note(_ text: String) {
+    descriptor.withLock { if $0 >= 0 { Self.replaceContent($0, by: text) } }
+  }
+
+  /// What a machine, its user and a lock file are told apart by.
+  private static func machine(_ mark: String) -> String { hash([hostName, machineID, String(geteuid()), mark]) }
+
+  private static func scope(_ group: String, _ clusterID: String) -> String { hash([clusterID, group]) }
+
+  /// The mark in a locked file, put there when it has none.
+  private static func mark(_ descriptor: Int32) -> String {
+    let found = content(descriptor)
+    if found.utf8.count == markLength { return found }
+    let mark = hex(UInt64.random(in: 0...UInt64.max))
+    replaceContent(descriptor, by: mark)
+    return mark
+  }
+
+  private static let markLength = 16
+  private static let contentLimit = 1024
+
+  private static func content(_ descriptor: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: contentLimit)
+    let count = pread(descriptor, &bytes, bytes.count, 0)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  }
+
+  private static func replaceContent(_ descriptor: Int32, by text: String) {
+    let bytes = Array(text.utf8)
+    guard ftruncate(descriptor, 0) == 0 else { return }
+    _ = pwrite(descriptor, bytes, bytes.count, 0)
   }
 
   deinit { release() }
@@ -48,9 +105,18 @@ final class IdentitySlot: Sendable {
   func release() {
     descriptor.withLock { descriptor in
       guard descriptor >= 0 else { return }
-      // While the lock is held, so that nobody else can have it: private groups would leave a file each.
-      unlink(path)
+      // While the lock is held, so that nobody else can have it: private groups would leave a file each. Another file of
+      // that name has a holder of its own.
+      if Self.isAt(path, descriptor) { unlink(path) }
       _ = Self.closeFile(descriptor)
+      descriptor = -1
+    }
+  }
+
+  /// Lets go of the lock and nothing else: what a death does. For tests.
+  func abandon() {
+    descriptor.withLock { descriptor in
+      if descriptor >= 0 { _ = Self.closeFile(descriptor) }
       descriptor = -1
     }
   }
@@ -75,10 +141,15 @@ final class IdentitySlot: Sendable {
         return -1
       }
       // The last holder may have removed the file between the two calls; then the lock is on nothing.
-      var status = stat()
-      if fstat(descriptor, &status) == 0 && status.st_nlink > 0 { return descriptor }
+      if isAt(path, descriptor) { return descriptor }
       _ = closeFile(descriptor)
     }
+  }
+
+  private static func isAt(_ path: String, _ descriptor: Int32) -> Bool {
+    var (own, named) = (stat(), stat())
+    return fstat(descriptor, &own) == 0 && lstat(path, &named) == 0 && own.st_dev == named.st_dev
+      && own.st_ino == named.st_ino
   }
 
   private static func closeFile(_ descriptor: Int32) -> Int32 { close(descriptor) }

@@ -29,6 +29,9 @@ final class KafkaTransaction: Transaction {
   }
 
   private(set) var pendingBytes = 0
+  private(set) var outputMark: RecordMark?
+  /// A record of the first output in this transaction will be known by where it lies.
+  private var hasMarked = false
   private let consumer: KafkaConsumer
   private let context: KafkaContext
   private let slot: IdentitySlot
@@ -137,7 +140,10 @@ final class KafkaTransaction: Transaction {
     let link = try begin()
     var record = record
     record.timestampMs = clock.stamp(record.timestampMs)
-    var code = link.send(record, to: index)
+    // One of each transaction is enough.
+    let isMarked = index == 0 && stateIndex > 0 && !hasMarked
+    if isMarked { hasMarked = true }
+    var code = link.send(record, to: index, marked: isMarked)
     // Most records go at once, and looking at the clock would cost as much as sending one.
     let deadline = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : Deadline(Self.commitLimit, context.time)
     while true {
@@ -160,7 +166,7 @@ final class KafkaTransaction: Transaction {
         _ = try? link.client.metadata(topics[index], .seconds(5))
       default: throw context.errors.map(NativeError(code), what, recovery: BrokerError.Recovery.none)
       }
-      code = link.send(record, to: index)
+      code = link.send(record, to: index, marked: isMarked)
     }
   }
 
@@ -191,6 +197,8 @@ final class KafkaTransaction: Transaction {
     case .idle:
       let link = try openLink()
       _ = link.client.events.takeFailedDelivery()
+      _ = link.client.events.takeDeliveredMark()
+      hasMarked = false
       let idle = context.time.monotonicNanoseconds - lastEnd
       if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
       if needsLook { try settle() }
@@ -237,6 +245,7 @@ final class KafkaTransaction: Transaction {
       guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(commit.offsets) else { throw failure }
     }
     phase = .idle
+    outputMark = link?.client.events.takeDeliveredMark() ?? outputMark
     last?.outcome = .committed
     lastEnd = context.time.monotonicNanoseconds
     pendingBytes = 0

@@ -19,7 +19,7 @@ final class TopicArray {
   }
 
   @inline(__always)
-  func send(_ record: OutgoingRecord, to index: Int) -> rd_kafka_resp_err_t {
-    client.produce(record, to: boxes[index].topic)
+  func send(_ record: OutgoingRecord, to index: Int, tag: Int) -> rd_kafka_resp_err_t {
+    client.produce(record, to: boxes[index].topic, tag: tag)
   }
 }

@@ -71,8 +71,9 @@ final class TransactionLink {
     }
   }
 
-  func send(_ record: OutgoingRecord, to topic: Int) -> rd_kafka_resp_err_t {
-    topics.send(record, to: topic)
+  /// - Parameter marked: Whether `ClientEvents.takeDeliveredMark` is to tell where the record came to lie.
+  func send(_ record: OutgoingRecord, to topic: Int, marked: Bool) -> rd_kafka_resp_err_t {
+    topics.send(record, to: topic, tag: marked ? 1 : 0)
   }
 
   /// Whether the client has lost a broker since it was asked last.

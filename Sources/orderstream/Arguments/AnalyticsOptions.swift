@@ -3,6 +3,8 @@ struct AnalyticsOptions: Hashable, Sendable {
   var common: CommonOptions
   var topic: String
   var group: String
+  /// The member's stable name, `nil` for one of the machine's.
+  var instance: String?
   var resetOffsets: Bool
   /// The file for the report; `-` for none, as `AtomicFile.prepare` takes it.
   var output: String
@@ -16,6 +18,7 @@ struct AnalyticsOptions: Hashable, Sendable {
     common = try reader.common()
     topic = try reader.topic()
     group = try reader.group()
+    instance = try reader.instance()
     resetOffsets = reader.flag(.resetOffsets)
     output = try reader.value(.output, PathArgument.parse)
     onError = try reader.choice(.onError)

@@ -67,7 +67,7 @@ enum CommandTable {
       .onError(
         [.dlq, .skip, .fail],
         help: "A record that is no order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."),
-      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"),
+      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
     ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
@@ -87,7 +87,7 @@ enum CommandTable {
         name: .output, placeholder: "<file|->", defaultValue: "metrics_output.txt",
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
       .onError([.skip, .fail], help: "A record that is no order: 'skip' counts it, 'fail' stops (exit 65)."),
-      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"),
+      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
     ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "the report of everything up to now", command: "orderstream analytics"),

@@ -11,6 +11,13 @@ extension OptionSpec {
   static let group = OptionSpec(
     name: .group, short: "g", placeholder: "<name>", help: "Consumer group.",
     environment: "ORDERSTREAM_GROUP", fileKeys: ["group", "group.id"])
+  static let instance = OptionSpec(
+    name: .instance, placeholder: "<name>", defaultNote: "from the machine and a number",
+    help: """
+      Stable name of this member of the group, for containers: after a restart on any machine it has its place again. \
+      Only one process of a group may have it.
+      """,
+    environment: "ORDERSTREAM_INSTANCE", fileKeys: ["instance"])
   static let partitions = OptionSpec(
     name: .partitions, placeholder: "<n>", defaultNote: "6",
     help: "Partitions of a topic that must be created; an existing topic must have as many.")
@@ -24,8 +31,8 @@ extension OptionSpec {
   static let config = OptionSpec(
     name: .config, short: "F", placeholder: "<file>",
     help: """
-      Read properties from a file, 'key=value' a line: librdkafka's, and brokers, topic, group, color, progress, \
-      log-level.
+      Read properties from a file, 'key=value' a line: librdkafka's, and brokers, topic, group, instance, color, \
+      progress, log-level.
       """,
     environment: "ORDERSTREAM_CONFIG", completion: .file)
   static let wait = OptionSpec(

@@ -22,7 +22,7 @@ enum Help {
     lines += shared.flatMap(option)
     lines += ["", "Environment:"]
     lines += entry("  ORDERSTREAM_LOG_LEVEL", logLevelHelp, column: helpColumn)
-    lines += [.topic, .group].flatMap { (spec: OptionSpec) in
+    lines += [.topic, .group, .instance].flatMap { (spec: OptionSpec) in
       entry("  \(spec.environment ?? "")", "\(spec.help) Stands in for \(spec.spelling).", column: helpColumn)
     }
     lines += wrapped(

@@ -5,6 +5,8 @@ struct InventoryOptions: Hashable, Sendable {
   var common: CommonOptions
   var topic: String
   var group: String
+  /// The member's stable name, `nil` for one of the machine's.
+  var instance: String?
   var outputTopic: String
   var onError: OnError
   var bounds: RunBounds
@@ -18,6 +20,7 @@ struct InventoryOptions: Hashable, Sendable {
     common = try reader.common()
     topic = try reader.topic()
     group = try reader.group()
+    instance = try reader.instance()
     outputTopic = try reader.outputTopic(source: topic)
     onError = try reader.choice(.onError)
     bounds = try reader.bounds()

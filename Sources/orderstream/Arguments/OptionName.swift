@@ -3,7 +3,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case brokers, topic, group, partitions
   case replicationFactor = "replication-factor"
   case property = "property"
-  case config, wait, json, quiet, verbose, color, progress
+  case config, instance, wait, json, quiet, verbose, color, progress
   case events, rate, seed
   case failureRate = "failure-rate"
   case users

@@ -32,6 +32,8 @@ extension OptionReader {
 
   func group() throws(CommandError) -> String { try value(.group, NameArgument.parse) }
 
+  func instance() throws(CommandError) -> String? { try optional(.instance, NameArgument.parse) }
+
   /// The topic of the inventory events, which is not the source.
   func outputTopic(source: String) throws(CommandError) -> String {
     let output = try value(.outputTopic, NameArgument.parse)

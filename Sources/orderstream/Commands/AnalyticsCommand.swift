@@ -19,6 +19,7 @@ struct AnalyticsCommand {
       consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),
       partitionCount: source.partitionCount,
       bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
+    settings.consumer.instance = options.instance
     settings.maximumRecords = options.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
     settings.acceptsLoss = options.acceptLoss

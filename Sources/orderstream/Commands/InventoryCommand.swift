@@ -21,6 +21,7 @@ struct InventoryCommand {
     var settings = PipelineLoop.Settings(
       consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group)),
       partitionCount: source.partitionCount, bound: bound)
+    settings.consumer.instance = options.instance
     settings.outputs = outputs
     settings.maximumRecords = options.bounds.maxEvents
     settings.acceptsLoss = options.acceptLoss

@@ -16,11 +16,11 @@ struct HelpPageTests {
     ],
     "inventory": [
       "--topic", "--group", "-g", "--output-topic", "--on-error", "--follow", "--idle-timeout", "--max-events",
-      "--partitions", "--replication-factor",
+      "--instance", "--partitions", "--replication-factor",
     ],
     "analytics": [
       "--topic", "--group", "--reset-offsets", "--output", "--on-error", "--follow", "--idle-timeout", "--max-events",
-      "--partitions", "--replication-factor",
+      "--instance", "--partitions", "--replication-factor",
     ],
     "replay": ["--topic", "--group", "--events", "--execute", "--partitions", "--replication-factor"],
     "lag-demo": [

@@ -55,7 +55,7 @@ struct TailWaitTests {
   @Test("What an open transaction hides is waited for, with its coordinates", arguments: BackEnd.all)
   func openTransaction(_ backEnd: BackEnd) throws {
     guard case .kafka(let servers) = TestBroker.all.last, backEnd.differs(by: .controlRecords) else { return }
-    try backEnd.run { _, broker in
+    try backEnd.run { fixture, broker in
       try broker.createTopic("in")
       try broker.createTopic("out")
       try broker.produce(1, to: "in")
@@ -68,9 +68,7 @@ struct TailWaitTests {
       defer { admin.close() }
       try eventually("the open transaction") { try admin.watermarks(topic: "out")[0].high == 4 }
       let stage = try Stage(.kafka(servers))
-      let name = try #require(try admin.topic("out")?.name)
-      let found = try stage.json("status")["topics"].elements.compactMap { $0["name"].string }
-      let full = try #require(found.first { $0.hasSuffix("-\(name)") && $0.hasPrefix("test-") })
+      let full = try #require(fixture as? KafkaFixture).prefix + "out"
       let bounded = try stage.start("tail", "--raw", "-t", full)
       let follower = try stage.start("tail", "--raw", "-t", full, "--follow", "--max-events", "4")
       for child in [bounded, follower] {

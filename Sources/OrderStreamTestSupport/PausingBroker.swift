@@ -1,0 +1,104 @@
+import OrderStreamCore
+
+/// Any broker, with calls before each commit of a transaction and before each reading of state: what a process does that
+/// is stopped right there.
+public struct PausingBroker: Broker {
+  private let inner: any Broker
+  private let pause: @Sendable (any Consumer) -> Void
+  private let readingPause: @Sendable () -> Void
+
+  /// - Parameters:
+  ///   - pause: Called with the consumer whose offsets are about to be committed, on its thread.
+  ///   - readingPause: Called between reading committed offsets and state.
+  public init(
+    _ inner: any Broker, beforeCommit pause: @escaping @Sendable (any Consumer) -> Void,
+    beforeState readingPause: @escaping @Sendable () -> Void
+  ) {
+    self.inner = inner
+    self.pause = pause
+    self.readingPause = readingPause
+  }
+
+  public var name: String { inner.name }
+
+  public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
+
+  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+    try inner.producer(topic: topic, pace: pace)
+  }
+
+  public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
+    PausingConsumer(try inner.consumer(options), readingPause)
+  }
+
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    guard let consumer = consumer as? PausingConsumer else {
+      preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
+    }
+    return PausingTransaction(
+      try inner.transaction(for: consumer.inner, outputs: outputs), consumer.inner, pause)
+  }
+}
+
+private final class PausingConsumer: Consumer {
+  let inner: any Consumer
+  private let pause: @Sendable () -> Void
+
+  init(_ inner: any Consumer, _ pause: @escaping @Sendable () -> Void) {
+    self.inner = inner
+    self.pause = pause
+  }
+
+  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
+    try inner.poll(into: batch, timeout: timeout)
+  }
+
+  func assign(_ positions: [PartitionOffset]) throws(BrokerError) { try inner.assign(positions) }
+
+  func unassign() throws(BrokerError) { try inner.unassign() }
+
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] { try inner.committed(partitions) }
+
+  func readState(
+    _ partitions: [Int32],
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws(BrokerError) {
+    pause()
+    try inner.readState(partitions, body)
+  }
+
+  func close() { inner.close() }
+}
+
+private final class PausingTransaction: Transaction {
+  private let inner: any Transaction
+  private let consumer: any Consumer
+  private let pause: @Sendable (any Consumer) -> Void
+
+  init(_ inner: any Transaction, _ consumer: any Consumer, _ pause: @escaping @Sendable (any Consumer) -> Void) {
+    self.inner = inner
+    self.consumer = consumer
+    self.pause = pause
+  }
+
+  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) { try inner.send(record, to: output) }
+
+  func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError) {
+    try inner.putState(partition: partition, key: key, value: value)
+  }
+
+  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    pause(consumer)
+    try inner.startCommit(offsets)
+  }
+
+  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { try inner.finishCommit(timeout: timeout) }
+
+  func abort() throws(BrokerError) { try inner.abort() }
+
+  var pendingBytes: Int { inner.pendingBytes }
+
+  func close() { inner.close() }
+}
