@@ -88,7 +88,7 @@ struct GroupLook {
     var description: GroupDescription
     if let group = found.groups[name] {
       description = Self.description(group)
-      description.membersFailure = failure(of: group)
+      description.membersFailure = Self.failure(of: group, context.errors)
       if !description.membersKnown {
         description.state = GroupDescription.unknownState
         description.members = []
@@ -101,17 +101,21 @@ struct GroupLook {
     }
     switch offsets {
     case .success(let elements):
-      for element in elements where element.offset >= 0 { description.committed[element.topicPartition] = element.offset }
+      for element in elements where element.offset >= 0 {
+        description.committed[element.topicPartition] = element.offset
+      }
     case .failure(let error):
       if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { break }
-      description.committedFailure = context.errors.map(error, "cannot read the committed offsets of \(name)")
+      // The code says it; the text names the steps of the client library.
+      description.committedFailure = Self.mapped(
+        NativeError(error.code), "cannot read the committed offsets of \(name)", group: name, context.errors)
     }
     let isThere = found.names.contains(name) || !description.committed.isEmpty || description.committedFailure != nil
     return isThere ? description : nil
   }
 
   /// Why a group that is there is not described.
-  private func failure(of group: NativeGroup) -> BrokerError? {
+  static func failure(of group: NativeGroup, _ errors: KafkaErrors) -> BrokerError? {
     let what = "cannot describe the group \(group.name)"
     switch group.error {
     case RD_KAFKA_RESP_ERR_NO_ERROR where group.state != "Dead": return nil
@@ -122,8 +126,17 @@ struct GroupLook {
       return BrokerError(
         .unsupported, what, why: "it uses a group protocol that librdkafka \(version) does not describe",
         recovery: .none)
-    default: return context.errors.map(NativeError(group.error), what)
+    default: return mapped(NativeError(group.error), what, group: group.name, errors)
     }
+  }
+
+  private static func mapped(_ error: NativeError, _ what: String, group: String, _ errors: KafkaErrors) -> BrokerError
+  {
+    var mapped = errors.map(error, what)
+    if mapped.code == .unauthorized {
+      mapped.remedy = "ask for the right to DESCRIBE the group \(group), or use another user"
+    }
+    return mapped
   }
 
   private static func description(_ group: NativeGroup) -> GroupDescription {
