@@ -49,7 +49,8 @@ let package = Package(
       name: "OrderStreamTestSupport",
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CRdKafka"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
-    .testTarget(name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamTestSupport"]),
+    .testTarget(
+      name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport"]),
     .testTarget(
       name: "KafkaTests",
       dependencies: ["OrderStreamKafka", "OrderStreamThreads", "OrderStreamTestSupport", "CRdKafka"]),

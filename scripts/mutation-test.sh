@@ -164,6 +164,22 @@ mutations() {
   mutation loss-accepted 'records that are gone stop a run' 'ChangingTopicTests|OffsetTests/gone' \
     "$core/Pipeline/PipelineLoop+State.swift" 'guard settings.acceptsLoss else {' \
     'guard settings.acceptsLoss || start > 0 else {'
+
+  mutation same-name-same-topic 'a topic made anew under a group is noticed' 'StateTests/sourceMadeAnew|StateTests/outputMadeAnew' \
+    "$core/Pipeline/TopicIdentity.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
+    "$core/Pipeline/TopicIdentity.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
+    "$core/Pipeline/PipelineLoop+State.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
+
+  mutation state-believed 'a missing or altered record of state is named' 'StateTests/damaged' \
+    "$core/Pipeline/StoredPositions.swift" 'if proof.records != found.records {' 'if false {' \
+    "$core/Pipeline/StoredPositions.swift" 'if proof.checksums != found.checksums {' 'if false {'
+
+  mutation foreign-group-taken 'offsets of another program are not taken over' 'StateTests/offsetsWithoutState' \
+    "$core/Pipeline/PipelineLoop+State.swift" 'if !isOurs { throw' 'if false { throw'
+
+  mutation totals-of-the-start 'totals are those of the partitions that there are now' 'StateTests/grownTopic' \
+    "$core/Pipeline/GroupMetrics.swift" 'return max(progress.partitionCount, found ?? 0)' \
+    'return found == nil ? 0 : progress.partitionCount'
 }
 # First the tests by themselves: only one that passes can notice anything.
 mutations

@@ -37,6 +37,8 @@ private final class AbsentAdmin: Admin {
     GroupListing([])
   }
 
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {}
+
   func apply(_ change: AdminChange) throws(BrokerError) {
     throw BrokerError(
       .unsupported, "cannot change the log", why: "there is none yet", remedy: "produce to it first", recovery: .none)

@@ -59,7 +59,7 @@ extension EmbeddedAdmin {
       }
       for row in rows {
         try scope.run("DELETE FROM committed WHERE partition = ?", [.integer(row.id)])
-        try scope.run("DELETE FROM state WHERE partition = ?", [.integer(row.id)])
+        try StateRecords.buryPartition(scope, row, topic: name)
       }
       try scope.run("DELETE FROM partition WHERE topic = ?", [.integer(topic.id)])
       try scope.run("DELETE FROM topic WHERE id = ?", [.integer(topic.id)])

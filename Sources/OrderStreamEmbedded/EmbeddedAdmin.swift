@@ -12,7 +12,9 @@ final class EmbeddedAdmin: Admin {
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
     try connection.read("cannot list the topics") { database in
       try TopicRow.all(database).filter { name == nil || $0.name == name }.map {
-        TopicDescription(name: $0.name, partitionCount: $0.partitionCount, isInternal: $0.name.hasPrefix("__"))
+        TopicDescription(
+          name: $0.name, partitionCount: $0.partitionCount, isInternal: $0.name.hasPrefix("__"),
+          id: String($0.id))
       }
     }
   }
@@ -56,6 +58,20 @@ final class EmbeddedAdmin: Admin {
         try GroupRow.all(database).filter { name == nil || $0.name == name }.map {
           try describe($0, topics, database)
         })
+    }
+  }
+
+  func readState(group name: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    try connection.read("cannot read the state of the group \(name)") { database in
+      guard let group = try GroupRow.find(database, name: name) else { return }
+      for topic in try TopicRow.all(database) {
+        for row in try topic.partitions(database) {
+          try StateRecords.each(database, group: group.id, partition: row, topic: topic.name) { key, value in
+            body(topic.name, StoredState(partition: row.number, key: key, value: value, origin: .thisTopic))
+          }
+        }
+      }
+      try StateRecords.eachOfGoneTopics(database, group: group.id, body)
     }
   }
 

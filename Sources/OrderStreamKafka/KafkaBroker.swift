@@ -27,13 +27,14 @@ public final class KafkaBroker: Broker {
   ///   - wait: Keep trying for that long; `nil` for `connectLimit`, so that a program ends within 10 s.
   ///   - lockDirectory: Where processes of one user on one machine agree on who is which member of a group; it is made
   ///     when it is missing. `nil` for a directory of the user's below `/tmp`.
-  ///   - stop: Ends the wait early once it is requested.
+  ///   - outages: How long brokers that stop answering later are waited for.
+  ///   - stop: Ends all waiting early once it is requested.
   ///   - log: Gets librdkafka's log lines and notes about waiting, without secrets; from any thread.
   /// - Throws: `unreachable` naming the address, `authentication`, `configuration` for a property that is refused.
   public static func connect(
     brokers: String, properties: [(key: String, value: String)] = [], clientID: String = "orderstream",
-    wait: Duration? = nil, lockDirectory: String? = nil, stop: StopFlag? = nil, log: any LogSink,
-    time: any TimeSource
+    wait: Duration? = nil, lockDirectory: String? = nil, outages: OutageLimit = .run, stop: StopFlag? = nil,
+    log: any LogSink, time: any TimeSource
   ) throws(BrokerError) -> KafkaBroker {
     try PropertyRules.check(properties)
     let redactor = Redactor(properties: properties)
@@ -45,8 +46,8 @@ public final class KafkaBroker: Broker {
     return KafkaBroker(
       name: brokers,
       context: KafkaContext(
-        factory: factory, errors: errors, time: time, lookup: lookup, clusterID: clusterID,
-        lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory))
+        factory: factory, errors: errors, time: time, outages: outages, stop: stop, lookup: lookup,
+        clusterID: clusterID, lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory))
   }
 
   /// Waits until a broker answers; returns the cluster's id, empty when it has none.

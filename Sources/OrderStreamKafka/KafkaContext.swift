@@ -3,12 +3,17 @@ import OrderStreamCore
 
 /// What everything that works on one cluster shares. Any thread.
 final class KafkaContext: Sendable {
-  /// How long a question to a broker may take, repetitions included.
-  static let lookupLimit = Duration.seconds(10)
+  /// How long something that somebody has just made, or was seen before, may be unknown to a broker: they learn of it one
+  /// after the other.
+  static let appearanceLimit = Duration.seconds(5)
+  /// How long brokers may be silent while one of them refuses this user, before that is taken for the reason.
+  private static let refusalLimit = Duration.seconds(10)
 
   let factory: ClientFactory
   let errors: KafkaErrors
   let time: any TimeSource
+  /// How long brokers that do not answer are waited for.
+  let outages: OutageWatch
   /// Sees records that are not yet committed: its ends are high watermarks.
   let lookup: NativeClient
   let clusterID: String
@@ -16,12 +21,15 @@ final class KafkaContext: Sendable {
   let lockDirectory: String
 
   init(
-    factory: ClientFactory, errors: KafkaErrors, time: any TimeSource, lookup: NativeClient, clusterID: String,
-    lockDirectory: String
+    factory: ClientFactory, errors: KafkaErrors, time: any TimeSource, outages: OutageLimit, stop: StopFlag?,
+    lookup: NativeClient, clusterID: String, lockDirectory: String
   ) {
     self.factory = factory
     self.errors = errors
     self.time = time
+    self.outages = OutageWatch(outages, time, stop: stop) { text in
+      factory.log.log(.warning, factory.redactor.redact(text))
+    }
     self.lookup = lookup
     self.clusterID = clusterID
     self.lockDirectory = lockDirectory
@@ -29,24 +37,47 @@ final class KafkaContext: Sendable {
 
   func note(_ level: LogLevel, _ text: String) { factory.log.log(level, factory.redactor.redact(text)) }
 
-  /// Asks until there is an answer or `limit` has passed; errors that time heals are asked again.
+  /// Asks until there is an answer; errors that time heals are asked again for as long as the run waits for brokers.
+  /// - Parameters:
+  ///   - needs: The right that the question takes.
+  ///   - limit: Another limit than the run's, with its questions as long.
   func ask<Answer>(
-    _ what: String, limit: Duration = KafkaContext.lookupLimit, _ question: (Duration) throws(NativeError) -> Answer
+    _ what: String, needs: AccessRight? = nil, limit: Duration? = nil,
+    _ question: (Duration) throws(NativeError) -> Answer
   ) throws(BrokerError) -> Answer {
-    let deadline = Deadline(limit, time)
+    let wait = OutageWait(outages)
+    let deadline = limit.map { Deadline($0, time) }
+    let started = time.monotonicNanoseconds
+    lookup.events.forgetRefusal()
     while true {
-      do { return try question(deadline.remaining(atMost: .seconds(5))) } catch {
-        let mapped = errors.map(error, what)
-        guard mapped.isRetriable || mapped.code == .unreachable, !deadline.hasPassed else { throw mapped }
-        time.sleep(.milliseconds(20))
+      do {
+        let answer = try question(deadline?.remaining(atMost: .seconds(5)) ?? outages.questionLimit)
+        wait.answered()
+        return answer
+      } catch {
+        let mapped = errors.map(error, what, needs: needs)
+        guard mapped.passesByItself, deadline?.hasPassed != true else { throw mapped }
+        lookup.poll(.zero)
+        if let refusal = lookup.events.authenticationFailure,
+          time.monotonicNanoseconds - started >= Self.refusalLimit.nanoseconds
+        {
+          throw errors.map(refusal, what, recovery: .fatal)
+        }
+        guard wait.goesOn(because: mapped) else { throw mapped }
       }
     }
+  }
+
+  /// What a wait says that a request to stop has ended.
+  func stopped(_ what: String) -> BrokerError {
+    BrokerError(.timedOut, what, why: "a request to stop ended the wait for it", remedy: "run again", recovery: .retry)
   }
 
   /// The topic's description, `nil` when there is none.
   func describe(_ topic: String) throws(BrokerError) -> NativeTopicDescription? {
     let what = "cannot describe \(topic)"
-    let found = try ask(what) { timeout throws(NativeError) in
+    let right = AccessRight(.describe, .topic(topic))
+    let found = try ask(what, needs: right) { timeout throws(NativeError) in
       let found = try lookup.metadata(topic, timeout).first
       // A topic that is being made has no leader for a moment.
       if let found, found.error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE { throw NativeError(found.error) }
@@ -56,14 +87,19 @@ final class KafkaContext: Sendable {
     switch found.error {
     case RD_KAFKA_RESP_ERR_NO_ERROR: return found
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC: return nil
-    default: throw errors.map(NativeError(found.error), what, recovery: BrokerError.Recovery.none)
+    default: throw errors.map(NativeError(found.error), what, needs: right, recovery: BrokerError.Recovery.none)
     }
   }
 
+  /// For a topic that the caller has reason to expect: somebody may have made it a moment ago.
   /// - Throws: `unknownTopic`.
   func partitionCount(of topic: String) throws(BrokerError) -> Int32 {
-    guard let found = try describe(topic) else { throw unknown(topic) }
-    return Int32(found.partitions.count)
+    let deadline = Deadline(Self.appearanceLimit, time)
+    while true {
+      if let found = try describe(topic) { return Int32(found.partitions.count) }
+      guard !deadline.hasPassed, !outages.hasStopped else { throw unknown(topic) }
+      time.sleep(.milliseconds(50))
+    }
   }
 
   func unknown(_ topic: String) -> BrokerError {
@@ -80,18 +116,40 @@ final class KafkaContext: Sendable {
     _ topic: String, _ partitions: [Int32], at timestampMs: Int64, client: NativeClient
   ) throws(BrokerError) -> [Offset?] {
     if partitions.isEmpty { return [] }
-    let what = "cannot look up offsets of \(topic)"
-    return try ask(what) { timeout throws(NativeError) in
+    var certain: Deadline?
+    let right = AccessRight(.describe, .topic(topic))
+    return try ask("cannot look up offsets of \(topic)", needs: right) { timeout throws(NativeError) in
       do throws(NativeError) {
         return try client.offsets(topic, partitions, at: timestampMs, timeout)
       } catch {
-        guard error.code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION else { throw error }
-        // The topic has grown since this client was told of it.
-        _ = try client.metadata(topic, timeout)
-        return try client.offsets(topic, partitions, at: timestampMs, timeout)
+        guard Self.mayBeUnheardOf.contains(error.code) else {
+          // The client goes on asking whom it knows for the leader, up to five minutes, unless it is told to look.
+          if !isForbidden(error) { _ = try? client.metadata(topic, timeout) }
+          throw error
+        }
+        // The topic has grown since this client was told of it; or a broker has restarted and was not told of it yet.
+        let found = try client.metadata(topic, timeout).first
+        if let found, found.error == RD_KAFKA_RESP_ERR_NO_ERROR, found.partitions.count > Int(partitions.max() ?? -1) {
+          certain = nil
+          do throws(NativeError) {
+            return try client.offsets(topic, partitions, at: timestampMs, timeout)
+          } catch {
+            throw Self.mayBeUnheardOf.contains(error.code) ? NativeError(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) : error
+          }
+        }
+        let deadline = certain ?? Deadline(Self.appearanceLimit, time)
+        certain = deadline
+        throw deadline.hasPassed ? error : NativeError(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
       }
     }
   }
+
+  private func isForbidden(_ error: NativeError) -> Bool { errors.map(error, "").code == .unauthorized }
+
+  /// What clients and brokers say of a topic or a partition that they have not been told of.
+  private static let mayBeUnheardOf = [
+    RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+  ]
 
   /// High watermarks of partitions of one topic.
   func ends(_ topic: String, _ partitions: [Int32], client: NativeClient? = nil) throws(BrokerError) -> [Offset] {

@@ -9,14 +9,30 @@ struct KafkaErrors: Sendable {
 
   /// - Parameters:
   ///   - what: What failed: `cannot append to order-events[2]`.
+  ///   - needs: The right that the request takes, for when it is refused.
   ///   - recovery: Overrides what the error's class says, where the caller knows better.
-  func map(_ error: NativeError, _ what: String, recovery: BrokerError.Recovery? = nil) -> BrokerError {
+  func map(
+    _ error: NativeError, _ what: String, needs: AccessRight? = nil, recovery: BrokerError.Recovery? = nil
+  ) -> BrokerError {
+    if let needs, Self.meaning(of: error.code).0 == .unauthorized {
+      return denied([needs], error, what, recovery: recovery)
+    }
     // A broker that closes the connection instead of refusing the credentials in words.
     let isRefusal = error.code == RD_KAFKA_RESP_ERR__TRANSPORT && error.text.contains("SASL authentication error")
     let (code, remedy) = Self.meaning(of: isRefusal ? RD_KAFKA_RESP_ERR__AUTHENTICATION : error.code)
     return BrokerError(
       code, redactor.redact(what), why: why(error), remedy: remedy.replacing("{brokers}", with: brokers),
       recovery: recovery ?? Self.recovery(error, code))
+  }
+
+  /// A request that was refused for want of one of these rights.
+  func denied(
+    _ rights: [AccessRight], _ error: NativeError, _ what: String, recovery: BrokerError.Recovery? = nil
+  ) -> BrokerError {
+    let list = rights.map(\.description).joined(separator: ", or ")
+    return BrokerError(
+      .unauthorized, redactor.redact(what), why: redactor.redact("no right to \(list) (\(error.name))"),
+      remedy: "have it granted (kafka-acls.sh --add), or use another user", recovery: recovery ?? .fatal)
   }
 
   private func why(_ error: NativeError) -> String {
@@ -32,7 +48,8 @@ struct KafkaErrors: Sendable {
     if error.isRetriable { return .retry }
     switch code {
     case .timedOut, .busy: return .retry
-    case .unreachable, .authentication, .fenced, .damaged, .offsetOutOfRange, .internalError: return .fatal
+    case .unreachable, .authentication, .unauthorized, .fenced, .damaged, .offsetOutOfRange, .internalError:
+      return .fatal
     default: return .none
     }
   }
@@ -82,7 +99,10 @@ struct KafkaErrors: Sendable {
     case RD_KAFKA_RESP_ERR__QUEUE_FULL: (.busy, "try again")
     case RD_KAFKA_RESP_ERR__BAD_MSG, RD_KAFKA_RESP_ERR__BAD_COMPRESSION, RD_KAFKA_RESP_ERR_INVALID_MSG:
       (.damaged, "check the disks of the brokers")
-    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR__FS, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE:
+    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+      // The leader has lost a disk; another one takes its place.
+      (.timedOut, "check the disks of the brokers")
+    case RD_KAFKA_RESP_ERR__FS, RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE:
       (.io, "check the disks of the brokers")
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR,
       RD_KAFKA_RESP_ERR_INVALID_REPLICA_ASSIGNMENT, RD_KAFKA_RESP_ERR_INVALID_CONFIG,

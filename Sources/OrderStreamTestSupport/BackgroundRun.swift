@@ -5,7 +5,9 @@ public final class BackgroundRun<Success: Sendable>: Sendable {
   private let thread: BackgroundThread<Result<Success, any Error>>
 
   public init(_ body: @escaping @Sendable () throws -> Success) {
-    thread = BackgroundThread { Result { try body() } }
+    do { thread = try BackgroundThread { Result { try body() } } } catch {
+      preconditionFailure("a test has room for a thread: \(error)")
+    }
   }
 
   /// Waits for the end, for at most a minute.

@@ -49,16 +49,18 @@ private final class FaultConsumer: Consumer {
 
   func unassign() throws(BrokerError) { try inner.unassign() }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
+    if plan.nextReadFails() {
+      throw BrokerError(.timedOut, "cannot read the committed offsets", why: "nobody answers by plan", recovery: .retry)
+    }
     let offsets = try inner.committed(partitions)
+    if let foreign = plan.foreignOffset { return partitions.map { _ in CommittedOffset(foreign, committer: nil) } }
     if plan.offsetsExpired && plan.commits == 0 { return offsets.map { _ in nil } }
-    return plan.takeStaleRead() ? offsets.map { $0.map { $0 - 1 } } : offsets
+    return plan.takeStaleRead()
+      ? offsets.map { $0.map { CommittedOffset($0.offset - 1, committer: $0.committer) } } : offsets
   }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     try inner.readState(partitions, body)
   }
 
@@ -114,11 +116,11 @@ private final class FaultTransaction: Transaction {
   private func tamper(_ tampering: FaultPlan.Tampering) throws(BrokerError) {
     let bytes = ByteBuffer(capacity: 256)
     bytes.append(tampering.key)
-    tampering.value.withUnsafeBytes { bytes.append($0) }
+    tampering.value?.withUnsafeBytes { bytes.append($0) }
     let keyLength = tampering.key.utf8.count
     try inner.putState(
       partition: tampering.partition, key: UnsafeRawBufferPointer(rebasing: bytes.bytes[..<keyLength]),
-      value: UnsafeRawBufferPointer(rebasing: bytes.bytes[keyLength...]))
+      value: tampering.value == nil ? nil : UnsafeRawBufferPointer(rebasing: bytes.bytes[keyLength...]))
   }
 
   func abort() throws(BrokerError) {

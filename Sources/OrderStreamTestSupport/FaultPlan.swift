@@ -38,9 +38,10 @@ public final class FaultPlan: Sendable {
     public var commit: Int
     public var partition: Int32
     public var key: String
-    public var value: [UInt8]
+    /// `nil` removes the record.
+    public var value: [UInt8]?
 
-    public init(commit: Int, partition: Int32, key: String, value: [UInt8]) {
+    public init(commit: Int, partition: Int32, key: String, value: [UInt8]?) {
       self.commit = commit
       self.partition = partition
       self.key = key
@@ -53,6 +54,7 @@ public final class FaultPlan: Sendable {
     var sends = 0
     var aborts = 0
     var staleReads = 0
+    var reads = 0
     var earlyLooks = 0
   }
 
@@ -64,8 +66,12 @@ public final class FaultPlan: Sendable {
   public let tampering: Tampering?
   /// The group's offsets have expired: consumers read none, the state stays.
   public let offsetsExpired: Bool
+  /// Another program has committed this offset in every partition, and nobody any state.
+  public let foreignOffset: Offset?
   /// So many looks at each commit, if they do not wait, find it under way.
   public let earlyLooks: Int
+  /// Reads of committed offsets that fail as they do while a group has no coordinator, the first ones.
+  public let unansweredReads: Int
   /// Commits that end before one that never does; `nil`: all of them end.
   public let hangsAfter: Int?
   private let state: Mutex<State>
@@ -74,13 +80,16 @@ public final class FaultPlan: Sendable {
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
-    offsetsExpired: Bool = false, staleCommittedReads: Int = 0, earlyLooks: Int = 0, hangsAfter: Int? = nil
+    offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, unansweredReads: Int = 0,
+    earlyLooks: Int = 0, hangsAfter: Int? = nil
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
     self.failingOutput = failingOutput
     self.tampering = tampering
     self.offsetsExpired = offsetsExpired
+    self.foreignOffset = foreignOffset
+    self.unansweredReads = unansweredReads
     self.earlyLooks = earlyLooks
     self.hangsAfter = hangsAfter
     state = Mutex(State(staleReads: staleCommittedReads))
@@ -114,6 +123,13 @@ public final class FaultPlan: Sendable {
   }
 
   func noteAbort() { state.withLock { $0.aborts += 1 } }
+
+  func nextReadFails() -> Bool {
+    state.withLock { state in
+      state.reads += 1
+      return state.reads <= unansweredReads
+    }
+  }
 
   func takeStaleRead() -> Bool {
     state.withLock { state in

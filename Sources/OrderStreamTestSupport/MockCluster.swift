@@ -63,6 +63,11 @@ public final class MockCluster: @unchecked Sendable {
     case produce = 0
     case fetch = 1
     case metadata = 3
+    case initProducerID = 22
+    case addPartitionsToTransaction = 24
+    case addOffsetsToTransaction = 25
+    case endTransaction = 26
+    case commitOffsetsInTransaction = 28
   }
 
   private func require(_ code: rd_kafka_resp_err_t) {

@@ -14,7 +14,8 @@ final class NamespacedAdmin: Admin {
     try inner.topics(named: name.map(inside)).compactMap { topic in
       guard let name = outside(topic.name) else { return nil }
       return TopicDescription(
-        name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"))
+        name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"),
+        id: topic.id)
     }
   }
 
@@ -37,7 +38,9 @@ final class NamespacedAdmin: Admin {
         var group = group
         group.group = name
         group.members = group.members.map { member in
-          GroupDescription.Member(id: member.id, host: member.host, partitions: member.partitions.compactMap(outside))
+          GroupDescription.Member(
+            id: member.id, host: member.host, partitions: member.partitions.compactMap(outside),
+            isOfThisProgram: member.isOfThisProgram)
         }
         group.committed = Dictionary(
           uniqueKeysWithValues: group.committed.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })
@@ -45,6 +48,12 @@ final class NamespacedAdmin: Admin {
           uniqueKeysWithValues: group.doubts.compactMap { entry in outside(entry.key).map { ($0, entry.value) } })
         return group
       }, failure: listing.failure)
+  }
+
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    try inner.readState(group: inside(group)) { topic, stored in
+      if let name = outside(topic) { body(name, stored) }
+    }
   }
 
   func apply(_ change: AdminChange) throws(BrokerError) {

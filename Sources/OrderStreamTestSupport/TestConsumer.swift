@@ -37,7 +37,7 @@ public final class TestConsumer {
         positions[end.partition] = end.offset
       }
     case .assigned(let partitions):
-      let offsets = try consumer.committed(partitions)
+      let offsets = try consumer.committedOffsets(partitions)
       let starts = zip(partitions, offsets).map { PartitionOffset(partition: $0.0, offset: $0.1 ?? 0) }
       try consumer.assign(starts)
       positions = Dictionary(uniqueKeysWithValues: starts.map { ($0.partition, $0.offset) })
@@ -64,7 +64,7 @@ public final class TestConsumer {
     try transaction?.abort()
     pending = []
     let partitions = assigned ?? []
-    let offsets = try consumer.committed(partitions)
+    let offsets = try consumer.committedOffsets(partitions)
     let starts = zip(partitions, offsets).map { PartitionOffset(partition: $0.0, offset: $0.1 ?? 0) }
     try consumer.assign(starts)
     positions = Dictionary(uniqueKeysWithValues: starts.map { ($0.partition, $0.offset) })
@@ -85,8 +85,9 @@ public final class TestConsumer {
   /// Every state record of these partitions, as `partition/key` → value.
   public func state(_ partitions: [Int32]) throws(BrokerError) -> [String: String] {
     var records: [String: String] = [:]
-    try consumer.readState(partitions) { partition, key, value in
-      records["\(partition)/\(String(decoding: key, as: UTF8.self))"] = String(decoding: value, as: UTF8.self)
+    try consumer.readState(partitions) { stored in
+      let key = String(decoding: stored.key, as: UTF8.self)
+      records["\(stored.partition)/\(key)"] = String(decoding: stored.value, as: UTF8.self)
     }
     return records
   }

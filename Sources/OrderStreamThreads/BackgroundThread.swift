@@ -28,16 +28,23 @@ public final class BackgroundThread<Value: Sendable>: Sendable {
   private let work: Work
 
   /// Starts `body` at once.
-  /// - Parameter endsByItself: Nobody has to tell `body` to end, so where the system has no room for another thread it
-  ///   is run before this returns.
-  public init(endsByItself: Bool = false, _ body: @escaping @Sendable () -> Value) {
+  /// - Throws: when the system has no room for another thread. Nothing has run then, and nobody will end.
+  public init(_ body: @escaping @Sendable () -> Value) throws(NoRoomForThread) {
     let work = Work(body)
     self.work = work
-    if !startThread({ work.run() }) {
-      precondition(endsByItself, "the system has room for another thread")
-      work.run()
-    }
+    let code = startThread { work.run() }
+    if code != 0 { throw NoRoomForThread(code: code) }
   }
+
+  /// Starts `body` at once, which nobody has to tell to end: where the system has no room for another thread it is run
+  /// before this returns.
+  public static func endingByItself(_ body: @escaping @Sendable () -> Value) -> BackgroundThread {
+    let work = Work(body)
+    if startThread({ work.run() }) != 0 { work.run() }
+    return BackgroundThread(work)
+  }
+
+  private init(_ work: Work) { self.work = work }
 
   /// Waits until the body has returned, at most `timeout`; `nil` when it has not.
   public func join(_ timeout: Duration) -> Value? {
@@ -57,8 +64,26 @@ public final class BackgroundThread<Value: Sendable>: Sendable {
   }
 }
 
-/// Starts a thread that nobody joins; false when the system has no room for it.
-private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+/// The system did not start a thread.
+public struct NoRoomForThread: Error, CustomStringConvertible {
+  /// Of `pthread_create`.
+  public let code: Int32
+
+  public static let remedy = "end other processes, or raise the limits of this one (ulimit -u, ulimit -v)"
+
+  public var description: String { "the system starts no more threads (\(String(cString: strerror(code))))" }
+}
+
+/// No room for threads, for tests that cannot fill a system.
+package enum ThreadFault {
+  @TaskLocal package static var hasNoRoom = false
+}
+
+/// Starts a thread that nobody joins; the error's number when there is none.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
+  #if DEBUG
+    if ThreadFault.hasNoRoom { return EAGAIN }
+  #endif
   let box = Unmanaged.passRetained(Box(body))
   #if canImport(Darwin)
     var thread: pthread_t?
@@ -70,7 +95,7 @@ private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
       }, box.toOpaque())
     guard code == 0, let thread else {
       box.release()
-      return false
+      return code
     }
   #else
     var thread = pthread_t()
@@ -82,11 +107,11 @@ private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
       }, box.toOpaque())
     guard code == 0 else {
       box.release()
-      return false
+      return code
     }
   #endif
   pthread_detach(thread)
-  return true
+  return 0
 }
 
 /// Carries a closure through the `void *` of `pthread_create`.

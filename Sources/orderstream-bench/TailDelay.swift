@@ -17,7 +17,7 @@ struct TailDelay {
     defer { producer.close() }
     let watcher = Watcher()
     let stop = StopFlag()
-    let follower = BackgroundThread { [broker] in watcher.follow(broker, stop) }
+    let follower = try BackgroundThread { [broker] in watcher.follow(broker, stop) }
     defer {
       stop.request()
       follower.join()

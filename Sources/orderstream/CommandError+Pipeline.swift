@@ -7,9 +7,11 @@ extension CommandError {
       switch error {
       case .broker(let error): ExitCode(error.code)
       case .poison, .tooManyMinutes: .data
-      case .offsetsMoved, .foreignState, .topicRecreated: .configuration
+      case .offsetsMoved, .foreignOffsets, .stateGone, .damagedState, .foreignState, .topicMadeAnew, .identityUnknown,
+        .beyondEnd:
+        .configuration
       case .rangeGone: .input
-      case .groupActive: .temporary
+      case .groupActive, .foreignMember, .unsettled: .temporary
       }
     self.init(code, parts.what, why: parts.why, remedy: parts.remedy)
   }

@@ -53,10 +53,10 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     }
   }
 
-  /// The code of a run that found several: the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
+  /// The code of a run that found several: 77, or the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
   /// before 65 and 1, which speak of a whole run. Other codes end a run by themselves and are no findings.
   static func combined(_ findings: [ExitCode]) -> ExitCode {
-    let ranked: [ExitCode] = [.io, .unavailable, .terminated, .interrupted, .data, .refuted]
+    let ranked: [ExitCode] = [.permission, .io, .unavailable, .terminated, .interrupted, .data, .refuted]
     precondition(
       findings.allSatisfy { $0 == .success || ranked.contains($0) }, "only findings of finished work are combined")
     return ranked.first(where: findings.contains) ?? .success
@@ -65,12 +65,20 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   /// Whether a run that did work still tells what it did, and this code beside it; others end a run by themselves.
   var isFinding: Bool { [.io, .unavailable, .data].contains(self) }
 
-  /// Whether a pipeline that ends with this prints its report first, because it has done work.
-  var comesAfterWork: Bool { self == .data || self == .unavailable }
+  /// Whether a run that ends with this prints its report first.
+  /// - Parameter committed: records that it committed before. Reading a bad record, or waiting for a broker, is work in
+  ///   itself; the others may come before any.
+  func comesAfterWork(committed: Int64) -> Bool {
+    switch self {
+    case .data, .unavailable: true
+    case .input, .io, .temporary: committed > 0
+    default: false
+    }
+  }
 
-  /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk or a line
-  /// is to blame.
-  var ofMissingEvents: ExitCode { isFinding ? self : .unavailable }
+  /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk, a line or a
+  /// right is to blame.
+  var ofMissingEvents: ExitCode { isFinding || self == .permission ? self : .unavailable }
 
   /// The code of an error that a broker gave.
   init(_ code: BrokerError.Code) {

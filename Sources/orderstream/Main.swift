@@ -48,9 +48,16 @@ struct Main {
       console = invocation.common.map(Console.init)
       return try execute(invocation, start)
     } catch {
+      let error = cutShort(error)
       (console ?? Console()).report(error)
       return error.code
     }
+  }
+
+  /// A request to stop ends every wait for a broker, and is the reason then.
+  private static func cutShort(_ error: CommandError) -> CommandError {
+    guard error.code == .unavailable, let signal = Signals.exitCode else { return error }
+    return CommandError(signal, error.what, why: "a signal ended the wait for it")
   }
 
   private static func execute(_ invocation: Invocation, _ start: Int64) throws(CommandError) -> ExitCode {

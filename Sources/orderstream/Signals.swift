@@ -67,6 +67,15 @@ enum Signals {
     }
   }
 
+  /// The name of the signal that requested a stop, `nil` when none came.
+  static var name: String? {
+    switch received.load(ordering: .acquiring) {
+    case 0: nil
+    case SIGINT: "SIGINT"
+    default: "SIGTERM"
+    }
+  }
+
   private static let handler: @convention(c) (Int32) -> Void = { number in
     let saved = errno
     if received.exchange(number, ordering: .acquiringAndReleasing) != 0 { _exit(128 + number) }

@@ -174,7 +174,7 @@ import Testing
       try broker.change(.deleteGroup("g"))
       let next = try TestConsumer(broker, topic: "t", group: "g")
       defer { next.close() }
-      #expect(try next.consumer.committed([0]) == [nil])
+      #expect(try next.consumer.committedOffsets([0]) == [nil])
       #expect(try next.state([0]).isEmpty)
     }
   }

@@ -29,13 +29,13 @@ import Testing
       try broker.produce([TestRecord(partition: 1, value: "a")], to: "t")
       let consumer = try TestConsumer(broker, topic: "t", group: "g")
       defer { consumer.close() }
-      #expect(try consumer.consumer.committed([0, 1]) == [nil, nil])
+      #expect(try consumer.consumer.committedOffsets([0, 1]) == [nil, nil])
       #expect(try TestConsumer.pump([consumer]) { consumer.assigned != nil })
       try consumer.transaction?.commit([PartitionOffset(partition: 1, offset: 1)])
-      #expect(try consumer.consumer.committed([1, 0]) == [1, nil])
+      #expect(try consumer.consumer.committedOffsets([1, 0]) == [1, nil])
       let other = try TestConsumer(broker, topic: "t", group: "other")
       defer { other.close() }
-      #expect(try other.consumer.committed([0, 1]) == [nil, nil])
+      #expect(try other.consumer.committedOffsets([0, 1]) == [nil, nil])
     }
   }
 
@@ -127,7 +127,7 @@ import Testing
       #expect(error?.code == .fenced && error?.requiresAbort == true)
       #expect(try broker.contents(of: "out").isEmpty)
       #expect(try heir.state([0, 1]).isEmpty)
-      #expect(try heir.consumer.committed([0, 1]) == [50, 50])
+      #expect(try heir.consumer.committedOffsets([0, 1]) == [50, 50])
       #expect(try TestConsumer.pump([zombie, heir]) { zombie.assigned?.count == 1 && heir.assigned?.count == 1 })
       #expect(zombie.events.contains(.lost))
       zombie.close()
@@ -150,7 +150,7 @@ import Testing
         #expect(try TestConsumer.pump([member]) { member.events.contains(.lost) && member.pending.count == 10 })
       }
       try member.commit()
-      #expect(try member.consumer.committed([0]) == [10])
+      #expect(try member.consumer.committedOffsets([0]) == [10])
       #expect(member.events.contains(.lost) == backEnd.differs(by: .sessions))
     }
   }
@@ -173,7 +173,7 @@ import Testing
       #expect(first.batch.isEmpty && second.assigned == nil)
       try first.commit()
       #expect(try TestConsumer.pump([first, second]) { first.assigned?.count == 1 && second.assigned?.count == 1 })
-      #expect(try second.consumer.committed([0, 1]) == [50, 50])
+      #expect(try second.consumer.committedOffsets([0, 1]) == [50, 50])
       first.close()
       second.close()
     }

@@ -20,7 +20,7 @@ import Testing
       #expect(member.transaction!.pendingBytes > 3000 * 4)
       let watcher = try fixture.open()
       #expect(try watcher.contents(of: "out").isEmpty && watcher.contents(of: "dead").isEmpty)
-      #expect(try member.consumer.committed([0, 1]) == [nil, nil])
+      #expect(try member.consumer.committedOffsets([0, 1]) == [nil, nil])
       #expect(try member.state([0, 1]).isEmpty)
       try member.commit()
       #expect(member.transaction!.pendingBytes == 0)
@@ -31,7 +31,7 @@ import Testing
             == stride(from: partition, to: 3000, by: 2).map { "o\($0)" })
       }
       #expect(try watcher.contents(of: "dead").map(\.text) == ["x"])
-      #expect(try member.consumer.committed([0, 1]) == [50, 50])
+      #expect(try member.consumer.committedOffsets([0, 1]) == [50, 50])
       #expect(try member.state([0, 1]) == ["0/a": "1", "1/b": "2"])
     }
   }
@@ -93,14 +93,14 @@ import Testing
       }
       defer { for member in members { member.close() } }
       #expect(try TestConsumer.pump(members) { members.allSatisfy { $0.assigned?.count == 1 } })
-      let before = try members[1].consumer.committed([0, 1])
+      let before = try members[1].consumer.committedOffsets([0, 1])
       try members[0].send(TestRecord(value: "x"))
       let error = #expect(throws: BrokerError.self) {
         try members[0].transaction?.commit((0..<2).map { PartitionOffset(partition: $0, offset: 77) })
       }
       #expect(error?.code == .fenced && error?.requiresAbort == true)
       #expect(try broker.contents(of: "out").isEmpty)
-      #expect(try members[1].consumer.committed([0, 1]) == before)
+      #expect(try members[1].consumer.committedOffsets([0, 1]) == before)
     }
   }
 
@@ -141,11 +141,11 @@ import Testing
       try transaction.startCommit([PartitionOffset(partition: 0, offset: 100)])
       #expect(try TestConsumer.pump([member]) { member.pending.count == 150 })
       while try !transaction.finishCommit(timeout: .milliseconds(20)) {}
-      #expect(try member.consumer.committed([0]) == [100])
+      #expect(try member.consumer.committedOffsets([0]) == [100])
       #expect(try member.state([0]) == ["0/k": "1"])
       try member.put("k", "2", partition: 0)
       try member.commit()
-      #expect(try member.consumer.committed([0]) == [member.positions[0]])
+      #expect(try member.consumer.committedOffsets([0]) == [member.positions[0]])
     }
   }
 
@@ -161,8 +161,24 @@ import Testing
       member.close()
       let next = try TestConsumer(try fixture.open(), topic: "in", group: "g")
       defer { next.close() }
-      #expect(try next.consumer.committed([0]) == [10])
+      #expect(try next.consumer.committedOffsets([0]) == [10])
       #expect(try next.state([0]) == ["0/k": "1"])
+    }
+  }
+
+  @Test("A committed offset says that a member of this program committed it", arguments: BackEnd.all)
+  func committer(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("in", partitions: 2)
+      try broker.produce(10, to: "in", partitions: 1)
+      let member = try TestConsumer(broker, topic: "in", group: "g")
+      defer { member.close() }
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 10 })
+      try member.transaction?.commit([PartitionOffset(partition: 0, offset: 10)])
+      let committed = try member.consumer.committed([0, 1])
+      #expect(committed[0]?.offset == 10 && committed[0]?.committer?.isEmpty == false && committed[1] == nil)
+      try member.transaction?.commit([PartitionOffset(partition: 0, offset: 10)])
+      #expect(try member.consumer.committed([0])[0]?.committer == committed[0]?.committer)
     }
   }
 }

@@ -26,9 +26,8 @@ struct CompletionTests {
     try TemporaryDirectory.with { directory in
       let path = try directory.file("script", Completions.script(shell))
       guard let result = try run(shell.rawValue, option, path) else {
-        print("\(shell.rawValue) is not installed: the syntax of its completions was not checked")
         #expect(shell != .bash, "bash is needed for this test")
-        return
+        try Test.Case.cancel("\(shell.rawValue) is not installed")
       }
       #expect(result.code == 0)
     }

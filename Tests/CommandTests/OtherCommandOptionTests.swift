@@ -111,9 +111,11 @@ struct OtherCommandOptionTests {
   @Test func tailHasNoGroup() throws { #expect(try refused("tail", "-g", "x").code == .usage) }
 
   @Test func auditOptions() throws {
-    #expect(try audit().outputTopic == "inventory-events" && audit().group == nil && !audit().acceptLoss)
+    #expect(try audit().outputTopic == "inventory-events" && audit().group == .inventory && !audit().acceptLoss)
     #expect(try audit("--accept-loss").acceptLoss)
-    #expect(try audit("--group", "inventory").group == "inventory")
+    #expect(try audit("--group", "inventory").group == .named("inventory"))
+    #expect(try audit("--no-group").group == AuditOptions.Group.none)
+    #expect(try refused("audit", "--group", "g", "--no-group").code == .usage)
     #expect(try refused("audit", "--output-topic", "x", "-t", "x").code == .usage)
   }
 }

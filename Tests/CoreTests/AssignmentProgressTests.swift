@@ -9,7 +9,8 @@ import Testing
   ) -> AssignmentProgress {
     var progress = AssignmentProgress(partitionCount: partitions, bound: bound)
     progress.assign(
-      start.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }, committed: committed)
+      start.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }, committed: committed,
+      marks: committed.map { _ in nil })
     return progress
   }
 
@@ -24,7 +25,7 @@ import Testing
     _ progress: inout AssignmentProgress, _ batch: RecordBatch, maximum: Int = .max
   ) throws -> [[Offset]] {
     var runs: [[Offset]] = []
-    let (taken, failure) = progress.take(batch, maximum: maximum) { range throws(PipelineError) in
+    let (taken, failure) = progress.take(batch, maximum: maximum, marks: true) { range throws(PipelineError) in
       runs.append(range.map { batch.entries[$0].offset })
     }
     if let failure { throw failure }
@@ -73,11 +74,14 @@ import Testing
     var progress = progress(.follow(idle: nil), start: [0, 0])
     let batch = records([(0, 0), (0, 1), (1, 0), (1, 4), (0, 2), (1, 5)])
     let refused = PipelineError.poison(Coordinates(TopicPartition(topic: "t", partition: 1), offset: 4), .tooLong)
-    let (records, failure) = progress.take(batch, maximum: .max) { _ throws(PipelineError) in throw refused }
+    let (records, failure) = progress.take(batch, maximum: .max, marks: true) { _ throws(PipelineError) in throw refused
+    }
     #expect(records == 3 && failure?.record?.offset == 4)
     #expect(progress.uncommitted == [at(0, 2), at(1, 4)])
     // Where the error names no record, the run is as it was.
-    let other = progress.take(batch, maximum: .max) { _ throws(PipelineError) in throw .groupActive(group: "g") }
+    let other = progress.take(batch, maximum: .max, marks: true) { _ throws(PipelineError) in
+      throw .groupActive(group: "g")
+    }
     #expect(other.records == 3 && other.failure != nil && progress.uncommitted == [at(0, 3), at(1, 6)])
   }
 
@@ -146,10 +150,10 @@ import Testing
   func assignment() throws {
     var progress = progress(.ends([3, 3]))
     _ = try take(&progress, records([(0, 0)]))
-    progress.assign([at(1, 2)], committed: [2])
+    progress.assign([at(1, 2)], committed: [2], marks: [nil])
     #expect(progress.assigned == [1] && !progress.hasUncommitted && progress.remaining == 1)
     #expect(try take(&progress, records([(0, 1), (1, 1), (1, 2)])) == [[2]])
-    progress.assign([], committed: [])
+    progress.assign([], committed: [], marks: [])
     #expect(progress.ownHaveReachedEnds && progress.isReadyToFinish && !progress.ownsAll && progress.remaining == 0)
     #expect(try take(&progress, records([(0, 0), (1, 0)], ends: [(0, 3)])).isEmpty)
     #expect(!progress.hasUncommitted)
@@ -158,12 +162,12 @@ import Testing
   @Test("Partitions that were added are followed, and left alone by a bounded run")
   func added() throws {
     var bounded = progress(.ends([1, 0]))
-    bounded.assign((0..<4).map { at($0, 0) }, committed: [nil, nil, nil, nil])
+    bounded.assign((0..<4).map { at($0, 0) }, committed: [nil, nil, nil, nil], marks: [nil, nil, nil, nil])
     #expect(bounded.partitionCount == 4 && bounded.ownsAll && bounded.remaining == 1)
     #expect(try take(&bounded, records([(3, 0), (0, 0)], ends: [(0, 1), (1, 0), (2, 0), (3, 1)])) == [[0]])
     #expect(bounded.uncommitted == [at(0, 1), at(1, 0), at(2, 0), at(3, 0)] && bounded.isReadyToFinish)
     var following = progress(.follow(idle: nil))
-    following.assign([at(3, 0)], committed: [nil])
+    following.assign([at(3, 0)], committed: [nil], marks: [nil])
     #expect(try take(&following, records([(3, 0)])) == [[0]])
   }
 

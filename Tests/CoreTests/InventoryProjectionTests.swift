@@ -128,12 +128,26 @@ import Testing
     }
   }
 
-  @Test("The state is the position alone")
+  @Test("The state is the position alone, with the topics that it speaks of")
   func state() throws {
     let transaction = RecordingTransaction()
-    let writer = StateWriter(
-      transaction: transaction, partition: 2, nextOffset: 258, kind: .inventory, key: ByteBuffer(), value: ByteBuffer())
+    var writer = StateWriter(
+      transaction: transaction, partition: 2, nextOffset: 258, kind: .inventory, ledger: StateLedger(),
+      key: ByteBuffer(), value: ByteBuffer())
+    writer.source = TopicMark(record: RecordMark(partition: 2, offset: 257, fingerprint: 7))
+    writer.output = StateProof.Output(topic: "out", mark: TopicMark(id: "12"))
     try projection(.skip).saveState(partition: 2, to: writer)
-    #expect(transaction.state == [2: [Array("position".utf8): [1, 1, 2, 1, 0, 0, 0, 0, 0, 0]]])
+    let key = Array("position".utf8)
+    let value = try #require(transaction.state[2]?[key])
+    #expect(transaction.state.count == 1 && transaction.state[2]?.count == 1)
+    #expect(value.prefix(10) == [2, 1, 2, 1, 0, 0, 0, 0, 0, 0])
+    try key.withUnsafeBytes { key in
+      try value.withUnsafeBytes { value in
+        let record = try StateRecord(key: key, value: value, kind: .inventory)
+        #expect(record.nextOffset == 258 && record.payload.isEmpty)
+        #expect(record.proof?.source == writer.source && record.proof?.output == writer.output)
+        #expect(record.proof?.records == 0)
+      }
+    }
   }
 }

@@ -38,11 +38,36 @@ import Testing
     #expect(document["key"] as? String == "k\t")
     let found = try #require(document["headers"] as? [[Any]])
     #expect(found.map { $0[0] as? String } == ["a", "a", "", "binary"])
-    #expect(found.map { $0[1] as? String } == ["\"1\n", nil, "", "\u{FFFD}"])
+    #expect(found.map { $0[1] as? String } == ["\"1\n", nil, "", "/w=="])
+    #expect(found.map(\.count) == [2, 2, 2, 3] && found[3][2] as? String == "base64")
+    #expect(document["key_encoding"] as? String == "text")
     let bare = try line(TestRecord(value: nil))
-    #expect(bare["key"] is NSNull && (bare["headers"] as? [Any])?.isEmpty == true)
+    #expect(bare["key"] is NSNull && bare["key_encoding"] is NSNull)
+    #expect((bare["headers"] as? [Any])?.isEmpty == true)
     #expect(
-      Set(bare.keys) == ["topic", "partition", "offset", "timestamp_ms", "key", "headers", "value", "encoding"])
+      Set(bare.keys)
+        == ["topic", "partition", "offset", "timestamp_ms", "key", "key_encoding", "headers", "value", "encoding"])
+  }
+
+  @Test("Two keys, or two values of a header, that differ in one byte do not print alike, text or not")
+  func binaryKeys() throws {
+    let keys: [[UInt8]?] = [[0xFE], [0xFF], [], nil, [0xC3, 0x28], [0xED, 0xA0, 0x80], Array("/w==".utf8), [0]]
+    var shown: Set<String> = []
+    for key in keys {
+      var record = TestRecord(value: "v", headers: [TestRecord.Header("h", key)])
+      record.key = key
+      let document = try line(record)
+      let header = try #require((document["headers"] as? [[Any]])?.first)
+      let encoding = document["key_encoding"] as? String
+      shown.insert("\(document["key"] as? String ?? "-")|\(encoding ?? "-")")
+      // The bytes come back.
+      let text = document["key"] as? String
+      let bytes = encoding == "base64" ? text.flatMap { Data(base64Encoded: $0) } : text.map { Data($0.utf8) }
+      #expect(bytes == key.map { Data($0) })
+      #expect(header[1] as? String == text && header.count == (encoding == "base64" ? 3 : 2))
+      if header.count == 3 { #expect(header[2] as? String == "base64") }
+    }
+    #expect(shown.count == keys.count)
   }
 
   @Test("A value is shown in the plainest form that keeps it whole")

@@ -26,6 +26,7 @@ import Testing
   private struct Member {
     var metrics = OrderMetrics(topic: "t", onPoison: .skip)
     let stored: RecordingTransaction
+    let ledger = StateLedger()
 
     func apply(_ records: [TestRecord]) throws {
       let batch = batch(records)
@@ -37,8 +38,8 @@ import Testing
         try metrics.saveState(
           partition: partition,
           to: StateWriter(
-            transaction: stored, partition: partition, nextOffset: 1, kind: .metrics, key: ByteBuffer(),
-            value: ByteBuffer()))
+            transaction: stored, partition: partition, nextOffset: 1, kind: .metrics, ledger: ledger,
+            key: ByteBuffer(), value: ByteBuffer()))
       }
       metrics.committed()
     }
@@ -50,7 +51,7 @@ import Testing
           try key.withUnsafeBytes { key in
             try value.withUnsafeBytes { value in
               try metrics.restore(
-                partition: partition, try StateRecord(key: key, value: value, kind: .metrics, group: "g"))
+                partition: partition, try StateRecord(key: key, value: value, kind: .metrics))
             }
           }
         }
@@ -161,7 +162,7 @@ import Testing
     for minute in 0..<minutes { value += [minute, 1, 0, 0, 0, 0, 0, 0, 0] }
     try Array("hour/\(hour)".utf8).withUnsafeBytes { key in
       try value.withUnsafeBytes { value in
-        try metrics.restore(partition: 0, try StateRecord(key: key, value: value, kind: .metrics, group: "g"))
+        try metrics.restore(partition: 0, try StateRecord(key: key, value: value, kind: .metrics))
       }
     }
   }

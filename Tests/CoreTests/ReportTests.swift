@@ -127,6 +127,32 @@ import Testing
     #expect(Self.text(clean).hasSuffix("  Result                     exactly once: every item has its one event\n"))
   }
 
+  @Test("What waits behind the group of inventory is not finished, with what finishes it; behind another it is normal")
+  func auditBacklog() {
+    var findings = AuditFindings()
+    findings.pending = 1254
+    findings.pendingOrders = 500
+    var report = AuditReport(topic: "in", outputTopic: "out", findings: findings, group: "inventory")
+    #expect(Self.text(report).hasSuffix("no violation; 1254 items are not committed yet\n") && !report.isUnfinished)
+    report.finishingCommand = "orderstream inventory"
+    let result =
+      "not finished: 1254 items of 500 orders wait behind the group inventory; run orderstream inventory"
+    #expect(Self.text(report).hasSuffix("  Result                     \(result)\n") && report.isUnfinished)
+    report.findings.add(.lost, source: "in/0/6/0", output: nil, expected: "this", found: "nothing")
+    #expect(Self.text(report).contains("VIOLATED"), "a violation comes first")
+  }
+
+  @Test("A list of violations that is cut says so, one that is not does not")
+  func auditCutList() {
+    var findings = AuditFindings()
+    for offset in 0..<1254 {
+      findings.add(.lost, source: "in/0/\(offset)/0", output: nil, expected: "this", found: "nothing")
+    }
+    findings.add(.phantom, source: nil, output: nil, expected: "a source header", found: "it")
+    let text = Self.text(AuditReport(topic: "in", outputTopic: "out", findings: findings))
+    #expect(text.hasSuffix("\n\n  lost: 20 of 1254 shown\n") && !text.contains("1 of 1 shown"))
+  }
+
   static var produce: ProduceReport {
     var deliveries = DeliveryCounts(partitionCount: 2)
     deliveries.acknowledged = 9

@@ -6,12 +6,11 @@ import Testing
 /// Full disks and disks that fail, for child processes.
 @Suite("Disks")
 struct DiskTests {
-  @Test("A full disk acknowledges nothing false, leaves the log readable, and the work goes on when there is room")
+  @Test(
+    "A full disk acknowledges nothing false, leaves the log readable, and the work goes on when there is room",
+    .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
   func full() throws {
-    guard let disk = SmallDisk(megabytes: 12) else {
-      print("NOTE: no small file system can be mounted here (root on Linux may), so no test fills one.")
-      return
-    }
+    let disk = try #require(SmallDisk(megabytes: 12))
     let stage = try Stage()
     let log = "embedded:\(disk.path)/log"
     let outcome = try stage.run("produce", "--events", "1000000", "-b", log, "--json", exits: 74)
@@ -32,12 +31,10 @@ struct DiskTests {
     #expect(try stage.json("analytics", "--output", "-", "-b", log)["total_orders"].int == acknowledged + 9)
   }
 
-  @Test("A full disk under the report alone keeps the old report")
+  @Test(
+    "A full disk under the report alone keeps the old report", .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
   func fullReport() throws {
-    guard let disk = SmallDisk(megabytes: 1) else {
-      print("NOTE: no small file system can be mounted here (root on Linux may), so no report meets a full disk.")
-      return
-    }
+    let disk = try #require(SmallDisk(megabytes: 1))
     let stage = try Stage()
     try stage.run("produce", "--events", "50", "-q")
     let report = disk.path + "/report.txt"
@@ -68,9 +65,10 @@ struct DiskTests {
     call, error in [1, 4, 9, 15].map { SystemCallFault(call: call, error: error, from: $0) }
   }
 
-  @Test("A disk that fails at a write or an fsync stops with 74, and nothing is lost or doubled", arguments: faults)
+  @Test(
+    "A disk that fails at a write or an fsync stops with 74, and nothing is lost or doubled",
+    .enabled(if: SystemCallFault.isPossible, SystemCallFault.impossible), arguments: faults)
   func failing(_ fault: SystemCallFault) throws {
-    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
     let stage = try Stage()
     try stage.run("produce", "--events", "300", "--partitions", "2", "-q")
     try stage.run("analytics", "-q")
@@ -93,9 +91,10 @@ struct DiskTests {
     #expect(try stage.json("analytics")["total_orders"].int == known)
   }
 
-  @Test("A report that cannot be synchronised is an error, and the old report stays")
+  @Test(
+    "A report that cannot be synchronised is an error, and the old report stays",
+    .enabled(if: SystemCallFault.isPossible, SystemCallFault.impossible))
   func failingReport() throws {
-    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
     let stage = try Stage()
     try stage.run("produce", "--events", "50", "-q")
     try stage.run("analytics", "-q")
@@ -108,9 +107,10 @@ struct DiskTests {
     #expect(try stage.json("analytics")["total_orders"].int == 100)
   }
 
-  @Test("Before its acknowledgement a commit is synchronised, and a report before and after its rename")
+  @Test(
+    "Before its acknowledgement a commit is synchronised, and a report before and after its rename",
+    .enabled(if: SystemCallFault.isPossible, SystemCallFault.impossible))
   func synchronised() throws {
-    guard SystemCallFault.isPossible else { return SystemCallFault.sayImpossible() }
     let stage = try Stage()
     try stage.run("produce", "--events", "20", "-q")
     let trace = stage.work + "/trace"
@@ -131,10 +131,11 @@ struct DiskTests {
 
   @Test(
     "A full device under stdout is an error of the disk",
+    .enabled(if: access("/dev/full", W_OK) == 0, "there is no /dev/full here"),
     arguments: [["produce", "--events", "5"], ["analytics"], ["tail"], ["status"], ["inventory"], ["audit"], ["help"]])
   func fullOutput(line: [String]) throws {
     let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
-    guard full >= 0 else { return print("NOTE: there is no /dev/full here, so no stdout is full.") }
+    try #require(full >= 0)
     defer { close(full) }
     let stage = try Stage()
     try stage.run("produce", "--events", "50", "-q")

@@ -7,6 +7,10 @@ final class SmallDisk {
   private let place = TemporaryDirectory()
   var path: String { place.path }
 
+  /// Whether one can be mounted: root on Linux may.
+  static let isPossible = SmallDisk(megabytes: 1) != nil
+  static let impossible: Comment = "no small file system can be mounted here (root on Linux may)"
+
   /// `nil` where none can be mounted.
   init?(megabytes: Int) {
     guard Tool.run("mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "none", place.path) else { return nil }
@@ -68,7 +72,5 @@ struct SystemCallFault: Sendable, CustomTestStringConvertible {
 
   static let isPossible = Tool.run("strace", "-qq", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO", "true")
 
-  static func sayImpossible() {
-    print("NOTE: strace is missing or may not trace here, so no test makes a write or an fsync fail.")
-  }
+  static let impossible: Comment = "strace is missing or may not trace here"
 }

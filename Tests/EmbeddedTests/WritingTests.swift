@@ -177,7 +177,7 @@ import Testing
     usleep(200_000)
     lock.release()
     try closing.join()
-    #expect(try member.consumer.committed([0]) == [100])
+    #expect(try member.consumer.committedOffsets([0]) == [100])
     member.close()
   }
 

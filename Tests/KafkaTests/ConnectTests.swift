@@ -22,7 +22,7 @@ struct ConnectTests {
   func waits() throws {
     let cluster = MockCluster()
     cluster.setDown()
-    let up = BackgroundThread {
+    let up = try BackgroundThread {
       SystemTime().sleep(.milliseconds(700))
       cluster.setUp()
     }

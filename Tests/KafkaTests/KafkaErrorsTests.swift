@@ -37,6 +37,22 @@ struct KafkaErrorsTests {
     #expect(errors.map(NativeError(native), "cannot do it").code == code)
   }
 
+  @Test("a refusal names the operation and the resource that lack the right")
+  func refusals() {
+    let topic = errors.map(
+      NativeError(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED), "cannot append to out",
+      needs: AccessRight(.write, .topic("out")), recovery: .abort)
+    #expect(
+      topic.description.hasPrefix(
+        "cannot append to out: no right to WRITE topic out (TOPIC_AUTHORIZATION_FAILED); have it granted"))
+    let group = errors.denied(
+      [AccessRight(.read, .group("g")), AccessRight(.describe, .cluster)],
+      NativeError(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED), "cannot join")
+    #expect(group.why.hasPrefix("no right to READ group g, or DESCRIBE cluster") && group.isFatal)
+    let other = errors.map(NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT), "x", needs: AccessRight(.write, .topic("out")))
+    #expect(other.code == .timedOut && !other.why.contains("right"))
+  }
+
   @Test("every native error names itself and says why")
   func everyNativeError() {
     var descriptions: UnsafePointer<rd_kafka_err_desc>?

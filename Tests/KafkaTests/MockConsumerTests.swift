@@ -19,14 +19,6 @@ struct MockConsumerTests {
     #expect(try mock.values().values.reduce(0) { $0 + $1.count } == 600)
   }
 
-  /// A second passes in a tenth of one.
-  private struct FastTime: TimeSource {
-    private let time = SystemTime()
-    var wallMilliseconds: Int64 { time.wallMilliseconds }
-    var monotonicNanoseconds: Int64 { time.monotonicNanoseconds * 10 }
-    func sleep(_ duration: Duration) { time.sleep(duration / 10) }
-  }
-
   @Test("a reader whose brokers are gone ends in words, also when librdkafka says nothing", arguments: [false, true])
   func brokersGone(atEnd: Bool) throws {
     let mock = try MockBroker(partitions: 1, time: FastTime())
@@ -46,6 +38,22 @@ struct MockConsumerTests {
       }
     }
     #expect(error?.code == .unreachable && error?.recovery == .fatal)
+  }
+
+  @Test("messages that nobody has taken out of the buffer do not outlive their client")
+  func droppedBuffer() throws {
+    let mock = try MockBroker(partitions: 1)
+    let records = (0..<100).map { TestRecord(key: "k\($0)", value: "value") }
+    try mock.broker.produce(records, to: MockBroker.topic)
+    let consumer = try mock.broker.consumer(ConsumerOptions(topic: MockBroker.topic, membership: .none))
+    try consumer.assign([PartitionOffset(partition: 0, offset: 0)])
+    // Less than what librdkafka hands over at a time.
+    let batch = RecordBatch(recordLimit: 1000, byteLimit: 50)
+    while batch.isEmpty { _ = try consumer.poll(into: batch, timeout: .seconds(5)) }
+    #expect(batch.count < 100)
+    // As after an error: without closing.
+    KafkaBroker.kill(consumer)
+    #expect(!mock.log.all.contains { $0.text.contains("left behind") })
   }
 
   @Test("a member that was fenced by itself gives back what it had and joins again")
@@ -129,7 +137,7 @@ struct MockConsumerTests {
     defer { consumer.close() }
     let batch = RecordBatch()
     for _ in 0..<3 { #expect(try consumer.poll(into: batch, timeout: .zero) == .assigned([0, 1, 2])) }
-    #expect(try consumer.committed([0, 2]) == [nil, nil])
+    #expect(try consumer.committedOffsets([0, 2]) == [nil, nil])
     try consumer.assign([])
     #expect(try consumer.poll(into: batch, timeout: .zero) == .polled)
   }

@@ -105,6 +105,6 @@ struct MockFaultTests {
     producer.close()
     try readUntil(600)
     #expect(values.count == 600)
-    #expect(try member.committed([0]) == [nil], "the coordinator answers where it is now")
+    #expect(try member.committedOffsets([0]) == [nil], "the coordinator answers where it is now")
   }
 }

@@ -75,7 +75,8 @@ import Testing
     #expect(error.code == .unknownTopic && error.description.contains(Orders.topic), "\(error)")
   }
 
-  @Test("A topic that is made anew while it is consumed is another one: the run ends, the next reads it from its start")
+  @Test(
+    "A topic that is made anew while it is consumed is another one: the run ends, and so does the next until a reset")
   func recreatedWhileConsuming() throws {
     let (orders, run) = try followed(2000)
     let member = try start(run)
@@ -87,7 +88,15 @@ import Testing
       return
     }
     #expect(error.code == .unknownTopic && error.description.contains(Orders.topic), "\(error)")
-    let result = try Run(again).analytics()
+    guard
+      case .topicMadeAnew(topic: Orders.topic, group: "g", isOutput: false) = pipelineError({
+        _ = try Run(again).analytics()
+      })
+    else {
+      Issue.record("the state is of another topic")
+      return
+    }
+    let result = try Run(again).with { $0.change = { $0.resetsGroup = true } }.analytics()
     #expect(result.run.records == 70 && result.summary.totalOrders == 70)
   }
 

@@ -113,6 +113,84 @@ import Testing
     }
   }
 
+  /// Follows until `count` records are committed.
+  private func follower(_ orders: Orders, _ plan: FaultPlan, until count: Int64) throws -> Run {
+    let stop = StopFlag()
+    return try Run(orders, on: FaultBroker(orders.broker, plan)).with {
+      $0.bound = .follow(idle: nil)
+      $0.stop = stop
+      $0.events = PipelineEvents { events, _ in if events.committed >= count { stop.request() } }
+    }
+  }
+
+  @Test("A service outlives what ends a run with an end: commits and reads that fail for long", arguments: BackEnd.all)
+  func service(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(500)
+      let plans = [
+        ("retried", FaultPlan(commitFault: .init(failAfter: 1, code: .busy, recovery: .retry, times: 30))),
+        ("aborted", FaultPlan(commitFault: .init(failAfter: 1, code: .timedOut, recovery: .abort, times: 22))),
+        ("ended", FaultPlan(commitFault: .init(failAfter: 1, code: .unreachable, recovery: .fatal, times: 3))),
+        ("unread", FaultPlan(unansweredReads: 10)),
+      ]
+      for (group, plan) in plans {
+        let run = try follower(orders, plan, until: 500).with { $0.group = group }
+        let result = try run.analytics()
+        #expect(result.run.end == .stopped && result.run.records == 500, "\(group)")
+        #expect(try result.summary.agrees(with: orders.expectedSummary()), "\(group)")
+      }
+      #expect(throws: PipelineError.self) {
+        try Run(orders, on: FaultBroker(broker, FaultPlan(unansweredReads: 10))).with { $0.group = "bounded" }
+          .analytics()
+      }
+    }
+  }
+
+  @Test("A service ends when what is wrong does not pass", arguments: BackEnd.all)
+  func broken(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(500)
+      let plan = FaultPlan(commitFault: .init(failAfter: 1, code: .io, recovery: .fatal))
+      let run = try follower(orders, plan, until: 500)
+      guard case .broker(let error) = pipelineError({ _ = try run.analytics() }) else {
+        Issue.record("the run must stop")
+        return
+      }
+      #expect(error.code == .io && run.events.commits == 1)
+    }
+  }
+
+  @Test("The commit before a poison record that ends the run is not allowed to fail unsaid", arguments: BackEnd.all)
+  func poisonAndCommit(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker, partitions: 1)
+      try orders.produce(50)
+      try broker.produce([TestRecord(value: "poison")], to: Orders.topic)
+      func run(_ group: String, _ fault: FaultPlan.CommitFault) throws -> Run {
+        try Run(orders, on: FaultBroker(broker, FaultPlan(commitFault: fault))).with {
+          $0.group = group
+          $0.partitions = 1
+          $0.onPoison = .fail
+          $0.events = PipelineEvents()
+        }
+      }
+      let broken = try run("broken", .init(failAfter: 0, code: .io, recovery: .fatal))
+      guard case .broker(let error) = pipelineError({ _ = try broken.analytics() }) else {
+        Issue.record("the commit's failure must be told")
+        return
+      }
+      #expect(error.code == .io)
+      let aborted = try run("aborted", .init(failAfter: 0, recovery: .abort))
+      guard case .poison = pipelineError({ _ = try aborted.analytics() }) else {
+        Issue.record("the run must stop at the poison")
+        return
+      }
+      #expect(aborted.events.committed == 50 && aborted.events.aborts.count == 1)
+    }
+  }
+
   @Test("A maximum stays exact across an abort", arguments: BackEnd.all)
   func maximum(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in

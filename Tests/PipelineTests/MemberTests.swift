@@ -70,7 +70,7 @@ import Testing
       #expect(first.events.commits == 0)
       let second = try TestConsumer(try fixture.open(), topic: Orders.topic, group: "g")
       #expect(try TestConsumer.pump([second], within: .seconds(20)) { second.assigned != nil })
-      #expect(try second.consumer.committed([0, 1]) == ends && first.events.committed == 300)
+      #expect(try second.consumer.committedOffsets([0, 1]) == ends && first.events.committed == 300)
       second.close()
       first.stop.request()
       let result = try member.join()

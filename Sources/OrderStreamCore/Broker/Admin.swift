@@ -19,6 +19,10 @@ public protocol Admin: AnyObject {
   /// `limit`. An unknown name is an empty list.
   func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing
 
+  /// Every committed state record of a group, with the name of its source topic, in no particular order. Of a topic that
+  /// is gone there is at least the position of each partition. A group without state has none.
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError)
+
   /// Changes topics or groups; when it returns, the change can be seen.
   /// - Throws: `topicExists`, `unknownTopic`, `groupActive`, `unauthorized`, …
   func apply(_ change: AdminChange) throws(BrokerError)
@@ -80,11 +84,14 @@ public struct TopicDescription: Hashable, Sendable {
   public var partitionCount: Int32
   /// Bookkeeping of a broker or of this program (`__*`, state topics): hidden unless asked for.
   public var isInternal: Bool
+  /// What no other topic ever has, not even a later one of the same name; `nil` where the broker does not tell.
+  public var id: String?
 
-  public init(name: String, partitionCount: Int32, isInternal: Bool) {
+  public init(name: String, partitionCount: Int32, isInternal: Bool, id: String? = nil) {
     self.name = name
     self.partitionCount = partitionCount
     self.isInternal = isInternal
+    self.id = id
   }
 }
 
@@ -106,11 +113,14 @@ public struct GroupDescription: Hashable, Sendable {
     public var id: String
     public var host: String
     public var partitions: [TopicPartition]
+    /// Whether it is a process of this program, as far as it says.
+    public var isOfThisProgram: Bool
 
-    public init(id: String, host: String, partitions: [TopicPartition]) {
+    public init(id: String, host: String, partitions: [TopicPartition], isOfThisProgram: Bool = true) {
       self.id = id
       self.host = host
       self.partitions = partitions
+      self.isOfThisProgram = isOfThisProgram
     }
   }
 

@@ -21,18 +21,62 @@ public protocol Consumer: AnyObject {
   /// Gives all partitions back. Answers `.revoked` and `.lost`.
   func unassign() throws(BrokerError)
 
-  /// The group's committed offsets, `nil` where it has committed nothing; any partitions, owned or not.
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?]
+  /// What the group has committed, `nil` where that is nothing; any partitions, owned or not.
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?]
 
   /// Every committed state record of the group for these source partitions of the topic, in no particular order; any
-  /// partitions, owned or not. Pointers are valid during the call of `body`.
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError)
+  /// partitions, owned or not.
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError)
 
   /// Leaves the group so that its partitions are free at once. Idempotent, never blocks longer than 5 s.
   func close()
+}
+
+extension Consumer {
+  /// The next offsets to read that the group has committed, for callers that do not ask who did.
+  public func committedOffsets(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+    try committed(partitions).map { $0?.offset }
+  }
+}
+
+/// What a group has committed for one partition.
+public struct CommittedOffset: Hashable, Sendable {
+  /// The next offset to read.
+  public var offset: Offset
+  /// Who committed it: the identity of a member of this program; `nil` for another program, and for 0.1.0 on Kafka.
+  public var committer: String?
+
+  public init(_ offset: Offset, committer: String?) {
+    self.offset = offset
+    self.committer = committer
+  }
+}
+
+/// A state record as a back end keeps it. Pointers are valid during the call that hands it over.
+public struct StoredState {
+  /// Of the source topic.
+  public var partition: Int32
+  public var key: UnsafeRawBufferPointer
+  public var value: UnsafeRawBufferPointer
+  /// When it was written, milliseconds since 1970 UTC; `nil` where the back end does not keep that.
+  public var timestampMs: Int64?
+  public var origin: Origin
+
+  /// What the back end knows of the topic that it was written for, of all those that have had this name.
+  public enum Origin: Hashable, Sendable {
+    case unknown, thisTopic, earlierTopic
+  }
+
+  public init(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, timestampMs: Int64? = nil,
+    origin: Origin = .unknown
+  ) {
+    self.partition = partition
+    self.key = key
+    self.value = value
+    self.timestampMs = timestampMs
+    self.origin = origin
+  }
 }
 
 /// What a poll brought.

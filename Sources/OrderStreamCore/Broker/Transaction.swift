@@ -25,6 +25,10 @@ public protocol Transaction: AnyObject {
   /// Drops everything since the last commit.
   func abort() throws(BrokerError)
 
+  /// A record of the first output that a commit of this object has made durable; `nil` where the back end does not learn
+  /// the offsets of what it writes, or gives topics an id.
+  var outputMark: RecordMark? { get }
+
   /// Bytes of outputs and state since the last commit, so that the caller can commit before they grow large.
   var pendingBytes: Int { get }
 
@@ -34,6 +38,8 @@ public protocol Transaction: AnyObject {
 }
 
 extension Transaction {
+  public var outputMark: RecordMark? { nil }
+
   /// Starts a commit and waits until it has ended.
   public func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     try startCommit(offsets)

@@ -16,6 +16,10 @@ struct AssignmentProgress {
     var leftRecords = false
     /// The end that was seen lies below the bound: an open transaction hides the rest.
     var waitsAt: Offset?
+    /// The last record below the position, where the topic has no id.
+    var mark: RecordMark?
+    /// Where in the batch at hand the last record of this partition is, −1 for none.
+    var lastEntry = -1
   }
 
   private var partitions: [Partition]
@@ -34,13 +38,13 @@ struct AssignmentProgress {
     }
   }
 
-  /// Starts anew at these positions; `committed` is parallel to them.
-  mutating func assign(_ positions: [PartitionOffset], committed: [Offset?]) {
+  /// Starts anew at these positions; `committed` and `marks` are parallel to them.
+  mutating func assign(_ positions: [PartitionOffset], committed: [Offset?], marks: [RecordMark?]) {
     clear()
     while partitions.count <= positions.map({ Int($0.partition) }).max() ?? -1 { partitions.append(Partition()) }
-    for (start, committed) in zip(positions, committed) {
+    for (index, start) in positions.enumerated() {
       partitions[Int(start.partition)] = Partition(
-        isOwned: true, position: start.offset, committed: committed)
+        isOwned: true, position: start.offset, committed: committed[index], mark: marks[index])
       assigned.append(start.partition)
     }
   }
@@ -64,14 +68,16 @@ struct AssignmentProgress {
   /// Left out: partitions of others, records before the position (from before a seek), records beyond the bound.
   /// - Returns: how many records were applied, and the error that `apply` ended with. When it names a record, the positions
   ///   stand before it and everything behind it, so that what was applied can be committed.
+  /// - Parameter marks: whether the last record of each partition is to be known by its mark.
   mutating func take(
-    _ batch: RecordBatch, maximum: Int, apply: (Range<Int>) throws(PipelineError) -> Void
+    _ batch: RecordBatch, maximum: Int, marks: Bool, apply: (Range<Int>) throws(PipelineError) -> Void
   ) -> (records: Int, failure: PipelineError?) {
+    defer { if marks { markLast(in: batch) } }
     var taken = 0
     var index = 0
     let count = batch.entries.count
     while index < count && taken < maximum {
-      guard accept(batch.entries[index]) else {
+      guard accept(batch.entries[index], at: index) else {
         index += 1
         continue
       }
@@ -79,7 +85,7 @@ struct AssignmentProgress {
       repeat {
         index += 1
         taken += 1
-      } while index < count && taken < maximum && accept(batch.entries[index])
+      } while index < count && taken < maximum && accept(batch.entries[index], at: index)
       do throws(PipelineError) {
         try apply(start..<index)
       } catch {
@@ -102,10 +108,31 @@ struct AssignmentProgress {
     for index in (first..<run.upperBound).reversed() {
       partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset
     }
+    for number in assigned {
+      let last = partitions[Int(number)].lastEntry
+      guard last >= first else { continue }
+      // What lies before the run was taken too; what lies before the batch has its mark.
+      let earlier = (0..<first).last { batch.entries[$0].partition == number }
+      let isTaken = earlier.map { batch.entries[$0].offset > partitions[Int(number)].mark?.offset ?? -1 } ?? false
+      partitions[Int(number)].lastEntry = isTaken ? earlier ?? -1 : -1
+    }
     return run.upperBound - first
   }
 
-  private mutating func accept(_ entry: RecordBatch.Entry) -> Bool {
+  /// Notes the last record taken of each partition.
+  private mutating func markLast(in batch: RecordBatch) {
+    for number in assigned where partitions[Int(number)].lastEntry >= 0 {
+      partitions[Int(number)].mark = RecordMark(batch[partitions[Int(number)].lastEntry])
+      partitions[Int(number)].lastEntry = -1
+    }
+  }
+
+  /// The last record below the position of a partition; `nil` where none is known.
+  func mark(of partition: Int32) -> RecordMark? {
+    partitions.indices.contains(Int(partition)) ? partitions[Int(partition)].mark : nil
+  }
+
+  private mutating func accept(_ entry: RecordBatch.Entry, at place: Int) -> Bool {
     let index = Int(entry.partition)
     guard index < partitions.count, partitions[index].isOwned, entry.offset >= partitions[index].position else {
       return false
@@ -117,6 +144,7 @@ struct AssignmentProgress {
       return false
     }
     partitions[index].position = entry.offset.next
+    partitions[index].lastEntry = place
     return true
   }
 

@@ -69,6 +69,10 @@ public final class Audit {
     firstPosition = lastPosition
   }
 
+  /// Records of both topics that were read so far, and those that the audit reads in all.
+  public var recordsRead: Int64 { findings.inventoryEvents + findings.orders + findings.rejected }
+  public var recordsInAll: Int64 { (output + source).reduce(0) { $0 + Int64($1.count) } }
+
   /// Runs the audit, whose result is in `findings`; `false` when a stop was requested before it was done.
   public func run() throws(BrokerError) -> Bool {
     let outputReader = try reader(settings.outputTopic)
@@ -264,6 +268,7 @@ public final class Audit {
     let isPending =
       settings.group != nil
       && record.offset >= committed[Int(record.partition)] ?? source[Int(record.partition)].lowerBound
+    if isPending { findings.pendingOrders += 1 }
     for (line, item) in decoder.order.items.enumerated() {
       let line = Int32(line)
       if seen.isMarked(partition: record.partition, offset: record.offset, line: line, itemCount: count) { continue }

@@ -25,7 +25,10 @@ public struct AuditFindings: Sendable {
   public var items: Int64 = 0
   public var inventoryEvents: Int64 = 0
   public var rejected: Int64 = 0
+  /// Items that the group has not committed yet and that are not there.
   public var pending: Int64 = 0
+  /// Orders with such items.
+  public var pendingOrders: Int64 = 0
   /// Events of another source topic.
   public var other: Int64 = 0
   /// Events and items whose counterpart retention has removed.

@@ -4,13 +4,20 @@ extension PipelineLoop {
   /// `commitsWhileReading`) or after `run`, before `close`.
   public func groupSummary(of metrics: OrderMetrics) throws(PipelineError) -> MetricsSummary {
     let own = Set(progress.assigned)
-    let others = (0..<progress.partitionCount).filter { !own.contains($0) }
+    let others = (0..<(try partitionCountNow())).filter { !own.contains($0) }
     return try metrics.summary(with: others.isEmpty ? nil : stored(others))
   }
 
   /// The metrics of the whole group as they are stored: what holds after a run that failed in the middle of a batch.
   public func storedGroupSummary() throws(PipelineError) -> MetricsSummary {
-    try stored(Array(0..<progress.partitionCount)).summary(with: nil)
+    try stored(Array(0..<(try partitionCountNow()))).summary(with: nil)
+  }
+
+  /// The partitions that the topic has now: other members may read more of them than it had when this run began.
+  private func partitionCountNow() throws(PipelineError) -> Int32 {
+    let topic = settings.consumer.topic
+    let found = try brokerCall { () throws(BrokerError) in try admin.topic(topic)?.partitionCount }
+    return max(progress.partitionCount, found ?? 0)
   }
 
   private func stored(_ partitions: [Int32]) throws(PipelineError) -> OrderMetrics {

@@ -34,20 +34,22 @@ public final class OrderMetrics: Processor {
     let payload = record.payload
     switch record.key {
     case .position:
-      guard payload.count == 8 else { throw Self.damagedState(partition, "has the wrong length") }
+      guard payload.count == 8 else { throw damagedState(partition, "the record position has the wrong length") }
       let rejected = payload.littleEndian(at: 0, as: Int64.self)
-      guard 0..<Self.recordLimit ~= rejected else { throw Self.damagedState(partition, Self.impossible) }
+      guard 0..<Self.recordLimit ~= rejected else {
+        throw damagedState(partition, "the record position \(Self.impossible)")
+      }
       partitions[partition, default: Partition()].rejected = rejected
     case .hour(let hour):
       guard let entries = payload.first, payload.count == 1 + Int(entries) * Self.entryLength else {
-        throw Self.damagedState(partition, "has the wrong length")
+        throw damagedState(partition, "the record hour/\(hour) has the wrong length")
       }
       for entry in 0..<Int(entries) {
         let at = 1 + entry * Self.entryLength
         let orders = payload.littleEndian(at: at + 1, as: UInt32.self)
         let failed = payload.littleEndian(at: at + 5, as: UInt32.self)
         guard let minute = Self.minute(payload[at], ofHour: hour), failed <= orders, orders < .max else {
-          throw Self.damagedState(partition, Self.impossible)
+          throw damagedState(partition, "the record hour/\(hour) \(Self.impossible)")
         }
         add(minute: minute, orders: orders, failed: failed, to: partition)
       }
@@ -68,11 +70,8 @@ public final class OrderMetrics: Processor {
   private static let recordLimit: Int64 = 1 << 48
   private static let entryLength = 9
 
-  private static func damagedState(_ partition: Int32, _ why: String) -> PipelineError {
-    .broker(
-      BrokerError(
-        .damaged, "cannot read the state of partition \(partition)", why: "a record \(why)",
-        remedy: "recompute with analytics --reset-offsets"))
+  private func damagedState(_ partition: Int32, _ why: String) -> PipelineError {
+    .damagedState(TopicPartition(topic: topic, partition: partition), why: why)
   }
 
   private func add(minute: Int64, orders: UInt32, failed: UInt32, to partition: Int32) {
@@ -128,7 +127,6 @@ public final class OrderMetrics: Processor {
 
   public func saveState(partition number: Int32, to writer: StateWriter) throws(PipelineError) {
     let partition = partitions[number] ?? Partition()
-    try writer.put(.position) { $0.append(littleEndian: partition.rejected) }
     for hour in partition.dirtyHours {
       try writer.put(.hour(hour)) { value in
         let countPosition = value.count
@@ -144,6 +142,7 @@ public final class OrderMetrics: Processor {
         value.overwrite(littleEndian: entries, at: countPosition)
       }
     }
+    try writer.put(.position) { $0.append(littleEndian: partition.rejected) }
     partitions[number]?.dirtyHours.removeAll(keepingCapacity: true)
     partitions[number]?.lastDirtyHour = .min
   }

@@ -1,3 +1,16 @@
+/// A partition whose committed offset is not the one that its state covers.
+public struct MovedOffset: Hashable, Sendable {
+  public var partition: Int32
+  public var committed: Offset
+  public var covered: Offset
+
+  public init(partition: Int32, committed: Offset, covered: Offset) {
+    self.partition = partition
+    self.committed = committed
+    self.covered = covered
+  }
+}
+
 /// Why a pipeline stopped. Each case prints as one line: `<what failed>: <why>; <what to do>`.
 public enum PipelineError: Error, Sendable, CustomStringConvertible {
   /// The broker could not do something.
@@ -6,14 +19,28 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   case poison(Coordinates, Poison)
   /// More distinct minutes than `OrderMetrics.minuteLimit`; the record would have added one.
   case tooManyMinutes(Coordinates?)
-  /// The committed offset and the state of a partition disagree: someone moved the offsets.
-  case offsetsMoved(TopicPartition, group: String, committed: Offset, covered: Offset?)
-  /// The state of the group was written by another job, or by a newer version of this program.
+  /// Committed offsets and state of some partitions of a topic disagree: someone moved the offsets.
+  case offsetsMoved(topic: String, group: String, [MovedOffset])
+  /// The group has committed offsets in the topic and no state: another program's group.
+  case foreignOffsets(topic: String, group: String)
+  /// A member of another program is active in the group.
+  case foreignMember(group: String, member: String, host: String)
+  /// This program has committed offsets in these partitions, and their state is gone.
+  case stateGone(topic: String, group: String, partitions: [Int32])
+  /// State records are missing, altered, or none of this program's.
+  case damagedState(TopicPartition, why: String)
+  /// The state of the group was written by another job.
   case foreignState(group: String, why: String)
+  /// The group has read (or, as an output, written) a topic of this name that is not this one.
+  case topicMadeAnew(topic: String, group: String, isOutput: Bool)
+  /// The group's offsets are gone, and whether its state speaks of this topic cannot be told.
+  case identityUnknown(TopicPartition, group: String, why: String)
   /// Records between the group's position and the log start offset are gone.
   case rangeGone(TopicPartition, from: Offset, to: Offset)
-  /// The group's position lies beyond the end of the partition: the topic was made anew.
-  case topicRecreated(TopicPartition, position: Offset, end: Offset)
+  /// The group's position lies beyond the end of the partition: the topic has lost records, or was made anew.
+  case beyondEnd(TopicPartition, group: String, position: Offset, end: Offset)
+  /// Other members commit to partitions that this one was given, so it cannot find its place.
+  case unsettled(topic: String, group: String)
   /// Another member is active in a group that is to be reset.
   case groupActive(group: String)
 
@@ -43,13 +70,51 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
         "cannot count orders by minute", "\(limit) and \(culprit)",
         "check the timestamps, or read the topic in parts with several groups"
       )
-    case .offsetsMoved(let partition, let group, let committed, let covered):
-      let state = covered.map { "its state covers the records below \($0)" } ?? "it has no state for them"
-      let back = covered.map { "move them back to \($0), or " } ?? ""
+    case .offsetsMoved(let topic, let group, let moved):
+      let list = moved.map { "\(topic)[\($0.partition)] is at \($0.committed) and its state at \($0.covered)" }
+      let back = moved.map { "\(topic)[\($0.partition)] to \($0.covered)" }
       return (
-        "cannot go on with group \(group) on \(partition)",
-        "its committed offset is \(committed), but \(state), so someone moved the offsets",
-        back + "recompute with analytics --reset-offsets; inventory starts over with another --group and --output-topic"
+        "cannot go on with group \(group)",
+        "someone moved its committed offsets: " + list.joined(separator: ", "),
+        "move them back (\(back.joined(separator: ", "))), or \(Self.startOver(group))"
+      )
+    case .foreignOffsets(let topic, let group):
+      return (
+        "cannot use group \(group) on \(topic)",
+        "its offsets were committed by another program, or its state topic was deleted: it has offsets and no state",
+        "use another --group, or delete this one with kafka-consumer-groups.sh --delete --group \(group)"
+      )
+    case .foreignMember(let group, let member, let host):
+      return (
+        "cannot use group \(group)", "\(member) on \(host), a member of another program, is active in it",
+        "use another --group, or stop that program"
+      )
+    case .stateGone(let topic, let group, let partitions):
+      let list = partitions.map { "\(topic)[\($0)]" }.joined(separator: ", ")
+      return (
+        "cannot go on with group \(group)", "its state for \(list) is gone, and its offsets are there",
+        Self.startOver(group)
+      )
+    case .damagedState(let partition, let why):
+      return (
+        "cannot use the state for \(partition)", why,
+        "recompute with analytics --reset-offsets; inventory starts over with another --group and --output-topic"
+      )
+    case .topicMadeAnew(let topic, let group, let isOutput):
+      return (
+        "cannot go on with group \(group)",
+        "\(topic) was made anew since group \(group) \(isOutput ? "wrote" : "read") it",
+        isOutput ? "start over with another --group, which writes all events again" : Self.startOver(group)
+      )
+    case .identityUnknown(let partition, let group, let why):
+      return (
+        "cannot go on with group \(group)",
+        "its offsets have expired or \(partition.topic) was made anew, and \(why)", Self.startOver(group)
+      )
+    case .unsettled(let topic, let group):
+      return (
+        "cannot find the position of group \(group) on \(topic)",
+        "other members commit to the partitions of this one", "try again"
       )
     case .foreignState(let group, let why):
       return ("cannot use group \(group)", why, "use another --group")
@@ -59,15 +124,21 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
         "the records \(from) to \(to - 1) were removed before this group read them",
         "go on without them with --accept-loss; analytics can also start over with --reset-offsets"
       )
-    case .topicRecreated(let partition, let position, let end):
+    case .beyondEnd(let partition, let group, let position, let end):
       return (
         "cannot go on with \(partition)",
-        "the group is at offset \(position), but the partition ends at \(end), so the topic was made anew",
-        "recompute with analytics --reset-offsets; inventory starts over with another --group and --output-topic"
+        "group \(group) is at offset \(position), but the partition ends at \(end): it has lost records, or was made anew",
+        Self.startOver(group)
       )
     case .groupActive(let group):
       return ("cannot reset group \(group)", "another member is active", "stop it and try again")
     }
+  }
+
+  /// What makes a group's state anew; inventory cannot, because its events are out.
+  private static func startOver(_ group: String) -> String {
+    "recompute with analytics --group \(group) --reset-offsets; inventory starts over with another --group and "
+      + "--output-topic"
   }
 
   public var description: String {

@@ -11,6 +11,8 @@ extension PipelineLoop {
   /// With `commitsWhileReading`, how many times `commitRecords` may wait for an open commit before reading does too. One
   /// more poll may have begun below that, so a transaction has at most 50 000 records.
   static let readingLimit = 4
+  /// Before a commit that failed is tried again, so that nobody is asked as fast as he can refuse.
+  private static let attemptPause: Duration = .milliseconds(20)
   /// How long one look at a commit lasts that is waited for, so that a request to stop is seen.
   private static let commitSlice: Duration = .milliseconds(100)
   /// How long a run that was asked to stop waits for a commit.
@@ -90,11 +92,14 @@ extension PipelineLoop {
 
   /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
   private func attemptAgain(after error: BrokerError) throws(PipelineError) {
-    guard let open = openCommit, error.isRetriable, open.attempts < Self.commitAttemptLimit, !stop.isRequested else {
+    guard let open = openCommit, error.isRetriable, open.attempts < Self.commitAttemptLimit || isService,
+      !stop.isRequested
+    else {
       openCommit = nil
       throw .broker(error)
     }
     observer.pipelineWaits(.commit(error.why))
+    time.sleep(Self.attemptPause)
     try attempt()
   }
 

@@ -24,7 +24,7 @@ extension PipelineLoop {
     guard now >= nextGroupCheck else { return false }
     nextGroupCheck = now + Self.groupCheckInterval.nanoseconds
     let all = Array(0..<settings.partitionCount)
-    let committed = try brokerCall { () throws(BrokerError) in try consumer.committed(all) }
+    let committed = try brokerCall { () throws(BrokerError) in try consumer.committedOffsets(all) }
     if progress.haveReachedEnds(committed: committed) { return true }
     if now - since >= Self.waitNotice.nanoseconds { observer.pipelineWaits(.otherMembers) }
     return false

@@ -33,12 +33,16 @@ extension PipelineLoop {
   /// Makes the three ports, or none of them: a group keeps no member whose run could not begin.
   static func open(
     _ settings: Settings, _ broker: any Broker
-  ) throws(BrokerError) -> (any Admin, any Consumer, any Transaction) {
-    let admin = try broker.admin()
-    do throws(BrokerError) {
-      let consumer = try broker.consumer(settings.consumer)
-      do throws(BrokerError) {
-        return (admin, consumer, try broker.transaction(for: consumer, outputs: settings.outputs))
+  ) throws(PipelineError) -> (any Admin, any Consumer, any Transaction) {
+    let admin = try brokerCall { () throws(BrokerError) in try broker.admin() }
+    do throws(PipelineError) {
+      try refuseForeignMembers(settings.consumer, admin)
+      let consumer = try brokerCall { () throws(BrokerError) in try broker.consumer(settings.consumer) }
+      do throws(PipelineError) {
+        let transaction = try brokerCall { () throws(BrokerError) in
+          try broker.transaction(for: consumer, outputs: settings.outputs)
+        }
+        return (admin, consumer, transaction)
       } catch {
         consumer.close()
         throw error
@@ -46,6 +50,22 @@ extension PipelineLoop {
     } catch {
       admin.close()
       throw error
+    }
+  }
+
+  /// How long the look at the group's members may take; joining says whatever is wrong after that.
+  private static let memberLookLimit: Duration = .seconds(5)
+
+  /// Refuses a group in which another program is active: it would give this one partitions that it has read, or none.
+  private static func refuseForeignMembers(_ consumer: ConsumerOptions, _ admin: any Admin) throws(PipelineError) {
+    guard case .member(let name) = consumer.membership,
+      let group = try? admin.groupListing(named: name, within: memberLookLimit).groups.first
+    else { return }
+    if let member = group.members.first(where: { !$0.isOfThisProgram }) {
+      throw .foreignMember(group: name, member: member.id, host: member.host)
+    }
+    if let failure = group.membersFailure, failure.code == .unsupported {
+      throw .foreignState(group: name, why: "it is another program's: \(failure.why)")
     }
   }
 }

@@ -18,8 +18,6 @@ public final class PipelineLoop {
   static let commitAttemptLimit = 6
   /// Aborts in a row, without a commit between them, before the run gives up.
   static let abortLimit = 20
-  /// Times that committed offsets and state are read before a difference between them counts.
-  static let restoreLimit = 3
 
   let settings: Settings
   let broker: any Broker
@@ -36,9 +34,23 @@ public final class PipelineLoop {
   let batch: RecordBatch
   let stateKey = ByteBuffer(capacity: 64)
   private let stateValue = ByteBuffer(capacity: 1024)
+  /// Of the state records that this member holds.
+  let ledger = StateLedger()
+  /// The broker's ids of the source topic and of the first output, as far as they are known.
+  var sourceID: String?
+  var outputID: String?
+  /// A record of the first output, known from the state.
+  var outputRecord: RecordMark?
+  var isOutputChecked = false
   var progress: AssignmentProgress
   private var needsReset: Bool
+  /// The group was found to be one of this program.
+  private var isGroupChecked = false
   private(set) var isAssigned = false
+  /// Partitions are being given back.
+  private var isReleasing = false
+  /// A turn failed on the way, and `resume` has to put things right.
+  var isInterrupted = false
   /// Since when this member has been waiting for its group to give it partitions.
   private var unassignedSince: Int64?
   /// Records applied that no commit covers, not even one that is under way.
@@ -82,7 +94,7 @@ public final class PipelineLoop {
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
     batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.commitRecords))
-    (admin, consumer, transaction) = try brokerCall { () throws(BrokerError) in try Self.open(settings, broker) }
+    (admin, consumer, transaction) = try Self.open(settings, broker)
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit
   }
@@ -109,23 +121,44 @@ public final class PipelineLoop {
   private func runToEnd() throws(PipelineError) -> RunSummary {
     while true {
       if stop.isRequested { return try finish(.stopped) }
-      try recovering { () throws(PipelineError) in try commitIfDue() }
-      observer.pipelineTurned(loop: self)
-      if let end = try reachedEnd() { return try finish(end) }
-      let event = try poll()
-      switch event {
-      case .polled:
-        try recovering { () throws(PipelineError) in try take() }
-        noteMissingAssignment()
-      case .assigned(let partitions): try begin(partitions)
-      case .revoked: try release(committing: true)
-      case .lost: try release(committing: false)
+      do throws(PipelineError) {
+        if let end = try turn() { return try finish(end) }
+      } catch .broker(let error) where waitsOut(error) {
+        interrupt(because: error)
+      } catch .broker(let error) where isCutShort(by: error) {
+        return summary(.stopped)
       }
     }
   }
 
+  /// How the run is over after this turn, if it is.
+  private func turn() throws(PipelineError) -> RunEnd? {
+    if isInterrupted { try resume() }
+    try recovering { () throws(PipelineError) in try commitIfDue() }
+    observer.pipelineTurned(loop: self)
+    if let end = try reachedEnd() { return end }
+    let event = try poll()
+    switch event {
+    case .polled:
+      try recovering { () throws(PipelineError) in try take() }
+      noteMissingAssignment()
+    case .assigned(let partitions): try begin(partitions)
+    case .revoked: try release(committing: true)
+    case .lost: try release(committing: false)
+    }
+    return nil
+  }
+
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
   public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
+
+  /// What a bounded run has to do, in records, with what it has done; `nil` where that is not known: without ends, before
+  /// the assignment, and when other members read some.
+  public var recordsInAll: Int64? {
+    guard let rest = remainingBelowEnds else { return nil }
+    let all = committedRecords + (openCommit?.records ?? 0) + pendingRecords + rest
+    return min(all, settings.maximumRecords ?? .max)
+  }
 
   /// Whether records were applied that are not committed yet.
   public var hasUncommittedRecords: Bool { pendingRecords > 0 || openCommit != nil }
@@ -183,7 +216,8 @@ public final class PipelineLoop {
   /// Applies what the poll brought, in runs that lie before the bound.
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
-    let (taken, failure) = progress.take(batch, maximum: remainingRecords()) { range throws(PipelineError) in
+    let (taken, failure) = progress.take(batch, maximum: remainingRecords(), marks: sourceID == nil) {
+      range throws(PipelineError) in
       try processor.apply(batch, range, to: transaction)
     }
     if taken > 0 {
@@ -194,7 +228,7 @@ public final class PipelineLoop {
     }
     if let failure {
       // The run ends at this record, and what lies before it is done.
-      if failure.record != nil { try? commitAll() }
+      if failure.record != nil { try commitAll() }
       throw failure
     }
     if let waiting = progress.waitingForTransactions() { observer.pipelineWaits(waiting) }
@@ -218,8 +252,13 @@ public final class PipelineLoop {
   }
 
   private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
-    try recovering { () throws(PipelineError) in try commitAll() }
-    return RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
+    // Of a turn that was interrupted nothing can be committed.
+    if !isInterrupted { try recovering { () throws(PipelineError) in try commitAll() } }
+    return summary(end)
+  }
+
+  private func summary(_ end: RunEnd) -> RunSummary {
+    RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
   }
 
   // MARK: - Abort
@@ -237,8 +276,9 @@ public final class PipelineLoop {
   /// Drops what is not committed and reads on from the committed offsets.
   private func startOver(after error: BrokerError) throws(PipelineError) {
     abortsInARow += 1
-    guard abortsInARow <= Self.abortLimit else { throw .broker(error) }
+    guard survives(error) else { throw .broker(error) }
     observer.pipelineAborted(error)
+    pauseBeforeAbort(because: error)
     try abort()
     if isAssigned { try restore(progress.assigned) }
   }
@@ -247,7 +287,17 @@ public final class PipelineLoop {
   func stateWriter(for position: PartitionOffset) -> StateWriter {
     StateWriter(
       transaction: transaction, partition: position.partition, nextOffset: position.offset,
-      kind: processor.stateKind, key: stateKey, value: stateValue)
+      kind: processor.stateKind, ledger: ledger,
+      source: TopicMark(id: sourceID, record: progress.mark(of: position.partition)), output: outputProof,
+      key: stateKey, value: stateValue)
+  }
+
+  /// What a position record says of the first output.
+  private var outputProof: StateProof.Output? {
+    settings.outputs.first.map { name in
+      let record = outputID == nil ? transaction.outputMark ?? outputRecord : nil
+      return StateProof.Output(topic: name, mark: TopicMark(id: outputID, record: record))
+    }
   }
 
   private func abort() throws(PipelineError) {
@@ -258,32 +308,54 @@ public final class PipelineLoop {
     processor.forgetAll()
   }
 
+  /// Goes on after a turn that was interrupted: from the committed offsets, unless the partitions are about to go.
+  private func resume() throws(PipelineError) {
+    try abort()
+    if isAssigned && !isReleasing { try restore(progress.assigned) }
+    isInterrupted = false
+  }
+
   // MARK: - Assignment
 
   private func begin(_ partitions: [Int32]) throws(PipelineError) {
     isAssigned = true
     lastRecord = time.monotonicNanoseconds
-    if needsReset {
-      try reset(partitions)
-      needsReset = false
+    do throws(PipelineError) {
+      if !isGroupChecked {
+        try refuseForeignGroup()
+        isGroupChecked = true
+      }
+      if needsReset {
+        try reset(partitions)
+        needsReset = false
+      }
+      try restore(partitions)
+    } catch {
+      // Without an answer the consumer names them again.
+      isAssigned = false
+      throw error
     }
-    try restore(partitions)
+    abortsInARow = 0
     Failpoint.reach("pipeline/assigned")
     observer.pipelineAssigned(partitions)
   }
 
   private func release(committing: Bool) throws(PipelineError) {
-    if committing && isAssigned {
+    // What an interrupted release has aborted is not there to be committed.
+    if committing && isAssigned && !isReleasing {
+      isReleasing = true
       do throws(PipelineError) {
         try commitAll()
       } catch .broker(let error) where error.requiresAbort {
         observer.pipelineAborted(error)
       }
     }
+    isReleasing = true
     Failpoint.reach("pipeline/before-release")
     try abort()
     isAssigned = false
     progress.clear()
     try brokerCall { () throws(BrokerError) in try consumer.unassign() }
+    isReleasing = false
   }
 }

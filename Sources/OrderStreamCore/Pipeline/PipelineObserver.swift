@@ -30,24 +30,32 @@ public final class SilentObserver: PipelineObserver {
 public enum PipelineWait: Hashable, Sendable, CustomStringConvertible {
   /// Records below the frozen ends of these partitions belong to open transactions.
   case openTransactions([Int32])
+  /// Records of a partition from this offset on belong to an open transaction.
+  case openTransaction(TopicPartition, Offset)
   /// This member is done; others have not committed up to the frozen ends yet.
   case otherMembers
   /// The group has not assigned partitions to this member.
   case assignment
   /// A commit cannot be made yet, and why.
   case commit(String)
+  /// The broker fails in a way that passes by itself, and how.
+  case broker(String)
 
   public var description: String {
     switch self {
     case .openTransactions(let partitions):
       let list = partitions.map(String.init).joined(separator: ", ")
       return "waiting for an open transaction in partition \(list) to end"
+    case .openTransaction(let partition, let offset):
+      return "waiting for the open transaction at \(Coordinates(partition, offset: offset)) to end"
     case .otherMembers:
       return "waiting for the other members of the group to commit their partitions"
     case .assignment:
       return "waiting for the group to assign partitions; a member that died or was stopped may have to time out first"
     case .commit(let why):
       return "waiting to commit: \(why)"
+    case .broker(let error):
+      return "waiting for the broker: \(error)"
     }
   }
 }

@@ -12,7 +12,7 @@ public protocol Processor: AnyObject {
   /// Applies the records `range` of `batch`, in order, all valid positions of the current assignment.
   func apply(_ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction) throws(PipelineError)
 
-  /// Writes what changed in this partition since the last call.
+  /// Writes what changed in this partition since the last call, the position last.
   func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError)
 
   /// Everything that was saved is durable: with `commitsWhileReading` not what was applied since, else everything

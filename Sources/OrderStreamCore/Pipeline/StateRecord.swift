@@ -1,8 +1,9 @@
 /// One record of a group's state for one source partition. Keys: `position` (one a partition, written by the loop with
 /// every commit) and `hour/<n>` (one for each hour of event time, n hours since 1970 UTC).
 ///
-/// Every value begins with `u8 format (1) | u8 kind | i64 next offset that it covers`, little-endian; the rest belongs
-/// to the processor.
+/// Every value begins with `u8 format (2) | u8 kind | i64 next offset that it covers | u64 checksum of key and value`,
+/// little-endian. In a position record a `StateProof` follows; the rest belongs to the processor. Format 1, which 0.1.0
+/// wrote, has neither checksum nor proof; it is read, and replaced by what is written next.
 public struct StateRecord {
   /// What a state record is about.
   public enum Key: Hashable, Sendable {
@@ -11,35 +12,75 @@ public struct StateRecord {
     case hour(Int64)
   }
 
-  static let format: UInt8 = 1
-  static let prefixLength = 10
+  /// Why bytes are no state record of a job.
+  enum Refusal: Error {
+    /// It is whole, and another job's.
+    case otherJob(String)
+    /// No job of this version writes it: altered, or put there by another program.
+    case damaged(String)
+  }
+
+  static let format: UInt8 = 2
+  private static let firstFormat: UInt8 = 1
+  private static let firstPrefixLength = 10
+  static let prefixLength = 18
 
   public let key: Key
   /// The next offset to read after everything that this record counts.
   public let nextOffset: Offset
+  /// Of key and value.
+  let checksum: UInt64
+  /// `nil` in format 1 and in records other than the position.
+  let proof: StateProof?
   /// The processor's part of the value. Borrowed.
   public let payload: UnsafeRawBufferPointer
 
-  /// - Throws: `foreignState` when the bytes are not a state record of `kind`.
+  /// - Parameter kind: of the job that may have written it; `nil`: any.
   init(
-    key keyBytes: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, kind: StateKind, group: String
-  ) throws(PipelineError) {
-    guard let key = Self.parse(keyBytes), value.count >= Self.prefixLength else {
-      throw .foreignState(group: group, why: "it holds a record that no job of this program writes")
+    key keyBytes: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, kind: StateKind?
+  ) throws(Refusal) {
+    let name = String(decoding: keyBytes.prefix(40), as: UTF8.self)
+    guard let key = Self.parse(keyBytes), let format = value.first else {
+      throw .damaged("the record \(name) is none that orderstream writes")
     }
-    guard value[0] == Self.format else {
-      throw .foreignState(group: group, why: "it has format \(value[0]), and this version reads \(Self.format)")
+    guard format == Self.format || format == Self.firstFormat else {
+      throw .damaged("the record \(name) has format \(format), and this version reads up to \(Self.format)")
     }
-    guard value[1] == kind.rawValue else {
-      let other = StateKind(rawValue: value[1]).map { "\($0)" } ?? "another job"
-      throw .foreignState(group: group, why: "it belongs to \(other)")
+    let prefix = format == Self.format ? Self.prefixLength : Self.firstPrefixLength
+    guard value.count >= prefix else { throw .damaged("the record \(name) is cut off") }
+    checksum = Self.checksum(keyBytes, value, format: format)
+    if format == Self.format, value.littleEndian(at: 10, as: UInt64.self) != checksum {
+      throw .damaged("the checksum of the record \(name) does not fit")
+    }
+    guard kind == nil || value[1] == kind?.rawValue else {
+      throw .otherJob(StateKind(rawValue: value[1]).map { "\($0)" } ?? "another job")
     }
     self.key = key
-    nextOffset = Int64(littleEndian: value.loadUnaligned(fromByteOffset: 2, as: Int64.self))
+    nextOffset = value.littleEndian(at: 2, as: Int64.self)
     guard nextOffset >= 0 else {
-      throw .foreignState(group: group, why: "it covers the offset \(nextOffset), which no partition has")
+      throw .damaged("the record \(name) covers the offset \(nextOffset), which no partition has")
     }
-    payload = UnsafeRawBufferPointer(rebasing: value[Self.prefixLength...])
+    var rest = UnsafeRawBufferPointer(rebasing: value[prefix...])
+    if format == Self.format && key == .position {
+      guard let proof = StateProof(taking: &rest) else { throw .damaged("the record \(name) is cut off") }
+      self.proof = proof
+    } else {
+      proof = nil
+    }
+    payload = rest
+  }
+
+  /// Over key and value without the checksum's own bytes.
+  static func checksum(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, format: UInt8) -> UInt64 {
+    var fingerprint = Fingerprint()
+    fingerprint.add(key)
+    if format == Self.format {
+      fingerprint.add(UnsafeRawBufferPointer(rebasing: value[..<firstPrefixLength]))
+      fingerprint.add(UnsafeRawBufferPointer(rebasing: value[prefixLength...]))
+    } else {
+      fingerprint.add(value)
+    }
+    return fingerprint.value
   }
 
   private static func parse(_ key: UnsafeRawBufferPointer) -> Key? {
@@ -66,11 +107,15 @@ public struct StateWriter {
   let partition: Int32
   let nextOffset: Offset
   let kind: StateKind
+  /// Learns of every record but the position, which tells of them.
+  let ledger: StateLedger
+  var source = TopicMark()
+  var output: StateProof.Output?
   /// Scratch space, reused between records.
   let key: ByteBuffer
   let value: ByteBuffer
 
-  /// Writes one record; `payload` appends the processor's part.
+  /// Writes one record; `payload` appends the processor's part. The position comes last: it tells of the others.
   public func put(_ recordKey: StateRecord.Key, payload: (ByteBuffer) -> Void) throws(PipelineError) {
     key.removeAll()
     StateRecord.append(recordKey, to: key)
@@ -78,11 +123,25 @@ public struct StateWriter {
     value.append(StateRecord.format)
     value.append(kind.rawValue)
     value.append(littleEndian: nextOffset)
+    value.append(littleEndian: UInt64(0))
+    if recordKey == .position { proof.append(to: value) }
     payload(value)
+    let checksum = StateRecord.checksum(key.bytes, value.bytes, format: StateRecord.format)
+    value.overwrite(littleEndian: checksum, at: 10)
+    ledger.note(partition, recordKey, checksum: checksum)
     do {
       try transaction.putState(partition: partition, key: key.bytes, value: value.bytes)
     } catch {
       throw .broker(error)
     }
+  }
+
+  private var proof: StateProof {
+    var proof = StateProof()
+    proof.records = ledger.count(partition)
+    proof.checksums = ledger.sum(partition)
+    proof.source = source
+    proof.output = output
+    return proof
   }
 }

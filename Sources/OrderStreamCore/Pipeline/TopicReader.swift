@@ -4,10 +4,15 @@ final class TopicReader {
   /// A range that begins at most this far ahead is reached by reading on.
   private static let skipLimit: Offset = 50_000
 
+  /// How long one poll waits, and after how many that brought nothing a wait is told of: about a second.
+  private static let pollTimeout = Duration.milliseconds(100)
+  private static let quietPolls = 10
+
+  private let topic: String
   private let consumer: any Consumer
   private let batch = RecordBatch()
   private let stop: StopFlag
-  /// Hears once of each partition in which an open transaction hides records.
+  /// Hears once of each partition in which an open transaction has hidden records for about a second.
   private let waits: (PipelineWait) -> Void
   private var reported: Set<Int32> = []
   private var partition: Int32?
@@ -17,10 +22,15 @@ final class TopicReader {
   private var index = 0
   /// Where the partition ended behind the records of `batch`; passed once they are handed out.
   private var reachedEnd: Offset?
+  /// The end that was passed last, to tell a partition that ends from one that is slow.
+  private var passedEnd: Offset?
+  /// Polls since something came last.
+  private var emptyPolls = 0
 
   init(
     topic: String, broker: any Broker, stop: StopFlag, waits: @escaping (PipelineWait) -> Void
   ) throws(BrokerError) {
+    self.topic = topic
     self.stop = stop
     self.waits = waits
     consumer = try broker.consumer(ConsumerOptions(topic: topic, membership: .none))
@@ -56,6 +66,8 @@ final class TopicReader {
     batch.removeAll()
     index = 0
     reachedEnd = nil
+    passedEnd = nil
+    emptyPolls = 0
     self.partition = partition
     position = offset
     try consumer.assign([PartitionOffset(partition: partition, offset: offset)])
@@ -66,12 +78,17 @@ final class TopicReader {
     if let end = reachedEnd {
       reachedEnd = nil
       position = max(position, end)
+      passedEnd = position
       if position >= bound { return }
     }
-    _ = try consumer.poll(into: batch, timeout: .milliseconds(100))
+    _ = try consumer.poll(into: batch, timeout: Self.pollTimeout)
     index = 0
+    emptyPolls = batch.isEmpty && batch.ends.isEmpty ? emptyPolls + 1 : 0
+    // What ends below the bound and does not go on is hidden.
+    if emptyPolls == Self.quietPolls, passedEnd == position, reported.insert(partition).inserted {
+      waits(.openTransaction(TopicPartition(topic: topic, partition: partition), position))
+    }
     guard let end = batch.ends.last(where: { $0.partition == partition }) else { return }
-    if end.offset < bound, reported.insert(partition).inserted { waits(.openTransactions([partition])) }
     // Records of the same poll lie below the end and are handed out first.
     reachedEnd = end.offset
   }

@@ -4,17 +4,29 @@ public struct AuditReport: Report {
   public var topic: String
   public var outputTopic: String
   public var findings: AuditFindings
-  /// `false` when a signal cut the audit short: the counts are those so far.
-  public var isComplete: Bool
+  /// Of an audit that was cut short the counts are those so far, and the unit is the records that were read.
+  public var completion: Completion
+  /// The group whose uncommitted items are pending; `nil` when all must be there.
+  public var group: String?
+  /// The command that commits what is pending, where pending makes the run "not finished"; `nil` where it is normal.
+  public var finishingCommand: String?
 
-  public init(topic: String, outputTopic: String, findings: AuditFindings, isComplete: Bool = true) {
-    self.isComplete = isComplete
+  public init(
+    topic: String, outputTopic: String, findings: AuditFindings, completion: Completion = .whole,
+    group: String? = nil, finishingCommand: String? = nil
+  ) {
+    self.completion = completion
+    self.group = group
+    self.finishingCommand = finishingCommand
     self.topic = topic
     self.outputTopic = outputTopic
     self.findings = findings
   }
 
-  public func appendText(to text: ByteBuffer) {
+  /// No violation, but the group has not done its part yet.
+  public var isUnfinished: Bool { finishingCommand != nil && findings.pending > 0 }
+
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
     TextRows.append("Orders", findings.orders, to: text)
     TextRows.append("Items", findings.items, to: text)
@@ -28,17 +40,32 @@ public struct AuditReport: Report {
     TextRows.append("Pending", findings.pending, to: text)
     TextRows.append("Other sources", findings.other, to: text)
     TextRows.append("Unverifiable", findings.unverifiable, to: text)
-    TextRows.append("Result", result, to: text)
+    if completion.isWhole { TextRows.append("Result", result, to: text) }
     for violation in findings.violations {
       let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
       text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\n")
       text.append("    expected \(violation.expected)\n    found    \(violation.found)\n")
     }
+    appendCuts(to: text)
   }
+
+  /// Says of each list that names only the first ones how many there are.
+  private func appendCuts(to text: ByteBuffer) {
+    let cut = AuditFindings.Verdict.allCases.filter { findings.count($0) > AuditFindings.violationLimit }
+    if !cut.isEmpty { text.append(UInt8(ascii: "\n")) }
+    for verdict in cut {
+      text.append("  \(verdict.rawValue): \(AuditFindings.violationLimit) of \(findings.count(verdict)) shown\n")
+    }
+  }
+
+  public var consequence: String? { findings.isClean ? "nothing is proved" : "VIOLATED" }
 
   private var result: String {
     if !findings.isClean { return "VIOLATED" }
-    if !isComplete { return "cut short: nothing is proved" }
+    if isUnfinished, let group, let finishingCommand {
+      let backlog = "\(findings.pending) items of \(findings.pendingOrders) orders"
+      return "not finished: \(backlog) wait behind the group \(group); run \(finishingCommand)"
+    }
     if findings.unverifiable > 0 { return "no violation, but \(findings.unverifiable) items cannot be verified" }
     if findings.pending > 0 { return "no violation; \(findings.pending) items are not committed yet" }
     return "exactly once: every item has its one event"
@@ -47,13 +74,14 @@ public struct AuditReport: Report {
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("output_topic", outputTopic)
-    json.member("complete", isComplete)
     json.member("orders", findings.orders)
     json.member("items", findings.items)
     json.member("inventory_events", findings.inventoryEvents)
     json.member("rejected", findings.rejected)
     for verdict in AuditFindings.Verdict.allCases { json.member(verdict.rawValue, findings.count(verdict)) }
     json.member("pending", findings.pending)
+    json.member("pending_orders", findings.pendingOrders)
+    json.member("group", group)
     json.member("other", findings.other)
     json.member("unverifiable", findings.unverifiable)
     json.key("violations")

@@ -5,14 +5,19 @@ public struct InventoryReport: Report {
   public var counts: InventoryProjection.Counts
   /// Orders that were removed before the group read them, accepted with `--accept-loss`.
   public var lostRecords: Int64
+  /// In records of the source topic.
+  public var completion: Completion
 
-  public init(outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64) {
+  public init(
+    outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64, completion: Completion = .whole
+  ) {
+    self.completion = completion
     self.outputTopic = outputTopic
     self.counts = counts
     self.lostRecords = lostRecords
   }
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Inventory events on \(outputTopic)", to: text)
     TextRows.append("Orders", counts.orders, to: text)
     TextRows.append("Items", counts.items, to: text)

@@ -7,8 +7,13 @@ public struct MetricsReport: Report {
   public let processed: Int64
   /// Records that were removed before the group read them, accepted with `--accept-loss`; only in the document.
   public let lostRecords: Int64
+  /// In records of this run.
+  public let completion: Completion
 
-  public init(_ summary: MetricsSummary, processed: Int64, lostRecords: Int64 = 0) {
+  public init(
+    _ summary: MetricsSummary, processed: Int64, lostRecords: Int64 = 0, completion: Completion = .whole
+  ) {
+    self.completion = completion
     self.summary = summary
     self.processed = processed
     self.lostRecords = lostRecords
@@ -18,10 +23,12 @@ public struct MetricsReport: Report {
   private static let ordersWidth = 8
   private static let failedWidth = 6
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     appendSummary(to: text)
     text.append("\nOrders by minute (UTC)\n" as StaticString)
     appendMinutes(to: text)
+    // The last line is no minute.
+    if completion.cutShort != nil { text.append("\n" as StaticString) }
   }
 
   /// The totals without the minutes, for a live view.

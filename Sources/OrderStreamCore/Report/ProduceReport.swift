@@ -1,8 +1,9 @@
-/// What `produce` did. `requested = acknowledged + failedDeliveries + rejected`.
+/// What `produce` did. `requested = acknowledged + failedDeliveries + rejected`, and after a signal those that were not
+/// taken up.
 public struct ProduceReport: Report {
   public let command: StaticString = "produce"
   public var topic: String
-  /// Events taken up: all that were asked for, unless a signal cut the run short.
+  /// Events that were asked for; of `--input` the lines that are not blank, as far as they could be counted.
   public var requested: Int64 = 0
   public var deliveries: DeliveryCounts
   /// Events sent whose `status` is `failed`.
@@ -14,6 +15,8 @@ public struct ProduceReport: Report {
   public var firstOrder: Int64?
   /// First record sent to last acknowledgement.
   public var activeMilliseconds: Int64 = 0
+  /// In acknowledged events.
+  public var completion = Completion.whole
 
   public init(topic: String, deliveries: DeliveryCounts) {
     self.topic = topic
@@ -23,7 +26,7 @@ public struct ProduceReport: Report {
   /// Acknowledged events a second over the active time; 0 when nothing was acknowledged.
   public var eventsPerSecond: Int64 { deliveries.acknowledged * 1000 / max(1, activeMilliseconds) }
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Produced to \(topic)", to: text)
     TextRows.append("Requested", requested, to: text)
     TextRows.append("Acknowledged", deliveries.acknowledged, to: text)

@@ -1,4 +1,6 @@
-/// Prints one record as one JSON document on one line: what `tail` shows.
+/// Prints one record as one JSON document on one line: what `tail` shows. Bytes that are no text are base64, and
+/// said to be: of a key by `key_encoding` (`text`, `base64`, null without a key), of a header's value by a third element,
+/// `"base64"`, which others do not have.
 public struct RecordLine {
   private let topic: String
   private let decoder = OrderDecoder()
@@ -15,19 +17,32 @@ public struct RecordLine {
     json.member("offset", record.offset)
     json.member("timestamp_ms", record.timestampMs)
     json.key("key")
-    if let key = record.key { json.string(key) } else { json.null() }
+    let keyIsText = record.key.map { appendBytes($0, to: &json) }
+    if keyIsText == nil { json.null() }
+    json.member("key_encoding", keyIsText.map { $0 ? "text" : "base64" })
     json.key("headers")
     json.beginArray()
     for header in record.headers {
       json.beginArray()
       json.string(header.name)
-      if let value = header.value { json.string(value) } else { json.null() }
+      if let value = header.value {
+        if !appendBytes(value, to: &json) { json.string("base64") }
+      } else {
+        json.null()
+      }
       json.endArray()
     }
     json.endArray()
     json.key("value")
     appendValue(record.value, to: &json)
     json.endObject()
+  }
+
+  /// Bytes of a key or a header as they are where they are text, else as base64; returns whether they are text.
+  private func appendBytes(_ bytes: UnsafeRawBufferPointer, to json: inout JSONWriter) -> Bool {
+    let isText = UTF8Text.isValid(bytes)
+    if isText { json.string(bytes) } else { json.string(Base64.encode(bytes)) }
+    return isText
   }
 
   /// The value in the plainest form that keeps it whole, and how it is encoded.

@@ -4,6 +4,7 @@ public struct ReplayPlan: Report {
   public let command: StaticString = "replay"
   public var topic: String
   public var group: String
+  public var completion: Completion { .whole }
 
   public init(topic: String, group: String) {
     self.topic = topic
@@ -15,7 +16,7 @@ public struct ReplayPlan: Report {
       + "add --execute to do it"
   }
 
-  public func appendText(to text: ByteBuffer) { text.append(plan + "\n") }
+  public func appendBody(to text: ByteBuffer) { text.append(plan + "\n") }
 
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)

@@ -9,6 +9,7 @@ public struct ReplayReport: Report {
   /// Records that disappeared from the log and explain a difference; empty when none did.
   public var goneRanges: [String]
   public let difference: LineDifference?
+  public var completion: Completion { .whole }
 
   public init(
     topic: String, initial: MetricsSummary, replay: MetricsSummary, initialFile: String, replayFile: String,
@@ -31,7 +32,7 @@ public struct ReplayReport: Report {
     return String(decoding: buffer.bytes, as: UTF8.self)
   }
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Replay of \(topic)", to: text)
     TextRows.append("Orders, first pass", initial.totalOrders, to: text)
     TextRows.append("Orders, replay", replay.totalOrders, to: text)
@@ -41,22 +42,27 @@ public struct ReplayReport: Report {
     for range in goneRanges { TextRows.append("Records gone", range, to: text) }
   }
 
-  /// The document of a replay that a signal cut short: the keys of a replay, with what is there.
+  /// The document of a replay that was cut short: the keys of a replay, with what is there.
   public struct CutShort: Report {
     public let command: StaticString = "replay"
     public var topic: String
     /// `nil` when not even the first pass was done.
     public var initial: MetricsSummary?
+    /// In records of the pass that was cut short.
+    public var completion: Completion
+    public var consequence: String? {
+      initial == nil ? "the first pass is not done" : "the second pass is not done, and nothing was compared"
+    }
 
-    public init(topic: String, initial: MetricsSummary?) {
+    public init(topic: String, initial: MetricsSummary?, completion: Completion) {
+      self.completion = completion
       self.topic = topic
       self.initial = initial
     }
 
-    public func appendText(to text: ByteBuffer) {
+    public func appendBody(to text: ByteBuffer) {
       TextRows.append(title: "Replay of \(topic)", to: text)
       if let initial { TextRows.append("Orders, first pass", initial.totalOrders, to: text) }
-      TextRows.append("Result", "cut short: nothing was compared", to: text)
     }
 
     public func appendMembers(to json: inout JSONWriter) {

@@ -3,11 +3,28 @@ public protocol Report {
   /// The command's name, as in `orderstream.<command>/1`.
   var command: StaticString { get }
 
-  /// Appends the text for people, whole lines.
-  func appendText(to text: ByteBuffer)
+  /// Whether the run met its own stop condition: `complete` in the document, and the last line of the text if not.
+  var completion: Completion { get }
+
+  /// What it means for the claim of the command that it was cut short; ends the last line of the text.
+  var consequence: String? { get }
+
+  /// Appends the text for people, whole lines, up to what `completion` adds.
+  func appendBody(to text: ByteBuffer)
 
   /// Appends the members of the JSON document that are the command's own; the object is open.
   func appendMembers(to json: inout JSONWriter)
+}
+
+extension Report {
+  public var consequence: String? { nil }
+
+  /// Appends the text for people: the body, and after a run that was cut short the line that says so.
+  public func appendText(to text: ByteBuffer) {
+    appendBody(to: text)
+    guard let cut = completion.cutShort else { return }
+    TextRows.append("Result", cut.text + (consequence.map { ": \($0)" } ?? ""), to: text)
+  }
 }
 
 /// The frame that all JSON documents share.
@@ -33,6 +50,7 @@ public struct ReportFrame: Sendable {
     json.string("orderstream.\(report.command)/1")
     json.key("broker")
     json.string(broker)
+    json.member("complete", report.completion.isWhole)
     json.key("elapsed_ms")
     json.integer(elapsedMilliseconds)
     if let activeMilliseconds {

@@ -27,6 +27,7 @@ public struct StatusReport: Report {
   public var groups: [Group]
   /// Why there may be more groups than these; `nil` when these are all.
   public var groupsFailure: BrokerError?
+  public var completion: Completion { .whole }
 
   public init(broker: String, topics: [Topic], groups: [Group], groupsFailure: BrokerError? = nil) {
     self.broker = broker
@@ -37,7 +38,7 @@ public struct StatusReport: Report {
 
   // MARK: - Text
 
-  public func appendText(to text: ByteBuffer) {
+  public func appendBody(to text: ByteBuffer) {
     TextRows.append(title: "Topics on \(broker)", to: text)
     if topics.isEmpty { text.append("  none\n" as StaticString) }
     for topic in topics {

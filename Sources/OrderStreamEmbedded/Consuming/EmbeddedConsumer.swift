@@ -5,6 +5,8 @@ import OrderStreamCore
 final class EmbeddedConsumer: Consumer {
   /// How often a waiting reader looks whether somebody has committed.
   private static let step = Duration.milliseconds(5)
+  /// No other program commits to the log, and its members have no identity that outlives them.
+  private static let committer = "orderstream"
   /// A read of fewer records is not worth a thread.
   private static let longRead = 2000
 
@@ -23,6 +25,8 @@ final class EmbeddedConsumer: Consumer {
   /// Without another connection everything is read here.
   private var canReadAhead = true
   private var isClosed = false
+  /// The group has state of an earlier topic of this name, which the next commit of state replaces.
+  private(set) var hasEarlierState = false
 
   init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
     self.connection = connection
@@ -83,21 +87,24 @@ final class EmbeddedConsumer: Consumer {
     try member?.unassign()
   }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let group = groupID
     return try read(partitions) { database, row in
       try CommittedOffsets.get(database, group: group, partition: row, topic: topic.name)
+        .map { CommittedOffset($0, committer: Self.committer) }
     }
   }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     let group = groupID
     _ = try read(partitions) { database, row in
       try StateRecords.each(database, group: group, partition: row, topic: topic.name) { key, value in
-        body(row.number, key, value)
+        body(StoredState(partition: row.number, key: key, value: value, origin: .thisTopic))
+      }
+      try StateRecords.eachOfEarlierTopic(database, group: group, topic: topic.name) { found in
+        guard found.partition == row.number else { return }
+        hasEarlierState = true
+        body(found)
       }
     }
   }

@@ -27,6 +27,7 @@ final class EmbeddedTransaction: Transaction {
   private static let largestBytes = 256 << 20
 
   private let connection: LogConnection
+  private let consumer: EmbeddedConsumer
   private let member: GroupMember
   // Touched for every record, by nothing that calls back (docs/performance.md).
   @exclusivity(unchecked) private var outputs: [Output]
@@ -42,6 +43,7 @@ final class EmbeddedTransaction: Transaction {
   init(_ connection: LogConnection, _ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
     guard let member = consumer.member else { preconditionFailure("a transaction needs a consumer with a group") }
     self.connection = connection
+    self.consumer = consumer
     self.member = member
     self.outputs = try connection.read("cannot open the outputs") { database in
       try outputs.map { Output(try TopicRow.get(database, name: $0)) }
@@ -85,7 +87,7 @@ final class EmbeddedTransaction: Transaction {
     precondition(commit == nil, "one commit at a time")
     let identity = member.identity
     let handed = Handed(transaction: self)
-    commit = BackgroundThread(endsByItself: true) {
+    commit = BackgroundThread.endingByItself {
       Result { () throws(BrokerError) in try handed.transaction.write(offsets, as: identity) }
     }
   }
@@ -101,11 +103,13 @@ final class EmbeddedTransaction: Transaction {
 
   private func write(_ offsets: [PartitionOffset], as identity: GroupMember.Identity) throws(BrokerError) {
     let group = member.store.group.id
+    let topic = consumer.hasEarlierState ? consumer.topic.name : nil
     try connection.write("cannot commit to the group \(member.store.group.name)") { scope in
       let rows = try owned(scope, offsets, by: identity)
       for output in outputs where !output.chunks.isEmpty {
         try BatchAppender.append(output.chunks, topic: output.topic.name, id: output.topic.id, scope)
       }
+      if let topic, !state.isEmpty { try StateRecords.forgetEarlierTopic(scope, group: group, topic: topic) }
       for (key, value) in state {
         try key.key.withUnsafeBytes { keyBytes in
           guard let value else {

@@ -28,7 +28,7 @@ final class ReadAhead {
     batch.removeAll()
     batch.recordLimit = recordLimit
     let handed = Handed(reader: self)
-    task = BackgroundThread(endsByItself: true) { handed.reader.read(positions, firstTurn: firstTurn) }
+    task = BackgroundThread.endingByItself { handed.reader.read(positions, firstTurn: firstTurn) }
   }
 
   /// Exchanges the contents of `batch` with what was read; `nil` when nothing was, or not for a batch of these limits.

@@ -196,7 +196,7 @@ final class GroupMember {
     let file = try MemberFile(creating: id, in: connection.directory)
     self.file = file
     Failpoint.reach("group/file-made")
-    heartbeat = Heartbeat(file, log: connection.log)
+    heartbeat = try Heartbeat(file, log: connection.log)
   }
 
   private func reap(_ state: inout GroupState) -> Bool {

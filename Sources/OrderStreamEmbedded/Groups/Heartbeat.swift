@@ -1,5 +1,5 @@
-import Foundation
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Renews a member's lease from a thread of its own, for as long as the process runs, however long the member works on
 /// one batch.
@@ -13,12 +13,16 @@ final class Heartbeat: @unchecked Sendable {
   private var file: MemberFile?
   private let log: any LogSink
 
-  init(_ file: MemberFile, log: any LogSink) {
+  /// - Throws: `busy` when there is no thread for it.
+  init(_ file: MemberFile, log: any LogSink) throws(BrokerError) {
     self.file = file
     self.log = log
-    let thread = Thread { [self] in run() }
-    thread.name = "log-heartbeat"
-    thread.start()
+    do { _ = try BackgroundThread { [self] in run() } } catch {
+      // Nobody waits for a thread that never began.
+      self.file = nil
+      throw BrokerError(
+        .io, "cannot join the group", why: error.description, remedy: NoRoomForThread.remedy, recovery: .fatal)
+    }
   }
 
   /// Returns when nothing renews the lease any more. Idempotent.

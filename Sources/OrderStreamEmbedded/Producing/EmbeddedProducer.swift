@@ -1,5 +1,5 @@
-import Foundation
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Sends records to one topic of the log: the caller's thread fills a queue, a thread of its own writes and commits.
 /// A record counts as acknowledged after the commit that made it durable, never before.
@@ -14,9 +14,13 @@ final class EmbeddedProducer: Producer {
     partitionCount = topic.partitionCount
     queue = ProducerQueue(partitionCount: topic.partitionCount, limits: ProducerLimits(pace))
     let writer = ProducerWriter(connection, topic: topic, queue: queue)
-    let thread = Thread { writer.run() }
-    thread.name = "log-writer"
-    thread.start()
+    do { _ = try BackgroundThread { writer.run() } } catch {
+      connection.close()
+      // Nobody waits for a writer that never began.
+      isClosed = true
+      throw BrokerError(
+        .io, "cannot produce to \(name)", why: error.description, remedy: NoRoomForThread.remedy, recovery: .fatal)
+    }
   }
 
   deinit { close() }

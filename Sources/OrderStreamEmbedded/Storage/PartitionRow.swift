@@ -9,6 +9,9 @@ struct PartitionRow {
   var low: Offset = 0
   var high: Offset = 0
 
+  /// Stands for no partition: rows begin at 1.
+  static let none = PartitionRow(id: 0, topic: 0, number: 0)
+
   private static let columns = "id, topic, number, low, high, crc"
 
   private var seal: RowSeal {

@@ -52,7 +52,7 @@ struct GroupLook {
 
   private func brokersAnswer(_ timeout: Duration) -> Answer {
     // Descriptions come with a call that forgets which brokers have failed; another one tells.
-    let listing = BackgroundThread(endsByItself: true) { [client = context.lookup] in
+    let listing = BackgroundThread.endingByItself { [client = context.lookup] in
       Swift.Result { () throws(NativeError) in try client.consumerGroupNames(timeout) }
     }
     let described = context.lookup.askForGroups(name, timeout)
@@ -87,7 +87,7 @@ struct GroupLook {
   ) -> GroupDescription? {
     var description: GroupDescription
     if let group = found.groups[name] {
-      description = Self.description(group)
+      description = self.description(group)
       description.membersFailure = Self.failure(of: group, context.errors)
       if !description.membersKnown {
         description.state = GroupDescription.unknownState
@@ -107,8 +107,9 @@ struct GroupLook {
     case .failure(let error):
       if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { break }
       // The code says it; the text names the steps of the client library.
-      description.committedFailure = Self.mapped(
-        NativeError(error.code), "cannot read the committed offsets of \(name)", group: name, context.errors)
+      description.committedFailure = context.errors.map(
+        NativeError(error.code), "cannot read the committed offsets of \(name)",
+        needs: AccessRight(.describe, .group(name)))
     }
     let isThere = found.names.contains(name) || !description.committed.isEmpty || description.committedFailure != nil
     return isThere ? description : nil
@@ -126,25 +127,18 @@ struct GroupLook {
       return BrokerError(
         .unsupported, what, why: "it uses a group protocol that librdkafka \(version) does not describe",
         recovery: .none)
-    default: return mapped(NativeError(group.error), what, group: group.name, errors)
+    default: return errors.map(NativeError(group.error), what, needs: AccessRight(.describe, .group(group.name)))
     }
   }
 
-  private static func mapped(_ error: NativeError, _ what: String, group: String, _ errors: KafkaErrors) -> BrokerError
-  {
-    var mapped = errors.map(error, what)
-    if mapped.code == .unauthorized {
-      mapped.remedy = "ask for the right to DESCRIBE the group \(group), or use another user"
-    }
-    return mapped
-  }
-
-  private static func description(_ group: NativeGroup) -> GroupDescription {
+  private func description(_ group: NativeGroup) -> GroupDescription {
     let isConsumer = group.protocolType == "consumer"
     let members = group.members.map { member in
       GroupDescription.Member(
         id: member.id, host: member.host,
-        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [])
+        partitions: isConsumer ? GroupAssignment(member.assignment).partitions : [],
+        isOfThisProgram: isConsumer
+          && [context.factory.clientID, context.factory.effectiveClientID].contains(member.clientID))
     }
     return GroupDescription(
       group: group.name, state: group.state, members: members.sorted { $0.id < $1.id }, committed: [:])

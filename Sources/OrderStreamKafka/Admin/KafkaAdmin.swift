@@ -16,7 +16,11 @@ final class KafkaAdmin: Admin {
   }
 
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
-    if let name { return try context.describe(name).map { [Self.description($0)] } ?? [] }
+    if let name {
+      guard var found = try context.describe(name).map(Self.description) else { return [] }
+      found.id = context.lookup.topicID(name, .seconds(5))
+      return [found]
+    }
     let all = try context.ask("cannot list topics") { timeout throws(NativeError) in
       try context.lookup.metadata(nil, timeout)
     }
@@ -61,6 +65,10 @@ final class KafkaAdmin: Admin {
     try GroupLook(context: context, name: name).listing(within: limit)
   }
 
+  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    try StateReader(group: group, context: context).readAll(body)
+  }
+
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
     case .createTopic(let name, let partitions, let replicationFactor):
@@ -83,7 +91,9 @@ final class KafkaAdmin: Admin {
   private func deleteGroup(_ group: String) throws(BrokerError) {
     do { try context.lookup.deleteGroup(group, TopicSteps.changeLimit) } catch {
       if error.code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND {
-        throw context.errors.map(error, "cannot delete the group \(group)", recovery: BrokerError.Recovery.none)
+        throw context.errors.map(
+          error, "cannot delete the group \(group)", needs: AccessRight(.delete, .group(group)),
+          recovery: BrokerError.Recovery.none)
       }
     }
     let stateTopic = KafkaWords.stateTopic(of: group)
@@ -95,7 +105,8 @@ final class KafkaAdmin: Admin {
     list.add(partition.topic, partition.partition, offset: before)
     do { try context.lookup.deleteRecords(list, TopicSteps.changeLimit) } catch {
       throw context.errors.map(
-        error, "cannot delete records of \(partition)@…\(before)", recovery: BrokerError.Recovery.none)
+        error, "cannot delete records of \(partition)@…\(before)",
+        needs: AccessRight(.delete, .topic(partition.topic)), recovery: BrokerError.Recovery.none)
     }
   }
 

@@ -64,7 +64,7 @@ struct PartitionLooks: Sendable {
       return ask(leader, partitions, until: deadline)
     }
     let threads = byLeader.map { leader, partitions in
-      (leader, partitions, BackgroundThread(endsByItself: true) { ask(leader, partitions, until: deadline) })
+      (leader, partitions, BackgroundThread.endingByItself { ask(leader, partitions, until: deadline) })
     }
     var looks: [TopicPartition: PartitionLook] = [:]
     for (leader, partitions, thread) in threads {

@@ -1,5 +1,6 @@
 import CRdKafka
 import OrderStreamCore
+import OrderStreamThreads
 
 /// Makes clients of one cluster with the user's properties.
 struct ClientFactory: Sendable {
@@ -8,6 +9,9 @@ struct ClientFactory: Sendable {
   let properties: [(key: String, value: String)]
   let redactor: Redactor
   let log: any LogSink
+
+  /// What brokers know the clients of this run by; the user's property wins.
+  var effectiveClientID: String { properties.last { $0.key == "client.id" }?.value ?? clientID }
 
   /// - Throws: `configuration` with librdkafka's own words for a property or value that it refuses.
   func client(_ profile: ClientProfile) throws(BrokerError) -> NativeClient {
@@ -35,6 +39,11 @@ struct ClientFactory: Sendable {
   }
 
   private func refused(_ refusal: NativeConfiguration.Refusal) -> BrokerError {
+    if refusal.isLackOfThreads {
+      return BrokerError(
+        .io, "cannot make a client", why: redactor.redact(refusal.reason), remedy: NoRoomForThread.remedy,
+        recovery: .fatal)
+    }
     let what =
       refusal.property.isEmpty ? "cannot use these properties" : "cannot set the property \(refusal.property)"
     return BrokerError(

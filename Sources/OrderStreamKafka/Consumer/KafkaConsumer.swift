@@ -71,7 +71,7 @@ final class KafkaConsumer: Consumer {
       }
     }
     return RecordSource(
-      client, topic: options.topic, hasGroup: options.group != nil, context: context,
+      client, topic: options.topic, group: options.group, context: context,
       readsHeaders: options.readsHeaders)
   }
 
@@ -121,7 +121,8 @@ final class KafkaConsumer: Consumer {
       unanswered = .lost
       return .lost
     }
-    guard clientsInARow < Self.clientLimit, !isTakenByAnother() else {
+    let mayJoin = context.outages.limit == .none || clientsInARow < Self.clientLimit
+    guard mayJoin, !isTakenByAnother() else {
       failure.why = "another process has taken the place of this member (\(error.name))"
       failure.remedy = "let one process use an identity, or run again"
       throw failure
@@ -166,45 +167,48 @@ final class KafkaConsumer: Consumer {
     isLost = false
   }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] {
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let source = try openSource()
     let group = requireGroup()
     let what = "cannot read the committed offsets of \(group)"
     if partitions.isEmpty { return [] }
     var patience = Patience(
       "waiting for an open transaction of the group \(group) to end", limit: Self.openTransactionLimit, context)
+    let outage = OutageWait(context.outages, atLeast: Self.openTransactionLimit)
     while true {
       do {
         let list = PartitionList(
           topic: options.topic, partitions: partitions, offset: Offset(RD_KAFKA_OFFSET_INVALID))
         try source.client.committed(list, .seconds(1))
-        var offsets: [Offset?] = []
+        var offsets: [CommittedOffset?] = []
         for element in list.elements {
           try NativeError.check(element.error)
-          offsets.append(element.offset < 0 ? nil : element.offset)
+          offsets.append(
+            element.offset < 0
+              ? nil : CommittedOffset(element.offset, committer: CommitMark(element.metadata)?.identity))
         }
+        outage.answered()
         return offsets
       } catch {
         // Some brokers answer so for a group that nobody has used; others say that it has no offsets.
         if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return partitions.map { _ in nil } }
-        let mapped = context.errors.map(error, what)
-        guard mapped.isRetriable || mapped.code == .unreachable else { throw mapped }
-        try source.checkBrokers()
-        guard patience.goesOn(isSilent: source.isCutOff) else { throw mapped }
+        let isGroup = error.code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
+        let right = AccessRight(.describe, isGroup ? .group(group) : .topic(options.topic))
+        let mapped = context.errors.map(error, what, needs: right)
+        guard mapped.passesByItself else { throw mapped }
+        // What is busy answers, and is in somebody's way.
+        let goesOn = mapped.code == .busy ? patience.goesOn() : outage.goesOn(because: mapped)
+        guard goesOn else { throw mapped }
       }
     }
   }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     _ = try openSource()
-    let group = requireGroup()
-    let reader = state ?? StateReader(group: group, topic: options.topic, context: context)
+    let reader = state ?? StateReader(group: requireGroup(), context: context)
     state = reader
     // Records of an own transaction are not committed, and waiting for its end here would be waiting for ever.
-    try reader.read(partitions, waiting: transaction?.isOpen != true, body)
+    try reader.read(options.topic, partitions, waiting: transaction?.isOpen != true, body)
   }
 
   func close() {

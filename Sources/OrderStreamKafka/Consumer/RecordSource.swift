@@ -17,16 +17,18 @@ final class RecordSource {
   private static let silenceLimit = Duration.seconds(5)
   /// A caller that comes back after more than this has done something else.
   private static let pause = Duration.seconds(1)
-  /// How long nothing may come from a partition that has not ended, although brokers answer.
-  private static let progressLimit = Duration.seconds(60)
+  /// How long nothing may come from a partition that has not ended, although brokers answer, before that is an outage:
+  /// the partition has no leader, or its leader is not one of those that answer.
+  private static let progressLimit = Duration.seconds(10)
   /// How long a call waits inside librdkafka, so that deadlines and rebalances are looked at.
   private static let waitSlice = Duration.milliseconds(100)
-  /// How long no broker may be reachable before reading fails.
-  private static let brokersDownLimit = Duration.seconds(30)
+  /// How long reading waits at the least in an outage.
+  private static let leastOutage = Duration.seconds(30)
 
   let client: NativeClient
   let topic: String
-  private let hasGroup: Bool
+  /// `nil` when the client's group is only a name.
+  private let group: String?
   private let context: KafkaContext
   private let queue: NativeQueue
   // Those without a run-time check are touched for every record, by nothing that calls back (docs/performance.md).
@@ -37,7 +39,7 @@ final class RecordSource {
   @exclusivity(unchecked) private var isHeld = false
   /// Found behind records that still had to be handed over.
   private var heldError: BrokerError? { didSet { isHeld = heldError != nil } }
-  private var brokersDown: Deadline?
+  private var outage: OutageWait?
   private var lookAgain: Deadline?
   /// When something came last, or polling began after a pause.
   private var lastSign: Int64
@@ -45,22 +47,25 @@ final class RecordSource {
   /// Scratch space; `nil`: headers are left out.
   private let headers: ByteBuffer?
 
-  /// - Parameter hasGroup: Whether the client's group is more than a name.
+  /// - Parameter group: `nil` when the client's group is only a name.
   init(
-    _ client: NativeClient, topic: String, hasGroup: Bool, context: KafkaContext, readsHeaders: Bool = true
+    _ client: NativeClient, topic: String, group: String?, context: KafkaContext, readsHeaders: Bool = true
   ) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }
     self.client = client
     self.topic = topic
-    self.hasGroup = hasGroup
+    self.group = group
     self.queue = queue
     self.context = context
     headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
     lastSign = context.time.monotonicNanoseconds
     lastPoll = lastSign
   }
+
+  // Messages hold on to their client, which ends only when the last of them is gone.
+  deinit { buffer.removeAll() }
 
   /// Reads on from exactly these positions; whatever was fetched before is dropped.
   func assign(_ positions: [PartitionOffset]) throws(BrokerError) {
@@ -91,7 +96,10 @@ final class RecordSource {
     if start - lastPoll >= Self.pause.nanoseconds { lastSign = start }
     defer {
       lastPoll = context.time.monotonicNanoseconds
-      if !batch.isEmpty || !batch.ends.isEmpty { lastSign = lastPoll }
+      if !batch.isEmpty || !batch.ends.isEmpty {
+        lastSign = lastPoll
+        endOutage()
+      }
     }
     drain(into: batch)
     if batch.isEmpty && batch.ends.isEmpty && heldError == nil { try waitForOne(batch, timeout) }
@@ -152,34 +160,42 @@ final class RecordSource {
   /// Whether no broker can be reached now.
   var isCutOff: Bool { client.events.allBrokersDown }
 
-  /// Fails when no broker has been reachable for too long, or when nothing comes although one answers. librdkafka tells
-  /// of some brokers that are gone, and of none that is back.
+  /// Fails when no broker has been reachable for longer than this run waits, or when nothing comes although one answers.
+  /// librdkafka tells of some brokers that are gone, and of none that is back.
   func checkBrokers() throws(BrokerError) {
     let silence = Duration.nanoseconds(context.time.monotonicNanoseconds - lastSign)
-    guard isCutOff || silence >= Self.silenceLimit else {
-      brokersDown = nil
-      return
-    }
-    if silence >= Self.progressLimit && cursors.isAnyBehind && brokersDown == nil {
-      throw BrokerError(
-        .timedOut, "cannot read \(topic)", why: "nothing has come for \(silence.milliseconds) ms",
-        remedy: "look whether each partition has a leader", recovery: .fatal)
-    }
+    guard isCutOff || silence >= Self.silenceLimit else { return endOutage() }
     if let lookAgain, !lookAgain.hasPassed { return }
-    lookAgain = Deadline(isCutOff || brokersDown != nil ? .seconds(1) : Self.silenceLimit, context.time)
+    lookAgain = Deadline(isCutOff || outage != nil ? .seconds(1) : Self.silenceLimit, context.time)
+    guard let problem = problem(silence) else { return endOutage() }
+    let outage = outage ?? OutageWait(context.outages, atLeast: Self.leastOutage, noteAfter: .zero)
+    self.outage = outage
+    guard outage.goesOn(because: problem, pause: .zero) else {
+      // The caller ends by itself.
+      if context.outages.hasStopped { return }
+      throw problem
+    }
+  }
+
+  private func endOutage() {
+    context.outages.tellEnd()
+    guard let outage else { return }
+    self.outage = nil
+    outage.answered()
+  }
+
+  /// Why nothing comes, if there is a reason.
+  private func problem(_ silence: Duration) -> BrokerError? {
     do {
       try client.ping(.milliseconds(500))
-      client.events.clearBrokersDown()
-      if brokersDown != nil { context.note(.notice, "a broker at \(context.errors.brokers) answers again") }
-      brokersDown = nil
     } catch {
-      if let brokersDown {
-        guard brokersDown.hasPassed else { return }
-        throw context.errors.map(client.events.lastFailure ?? error, "cannot read \(topic)", recovery: .fatal)
-      }
-      brokersDown = Deadline(Self.brokersDownLimit, context.time)
-      context.note(.warning, "no broker at \(context.errors.brokers) answers; waiting")
+      return context.errors.map(client.events.lastFailure ?? error, "cannot read \(topic)", recovery: .fatal)
     }
+    client.events.clearBrokersDown()
+    guard cursors.isAnyBehind && silence >= Self.progressLimit else { return nil }
+    return BrokerError(
+      .timedOut, "cannot read \(topic)", why: "nothing has come for \(silence.milliseconds / 1000) s",
+      remedy: "look whether each partition has a leader", recovery: .fatal)
   }
 
   /// Moves messages into the batch until it is full or something must wait for the next poll.
@@ -228,15 +244,27 @@ final class RecordSource {
       // A broker in trouble; librdkafka asks again.
       context.note(.warning, "reading \(topic): \(error.text)")
       return nil
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED where !hasGroup: return nil
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED where group == nil: return nil
     case RD_KAFKA_RESP_ERR__FATAL:
       return context.errors.map(client.fatalError ?? error, "cannot read \(topic)", recovery: .fatal)
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
       guard cursors.isAssigned(message.partition) else { return nil }
       return gone(message.partition, error)
     default:
+      if error.code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, let group {
+        return context.errors.denied([AccessRight(.read, .group(group))], error, "cannot join the group \(group)")
+      }
+      if error.code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, (try? context.partitionCount(of: topic)) != nil {
+        // A broker that has restarted was not told of it yet.
+        return nil
+      }
+      if context.errors.map(error, "").passesByItself {
+        context.note(.info, "reading \(topic): \(error.text)")
+        return nil
+      }
       let place = message.partition >= 0 ? "\(topic)[\(message.partition)]" : topic
-      return context.errors.map(error, "cannot read \(place)", recovery: .fatal)
+      let right = AccessRight(.read, .topic(topic))
+      return context.errors.map(error, "cannot read \(place)", needs: right, recovery: .fatal)
     }
   }
 

@@ -6,42 +6,68 @@ import OrderStreamCore
 /// "Committed" means below the high watermark that was there when the reading began: an open transaction in front of it
 /// is waited for, because it may hold the last state of a partition that this member has just taken over.
 final class StateReader {
-  /// The latest records of one state partition: key → value.
+  private struct Stored {
+    var value: [UInt8]
+    var timestampMs: Int64
+  }
+
+  /// The latest records of one state partition, by key.
   private struct Partition {
     var position: Offset = 0
-    var records: [[UInt8]: [UInt8]] = [:]
+    var records: [[UInt8]: Stored] = [:]
   }
 
   private let group: String
-  private let topic: String
   private let stateTopic: String
   private let context: KafkaContext
   private var partitions: [Int32: Partition] = [:]
   private var source: RecordSource?
   private let batch = RecordBatch(recordLimit: 1000, byteLimit: 4 << 20)
 
-  init(group: String, topic: String, context: KafkaContext) {
+  init(group: String, context: KafkaContext) {
     self.group = group
-    self.topic = topic
     self.context = context
     stateTopic = KafkaWords.stateTopic(of: group)
   }
 
+  /// Visits the records of source partitions of one topic.
   /// - Parameter waiting: Whether open transactions in front of the high watermark are waited for.
   func read(
-    _ wanted: [Int32], waiting: Bool,
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+    _ topic: String, _ wanted: [Int32], waiting: Bool, _ body: (StoredState) -> Void
   ) throws(BrokerError) {
     guard let found = try context.describe(stateTopic) else { return }
     let there = wanted.filter { $0 < Int32(found.partitions.count) }
     try catchUp(there, waiting: waiting)
     for partition in there {
       let prefix = KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
-      for (key, value) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
-        key.withUnsafeBytes { keyBytes in
-          let own = UnsafeRawBufferPointer(rebasing: keyBytes[prefix.count...])
-          value.withUnsafeBytes { body(partition, own, $0) }
-        }
+      for (key, stored) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
+        Self.lend(key, from: prefix.count, stored, partition, body)
+      }
+    }
+  }
+
+  /// Visits the records of every topic that the group has state of.
+  func readAll(_ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+    guard let found = try context.describe(stateTopic) else { return }
+    let all = found.partitions.map(\.number)
+    try catchUp(all, waiting: false)
+    for partition in all {
+      for (key, stored) in partitions[partition]?.records ?? [:] {
+        guard let (topic, source, start) = KafkaWords.parseStateKey(key) else { continue }
+        Self.lend(key, from: start, stored, source) { body(topic, $0) }
+      }
+    }
+  }
+
+  private static func lend(
+    _ key: [UInt8], from start: Int, _ stored: Stored, _ partition: Int32, _ body: (StoredState) -> Void
+  ) {
+    key.withUnsafeBytes { key in
+      stored.value.withUnsafeBytes { value in
+        body(
+          StoredState(
+            partition: partition, key: UnsafeRawBufferPointer(rebasing: key[start...]), value: value,
+            timestampMs: stored.timestampMs))
       }
     }
   }
@@ -73,15 +99,30 @@ final class StateReader {
 
   private func follow(_ source: RecordSource, _ targets: [Int32: Offset]) throws(BrokerError) {
     var targets = targets
-    var patience = Patience(
-      "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context)
+    // At an end below its target; before that brokers are waited for, which is the source's business.
+    var hidden: Set<Int32> = []
+    var patience: Patience?
     while !targets.isEmpty {
       batch.removeAll()
       try source.fill(batch, timeout: .milliseconds(100))
-      for index in 0..<batch.count { apply(batch[index]) }
-      for end in batch.ends { partitions[end.partition]!.position = end.offset }
+      // Not beyond the target: it stands between transactions, and what comes behind it may be half of one.
+      for index in 0..<batch.count { apply(batch[index], below: targets[batch[index].partition] ?? 0) }
+      for end in batch.ends {
+        partitions[end.partition]!.position = max(partitions[end.partition]!.position, end.offset)
+        hidden.insert(end.partition)
+      }
       targets = targets.filter { partitions[$0.key]!.position < $0.value }
-      guard targets.isEmpty || patience.goesOn(pause: .zero) else {
+      if targets.isEmpty { return }
+      guard targets.keys.allSatisfy(hidden.contains) else {
+        if context.outages.hasStopped { throw context.stopped("cannot read the state of \(group)") }
+        continue
+      }
+      patience =
+        patience
+        ?? Patience(
+          "waiting for an open transaction on \(stateTopic) to end", limit: KafkaConsumer.openTransactionLimit, context
+        )
+      guard patience?.goesOn(pause: .zero) == true else {
         throw BrokerError(
           .timedOut, "cannot read the state of \(group)", why: "a transaction on \(stateTopic) stays open",
           remedy: "try again", recovery: .retry)
@@ -89,15 +130,21 @@ final class StateReader {
     }
   }
 
-  private func apply(_ record: RecordBatch.View) {
+  private func apply(_ record: RecordBatch.View, below target: Offset) {
+    guard record.offset < target else {
+      partitions[record.partition]!.position = max(partitions[record.partition]!.position, target)
+      return
+    }
     partitions[record.partition]!.position = record.offset.next
     guard let key = record.key else { return }
-    partitions[record.partition]!.records[Array(key)] = record.value.map { Array($0) }
+    partitions[record.partition]!.records[Array(key)] = record.value.map {
+      Stored(value: Array($0), timestampMs: record.timestampMs)
+    }
   }
 
   private func makeSource() throws(BrokerError) -> RecordSource {
     let client = try context.factory.client(.reader())
     _ = try? client.metadata(stateTopic, .seconds(5))
-    return RecordSource(client, topic: stateTopic, hasGroup: false, context: context)
+    return RecordSource(client, topic: stateTopic, group: nil, context: context)
   }
 }

@@ -17,6 +17,7 @@ final class ClientEvents: Sendable {
     var allBrokersDown = false
     var rebalance: Rebalance?
     var failedDelivery: NativeError?
+    var refusedTopics: Set<String> = []
   }
 
   private let log: any LogSink
@@ -33,6 +34,8 @@ final class ClientEvents: Sendable {
 
   /// Set once a broker has refused the credentials.
   var authenticationFailure: NativeError? { state.withLock { $0.authenticationFailure } }
+
+  func forgetRefusal() { state.withLock { $0.authenticationFailure = nil } }
 
   /// Whether no broker could be reached the last time that librdkafka looked; `clearBrokersDown` forgets it.
   var allBrokersDown: Bool { state.withLock { $0.allBrokersDown } }
@@ -56,6 +59,9 @@ final class ClientEvents: Sendable {
       return state.failedDelivery
     }
   }
+
+  /// Topics to which this client may not write, as far as brokers have said so.
+  var refusedTopics: Set<String> { state.withLock { $0.refusedTopics } }
 
   func warn(_ text: String) { log.log(.warning, redactor.redact(text)) }
 
@@ -99,7 +105,12 @@ final class ClientEvents: Sendable {
       _, message, opaque in
       guard let message, let opaque, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
       let error = NativeError(message.pointee.err)
-      ClientEvents.of(opaque).state.withLock { $0.failedDelivery = $0.failedDelivery ?? error }
+      let refused = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? message.pointee.rkt : nil
+      let topic = refused.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
+      ClientEvents.of(opaque).state.withLock { state in
+        state.failedDelivery = state.failedDelivery ?? error
+        if let topic { state.refusedTopics.insert(topic) }
+      }
     }
 
   private func record(_ rebalance: Rebalance) { state.withLock { $0.rebalance = rebalance } }
@@ -116,17 +127,24 @@ final class ClientEvents: Sendable {
   private func logged(_ level: Int32, facility: String, text: String) {
     // Every client is given all properties of the user; which of them it has no use for is no news.
     if facility == "CONFWARN" && text.contains("will be ignored by this") { return }
+    // Of a transaction librdkafka says nowhere else which topic was refused.
+    if facility == "ADDPARTS" && text.contains("Topic authorization failed") {
+      let parts = text.split(separator: "\"")
+      if parts.count >= 3 { state.withLock { _ = $0.refusedTopics.insert(String(parts[1])) } }
+    }
     // Every client of the process repeats what librdkafka thinks of the configuration.
     if facility == "CONFWARN" && !Self.isNews(text) { return }
     log.log(logLevel(level, facility: facility), redactor.redact("librdkafka: \(text)"))
   }
 
+  /// Facilities of librdkafka whose lines tell of something that nobody else tells of: configuration, a caller that does not
+  /// poll, brokers that break the protocol.
+  private static let warnings: Set<String> = ["CONFWARN", "MAXPOLL", "PROTOERR", "PROTOUFLOW", "BADMSG", "CLOSE"]
+
   private func logLevel(_ level: Int32, facility: String) -> LogLevel {
-    // A lost connection is retried and ends in an error of ours if it does not come back. Nothing that librdkafka says is
-    // an error of the run: those are thrown.
-    if facility == "FAIL" || facility == "ERROR" { return .info }
     switch level {
-    case ...4: return .warning
+    // What passes by itself is said as an outage, and what does not is thrown.
+    case ...4: return Self.warnings.contains(facility) ? .warning : .info
     case 5: return .notice
     case 6: return .info
     default: return .debug

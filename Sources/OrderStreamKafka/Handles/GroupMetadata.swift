@@ -17,6 +17,12 @@ final class GroupMetadata: @unchecked Sendable {
 
   /// −1 outside of a group's generation.
   var generation: Int32 {
+    let told = orderstream_rd_kafka_generation(pointer)
+    return told == Int32.min ? serializedGeneration : told
+  }
+
+  /// For versions of librdkafka that tell nobody but themselves.
+  private var serializedGeneration: Int32 {
     var bytes: UnsafeMutableRawPointer?
     var size = 0
     if let error = rd_kafka_consumer_group_metadata_write(pointer, &bytes, &size) {

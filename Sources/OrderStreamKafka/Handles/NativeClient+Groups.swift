@@ -88,7 +88,8 @@ extension NativeClient {
         start: member.member_assignment, count: member.member_assignment == nil ? 0 : Int(member.member_assignment_size)
       )
       return NativeGroup.Member(
-        id: text(member.member_id), host: text(member.client_host), assignment: Array(assignment))
+        id: text(member.member_id), host: text(member.client_host), clientID: text(member.client_id),
+        assignment: Array(assignment))
     }
     return NativeGroup(
       name: text(group.group), error: group.err, state: text(group.state), protocolType: text(group.protocol_type),

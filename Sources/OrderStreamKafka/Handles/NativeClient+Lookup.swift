@@ -64,4 +64,13 @@ extension NativeClient {
       return NativeTopicDescription(name: String(cString: topic.topic), error: topic.err, partitions: partitions)
     }
   }
+
+  /// What no other topic ever has, not even a later one of the same name; `nil` where librdkafka or the broker does not
+  /// tell.
+  func topicID(_ name: String, _ timeout: Duration) -> String? {
+    var id = [CChar](repeating: 0, count: 64)
+    orderstream_rd_kafka_topic_id(pointer, name, timeout.pollMilliseconds, &id, id.count)
+    let text = id.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    return text.isEmpty ? nil : text
+  }
 }

@@ -21,7 +21,7 @@ final class NativeClient: @unchecked Sendable {
 
   deinit {
     let address = UInt(bitPattern: pointer)
-    let thread = BackgroundThread(endsByItself: true) { [events] in
+    let thread = BackgroundThread.endingByItself { [events] in
       rd_kafka_destroy_flags(OpaquePointer(bitPattern: address), Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
       // librdkafka calls back until it is gone.
       withExtendedLifetime(events) {}

@@ -8,6 +8,8 @@ struct NativeConfiguration: ~Copyable {
   struct Refusal: Error {
     var property: String
     var reason: String
+    /// The system had no room for the client's threads; the configuration is fine.
+    var isLackOfThreads = false
   }
 
   init() {
@@ -40,7 +42,8 @@ struct NativeConfiguration: ~Copyable {
   consuming func makeClient(_ type: rd_kafka_type_t) throws(Refusal) -> OpaquePointer {
     var reason = [CChar](repeating: 0, count: 512)
     guard let client = rd_kafka_new(type, pointer, &reason, reason.count) else {
-      let refusal = Refusal(property: "", reason: Self.text(reason))
+      let isLackOfThreads = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+      let refusal = Refusal(property: "", reason: Self.text(reason), isLackOfThreads: isLackOfThreads)
       _ = consume self
       throw refusal
     }

@@ -5,6 +5,8 @@ struct NativeGroup {
   struct Member {
     var id: String
     var host: String
+    /// What its program calls itself.
+    var clientID: String
     /// In the format of `protocolType`.
     var assignment: [UInt8]
   }

@@ -1,6 +1,14 @@
 import CRdKafka
 import OrderStreamCore
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// Owns one `rd_kafka_topic_partition_list_t`.
 struct PartitionList: ~Copyable {
   let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
@@ -29,10 +37,23 @@ struct PartitionList: ~Copyable {
     rd_kafka_topic_partition_list_add(pointer, topic, partition).pointee.offset = offset
   }
 
+  /// Gives every element the same text, which a group's coordinator keeps beside a committed offset.
+  func setMetadata(_ text: String) {
+    for index in 0..<Int(pointer.pointee.cnt) {
+      let element = pointer.pointee.elems + index
+      free(element.pointee.metadata)
+      // librdkafka frees it with the list.
+      element.pointee.metadata = text.withCString { strdup($0).map(UnsafeMutableRawPointer.init) }
+      element.pointee.metadata_size = element.pointee.metadata == nil ? 0 : text.utf8.count
+    }
+  }
+
   struct Element {
     var topicPartition: TopicPartition
     var offset: Offset
     var error: rd_kafka_resp_err_t
+    /// What was committed beside the offset; empty when nothing was.
+    var metadata: [UInt8]
   }
 
   var elements: [Element] { Self.elements(of: UnsafePointer(pointer)) }
@@ -43,7 +64,8 @@ struct PartitionList: ~Copyable {
       let element = list.pointee.elems[index]
       return Element(
         topicPartition: TopicPartition(topic: String(cString: element.topic), partition: element.partition),
-        offset: element.offset, error: element.err)
+        offset: element.offset, error: element.err,
+        metadata: Array(UnsafeRawBufferPointer(start: element.metadata, count: element.metadata_size)))
     }
   }
 }

@@ -84,7 +84,7 @@ final class KafkaProducer: Producer {
     }
     if let failure = ledger.takeFailure() {
       throw context.errors.map(
-        failure, "cannot append to \(topic): \(ledger.counts.failed) records were not acknowledged")
+        failure, "cannot append to \(topic): \(ledger.counts.failed) records were not acknowledged", needs: right)
     }
   }
 
@@ -107,6 +107,9 @@ final class KafkaProducer: Producer {
     link?.client.raiseFatalError(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, reason: "raised by a test")
   }
 
+  /// An idempotent producer needs a right of the cluster's too, which this one implies.
+  private var right: AccessRight { AccessRight(.write, .topic(topic)) }
+
   private func openLink() throws(BrokerError) -> ProducerLink {
     if let link { return link }
     throw BrokerError(.deliveryFailed, "cannot append to \(topic)", why: "the producer is closed")
@@ -123,6 +126,11 @@ final class KafkaProducer: Producer {
   private func replaceLink() throws(BrokerError) {
     let old = try openLink()
     let reason = old.client.fatalError ?? NativeError(RD_KAFKA_RESP_ERR__FATAL)
+    let refusal = context.errors.map(reason, "cannot append to \(topic)", needs: right)
+    if refusal.code == .unauthorized {
+      close()
+      throw refusal
+    }
     guard linkCount < Self.linkLimit else {
       close()
       throw context.errors.map(reason, "cannot append to \(topic) after \(linkCount) producers have failed")

@@ -26,8 +26,9 @@ final class ReportPump: Sendable {
     queue = NativeQueue.main(of: client)
   }
 
+  /// Without a thread of its own what the sender serves is all that is served.
   func start() {
-    let started = BackgroundThread { [self] in
+    let started = try? BackgroundThread { [self] in
       while !stopped.load(ordering: .acquiring) {
         serve(Self.pollInterval)
         serveReady()

@@ -13,4 +13,13 @@ enum KafkaWords {
 
   /// What the keys of a source partition's state records begin with. A topic's name has no `/`.
   static func stateKeyPrefix(topic: String, partition: Int32) -> [UInt8] { Array("\(topic)/\(partition)/".utf8) }
+
+  /// The topic, the source partition and where the program's own key begins; `nil` for keys of others.
+  static func parseStateKey(_ key: [UInt8]) -> (topic: String, partition: Int32, start: Int)? {
+    let slash = UInt8(ascii: "/")
+    guard let first = key.firstIndex(of: slash), let second = key[(first + 1)...].firstIndex(of: slash),
+      let partition = Int32(String(decoding: key[(first + 1)..<second], as: UTF8.self))
+    else { return nil }
+    return (String(decoding: key[..<first], as: UTF8.self), partition, second + 1)
+  }
 }

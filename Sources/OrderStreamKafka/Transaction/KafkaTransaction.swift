@@ -10,10 +10,12 @@ final class KafkaTransaction: Transaction {
   /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live.
   private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
   private static let abortLimit = Duration.seconds(5)
+  /// A commit that takes longer is told.
+  private static let slowCommit = Duration.seconds(5)
   private static let closeLimit = Duration.seconds(3)
   /// How long closing waits for a commit that is under way.
   private static let commitCloseLimit = Duration.seconds(1)
-  /// Clients that may be used up without a single commit in between.
+  /// Clients that may fail without a single commit in between, for reasons that do not pass by themselves.
   private static let linkLimit = 5
 
   private enum Phase {
@@ -36,7 +38,11 @@ final class KafkaTransaction: Transaction {
   private var phase = Phase.idle
   /// The one that is under way.
   private var commit: TransactionCommit?
+  /// Once it takes long.
+  private var commitWait: OutageWait?
   private var linksWithoutCommit = 1
+  /// Of the last commit that was started.
+  private var lastMark: CommitMark?
   private let stateKey = ByteBuffer(capacity: 256)
   private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
 
@@ -49,7 +55,7 @@ final class KafkaTransaction: Transaction {
     self.slot = slot
     self.group = group
     topic = consumer.options.topic
-    for output in outputs where try context.describe(output) == nil { throw context.unknown(output) }
+    for output in outputs { _ = try context.partitionCount(of: output) }
     let state = try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)
     topics = outputs + [state]
     stateIndex = outputs.count
@@ -141,14 +147,21 @@ final class KafkaTransaction: Transaction {
           .fenced, commitWords, why: "\(topic)[\(foreign.partition)] does not belong to this member",
           recovery: .abort))
     }
+    lastMark = CommitMark(identity: slot.identity, after: lastMark, wallMs: context.time.wallMilliseconds)
     commit = TransactionCommit(
-      link.client, topic: topic, offsets, metadata, deadline: Deadline(Self.commitLimit, context.time), context.time)
+      link.client, topic: topic, offsets, metadata, mark: lastMark!, deadline: Deadline(Self.commitLimit, context.time),
+      context.time)
   }
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let outcome = commit.outcome(within: timeout) else { return false }
+    guard let outcome = commit.outcome(within: timeout) else {
+      try checkAge(of: commit)
+      return false
+    }
     self.commit = nil
+    let wait = commitWait
+    commitWait = nil
     if case .failed(let error, let mayBeCommitted) = outcome {
       let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
       guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(commit.offsets) else { throw failure }
@@ -156,7 +169,21 @@ final class KafkaTransaction: Transaction {
     phase = .idle
     pendingBytes = 0
     linksWithoutCommit = 0
+    if let wait { wait.answered() } else { context.outages.tellEnd() }
     return true
+  }
+
+  /// A commit that takes long is an outage like any other.
+  private func checkAge(of commit: TransactionCommit) throws(BrokerError) {
+    let age = Duration.nanoseconds(context.time.monotonicNanoseconds - commit.started)
+    guard age >= Self.slowCommit else { return }
+    let wait = commitWait ?? OutageWait(context.outages, atLeast: Self.commitLimit, noteAfter: .zero)
+    commitWait = wait
+    let why = BrokerError(
+      .timedOut, commitWords, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
+      remedy: "check the cluster's health", recovery: .fatal)
+    // A request to stop has its own patience.
+    guard wait.goesOn(because: why, pause: .zero) || context.outages.hasStopped else { throw why }
   }
 
   private var commitWords: String { "cannot commit \(topic) for the group \(group)" }
@@ -169,7 +196,7 @@ final class KafkaTransaction: Transaction {
     do throws(BrokerError) {
       try replaceLink()
       guard !offsets.isEmpty else { return false }
-      return try consumer.committed(offsets.map(\.partition)) == offsets.map(\.offset)
+      return try consumer.committedOffsets(offsets.map(\.partition)) == offsets.map(\.offset)
     } catch {
       // The outputs and the state are gone with the old client, so the commit cannot be tried again.
       var failure = error
@@ -229,12 +256,14 @@ final class KafkaTransaction: Transaction {
   }
 
   private func replaceLink() throws(BrokerError) {
-    guard linksWithoutCommit < Self.linkLimit else {
-      throw BrokerError(
-        .fenced, "cannot write transactions of the group \(group)",
-        why: "\(linksWithoutCommit) producers in a row have failed", remedy: "see the log for the reasons")
+    if case .mustReplace(var reason) = phase, !reason.isOutage {
+      guard linksWithoutCommit < Self.linkLimit else {
+        reason.why = "\(linksWithoutCommit) producers in a row have failed, the last one because: \(reason.why)"
+        reason.recovery = .fatal
+        throw reason
+      }
+      linksWithoutCommit += 1
     }
-    linksWithoutCommit += 1
     link?.drop()
     link = nil
     link = try makeLink()
@@ -257,10 +286,33 @@ final class KafkaTransaction: Transaction {
   private func failed(_ error: NativeError, _ what: String) -> BrokerError {
     let error = error.isFatal ? error : link?.reason(error) ?? error
     let mapped = context.errors.map(error, what, recovery: .abort)
+    // What is forbidden stays forbidden when it is tried again.
+    if mapped.code == .unauthorized {
+      let isTopic = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+      let refused = isTopic ? refusedTopics : []
+      let append = "cannot append to \(refused.joined(separator: " and "))"
+      return remember(context.errors.denied(missingRights(error), error, isTopic ? append : what))
+    }
     guard link?.client.isFatal == true || error.isFatal else { return remember(mapped) }
     context.note(.info, "the producer of \(slot.identity) failed: \(mapped.why)")
     phase = .mustReplace(mapped)
     return mapped
+  }
+
+  /// The topics that brokers have refused to this producer; all of them when they did not say which.
+  private var refusedTopics: [String] {
+    let refused = link?.client.events.refusedTopics.filter(topics.contains) ?? []
+    return refused.isEmpty ? topics : refused.sorted()
+  }
+
+  /// The rights of which one is missing.
+  private func missingRights(_ error: NativeError) -> [AccessRight] {
+    switch error.code {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return refusedTopics.map { AccessRight(.write, .topic($0)) }
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return [AccessRight(.read, .group(group))]
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return [AccessRight(.idempotentWrite, .cluster)]
+    default: return [AccessRight(.write, .transactionalID(slot.identity))]
+    }
   }
 
   private func remember(_ error: BrokerError) -> BrokerError {

@@ -12,20 +12,24 @@ final class TransactionCommit: Sendable {
   }
 
   let offsets: [PartitionOffset]
+  /// On the monotonic clock, nanoseconds.
+  let started: Int64
   private let thread: BackgroundThread<Outcome>
 
   /// Starts at once.
   init(
-    _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, deadline: Deadline,
-    _ time: any TimeSource
+    _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, mark: CommitMark,
+    deadline: Deadline, _ time: any TimeSource
   ) {
     self.offsets = offsets
-    thread = BackgroundThread(endsByItself: true) {
+    started = time.monotonicNanoseconds
+    thread = BackgroundThread.endingByItself {
       // Without it a commit waits for the linger time of its own flush.
       do { try client.flush(deadline.remaining) } catch { return .failed(nil, mayBeCommitted: false) }
       var mayBeCommitted = false
       do throws(NativeError) {
         let list = PartitionList(topic: topic, offsets)
+        list.setMetadata(mark.text)
         try client.repeating(until: deadline, time) { () throws(NativeError) in try client.sendOffsets(list, group) }
         mayBeCommitted = true
         try client.repeating(until: deadline, time) { () throws(NativeError) in try client.commitTransaction() }

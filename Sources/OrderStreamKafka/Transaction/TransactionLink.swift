@@ -4,10 +4,11 @@ import OrderStreamCore
 /// One transactional client with its topics. A fatal error or a call past its deadline ends the link; the transaction
 /// makes another one with the same identity.
 final class TransactionLink {
-  /// How long a start may wait for the coordinator to finish what an earlier owner of the identity left behind.
+  /// How long a start may wait at the least for the coordinator, which may be finishing what an earlier owner of the
+  /// identity left behind, and how much of that needs no words.
   private static let initLimit = Duration.seconds(60)
-  /// How long a start may wait when no broker can be reached.
-  private static let brokersDownLimit = Duration.seconds(30)
+  private static let initNoteAfter = Duration.seconds(10)
+  private static let fencedPause = Duration.milliseconds(200)
 
   let client: NativeClient
   private let topics: TopicArray
@@ -23,8 +24,7 @@ final class TransactionLink {
     identity: String, group: String, topics: [String], _ context: KafkaContext
   ) throws(BrokerError) -> TransactionLink {
     let what = "cannot write transactions of the group \(group)"
-    let client = try context.factory.client(.transactional(id: identity))
-    try takeIdentity(identity, client, what, context)
+    let client = try clientWithIdentity(identity, what, context)
     do {
       let link = try TransactionLink(client, topics: topics)
       // The first transaction on a topic whose leaders the client does not know waits a second.
@@ -33,22 +33,39 @@ final class TransactionLink {
     } catch { throw context.errors.map(error, what) }
   }
 
-  private static func takeIdentity(
-    _ identity: String, _ client: NativeClient, _ what: String, _ context: KafkaContext
-  ) throws(BrokerError) {
-    var patience = Patience(
-      "waiting for the coordinator to end an earlier transaction of \(identity)", limit: initLimit, context)
-    let brokersDown = Deadline(brokersDownLimit, context.time)
+  private static func clientWithIdentity(
+    _ identity: String, _ what: String, _ context: KafkaContext
+  ) throws(BrokerError) -> NativeClient {
+    let wait = OutageWait(context.outages, atLeast: initLimit, noteAfter: initNoteAfter)
     while true {
-      do { return try client.initTransactions(.seconds(1)) } catch {
+      let client = try context.factory.client(.transactional(id: identity))
+      do throws(BrokerError) {
+        try takeIdentity(identity, client, what, wait, context)
+        return client
+      } catch {
+        // Taking an identity fences whoever takes it at the same time: also this client's own request whose answer was
+        // lost with its coordinator, which another one goes on with.
+        guard error.code == .fenced, wait.goesOn(because: error, pause: fencedPause) else { throw error }
+      }
+    }
+  }
+
+  private static func takeIdentity(
+    _ identity: String, _ client: NativeClient, _ what: String, _ wait: OutageWait, _ context: KafkaContext
+  ) throws(BrokerError) {
+    while true {
+      do {
+        try client.initTransactions(.seconds(1))
+        return wait.answered()
+      } catch {
         client.poll(.zero)
-        if client.events.allBrokersDown, brokersDown.hasPassed, let failure = client.events.lastFailure {
-          throw context.errors.map(failure, what, recovery: .fatal)
-        }
-        let mapped = context.errors.map(error, what)
-        guard !mapped.isFatal, mapped.isRetriable || mapped.code == .timedOut,
-          patience.goesOn(isSilent: client.events.allBrokersDown)
-        else { throw mapped }
+        let isCutOff = client.events.allBrokersDown
+        client.events.clearBrokersDown()
+        let mapped = context.errors.map(error, what, needs: AccessRight(.write, .transactionalID(identity)))
+        guard !mapped.isFatal, mapped.passesByItself else { throw mapped }
+        let cause = isCutOff ? client.events.lastFailure : nil
+        let told = cause.map { context.errors.map($0, what, recovery: .fatal) } ?? mapped
+        guard wait.goesOn(because: told) else { throw told }
       }
     }
   }

@@ -163,7 +163,8 @@ enum CommandTable {
         name: .from, placeholder: "<where>", defaultValue: "earliest",
         help: "Where to begin in each partition: 'earliest', 'latest', an offset, or an RFC 3339 time.",
         completion: .choice(["earliest", "latest"])),
-      .follow, .maxEvents.saying("Print this many records, then end."),
+      .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
+      .maxEvents.saying("Print this many records, then end."),
       OptionSpec(name: .raw, help: "Print each value as it is, and a line feed."),
       .topic.saying("Topic to print."),
     ] + OptionSpec.creation + OptionSpec.connection
@@ -177,15 +178,17 @@ enum CommandTable {
     name: .audit, summary: "join orders with inventory events and prove exactly-once",
     details: """
       Every item of every valid order must have exactly one inventory event. Counts what is lost, duplicated, phantom, \
-      wrong or reordered, with up to 20 coordinates each. Changes nothing.
+      wrong or reordered, with up to 20 coordinates each. Changes nothing. What the group inventory has not committed \
+      yet is pending, and the run is not finished (exit 1).
       """,
     options: [
       .outputTopic,
       .acceptLoss.saying("Succeed although orders have gone by retention and cannot be verified."),
       .topic,
-      .group.defaulting(to: nil, note: "none").saying(
-        "Count what this group has not committed yet as pending, not lost."
+      .group.defaulting(to: nil, note: "inventory, where it has committed").saying(
+        "Count what this group has not committed yet as pending, which is no reason for exit 1 then."
       ).onlyAsFlag,
+      OptionSpec(name: .noGroup, help: "Nothing is pending: every item that is not there is lost."),
     ] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),

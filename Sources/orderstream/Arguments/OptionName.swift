@@ -25,5 +25,6 @@ enum OptionName: String, CaseIterable, Sendable {
   case drainTimeout = "drain-timeout"
   case keep, from, raw
   case acceptLoss = "accept-loss"
+  case noGroup = "no-group"
   case help, version
 }

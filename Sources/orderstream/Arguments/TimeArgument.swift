@@ -29,6 +29,18 @@ struct TimeArgument: Hashable, Comparable, Sendable {
     self = time
   }
 
+  /// How the time is written that a number of this size most often stands for: milliseconds, or seconds, since 1970, of
+  /// a year from 2001 to 9999. `nil` for a smaller number, or one that is larger than any such time.
+  static func text(ofNumber number: Int64) -> String? {
+    let (least, most) = (Int64(1_000_000_000), latestSeconds)
+    guard number >= least else { return nil }
+    let seconds = number < 100 * least ? number : number / 1000
+    guard (least...most).contains(seconds) else { return nil }
+    let text = ByteBuffer()
+    CivilTime.appendSeconds(seconds, to: text)
+    return String(decoding: text.bytes, as: UTF8.self) + "Z"
+  }
+
   private init(seconds: Int64, nanoseconds: Int32) {
     self.seconds = seconds
     self.nanoseconds = nanoseconds

@@ -7,7 +7,8 @@ struct AnalyticsCommand {
 
   func run() throws(CommandError) -> ExitCode {
     let file = try AtomicFile.prepare(options.output)
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
+    let broker = try context.openBroker(
+      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(
@@ -33,7 +34,8 @@ struct AnalyticsCommand {
             try loop.groupSummary(of: metrics)
           }
           try output.live(
-            MetricsReport(summary, processed: loop.committedRecords, lostRecords: loop.lostRecords),
+            MetricsReport(
+              summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: .ongoing),
             activeMilliseconds: loop.activeNanoseconds / 1_000_000)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
@@ -44,11 +46,18 @@ struct AnalyticsCommand {
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
     // A broker that did not answer in time is not asked again.
     if run.failure != nil && context.stop.isRequested { return run.finish(context.console) }
-    let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
-      try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
+    let summary: MetricsSummary
+    do throws(CommandError) {
+      summary = try CommandError.wrapPipeline { () throws(PipelineError) in
+        try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
+      }
+    } catch {
+      // The disk or the broker that failed does not answer now either: what went wrong first is what is told.
+      throw run.failure ?? error
     }
     try output.final(
-      MetricsReport(summary, processed: loop.committedRecords, lostRecords: loop.lostRecords),
+      MetricsReport(
+        summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: run.completion),
       activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return run.finish(context.console)
   }

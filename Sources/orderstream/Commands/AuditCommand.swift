@@ -6,41 +6,95 @@ struct AuditCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: true)
+    let broker = try context.openBroker(onlyLooks: true, outages: .look)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     _ = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
     _ = try SourceTopic(
       options.outputTopic, follow: false, context: context, admin: admin, remedy: "run orderstream inventory first")
-    if let group = options.group,
-      try CommandError.wrap({ () throws(BrokerError) in try admin.group(group)?.committed.isEmpty ?? true })
-    {
-      context.console.note("the group \(group) has committed nothing, so every order without events is pending")
-    }
+    let group = try self.group(broker, admin)
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
-    let (findings, isComplete) = try CommandError.wrap { () throws(BrokerError) in
-      let audit = try Audit(
-        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: options.group), broker: broker,
+    let audit = try CommandError.wrap { () throws(BrokerError) in
+      try Audit(
+        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
         admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
         progress: { line in progress.update { line } })
-      let isComplete = try audit.run()
-      return (audit.findings, isComplete)
     }
+    var failure: CommandError?
+    var isWhole = false
+    do throws(BrokerError) { isWhole = try audit.run() } catch { failure = CommandError(error) }
     progress.finish()
+    if let failure, !failure.code.comesAfterWork(committed: audit.recordsRead) { throw failure }
+    let findings = audit.findings
+    let completion: Completion =
+      isWhole ? .whole : .cutShort(by: failure, after: audit.recordsRead, of: audit.recordsInAll)
     let active = (context.time.monotonicNanoseconds - start) / 1_000_000
-    try context.emit(
-      AuditReport(
-        topic: options.topic, outputTopic: options.outputTopic, findings: findings, isComplete: isComplete),
-      broker: broker.name, activeMilliseconds: active)
-    // A violation that was found is one, whatever was not read.
-    if !isComplete { return findings.isClean ? Signals.exitCode ?? .success : .refuted }
-    return try exitCode(findings)
+    var report = AuditReport(
+      topic: options.topic, outputTopic: options.outputTopic, findings: findings, completion: completion, group: group)
+    if options.group == .inventory, group != nil { report.finishingCommand = finishingCommand(broker) }
+    try context.emit(report, broker: broker.name, activeMilliseconds: active)
+    if let failure {
+      context.console.report(failure)
+      return failure.code
+    }
+    if !isWhole { return ExitCode.combined([Signals.exitCode ?? .success, findings.isClean ? .success : .refuted]) }
+    return try exitCode(report)
   }
 
-  private func exitCode(_ findings: AuditFindings) throws(CommandError) -> ExitCode {
-    if !findings.isClean { return .refuted }
+  /// Whose uncommitted items are pending; `nil` for nobody's.
+  /// - Throws: `configuration` when the group that was named has read an earlier topic of this name.
+  private func group(_ broker: any Broker, _ admin: any Admin) throws(CommandError) -> String? {
+    let name: String
+    switch options.group {
+    case .none: return nil
+    case .named(let group): name = group
+    case .inventory: name = Self.inventoryGroup
+    }
+    let (committed, state, topic) = try CommandError.wrap { () throws(BrokerError) in
+      (
+        try admin.group(name)?.committed ?? [:], try StoredGroup(group: name, admin: admin),
+        try admin.topic(options.topic)
+      )
+    }
+    let hasCommitted = committed.keys.contains { $0.topic == options.topic }
+    if options.group == .inventory {
+      return hasCommitted && Self.writes(state.outputs(for: options.topic), to: options.outputTopic) ? name : nil
+    }
+    if let topic,
+      try CommandError.wrap({ () throws(BrokerError) in
+        try state.isOfEarlierTopic(topic, committed: committed, broker: broker, admin: admin, stop: context.stop)
+      })
+    {
+      throw CommandError(PipelineError.topicMadeAnew(topic: topic.name, group: name, isOutput: false))
+    }
+    if !hasCommitted {
+      context.console.note(
+        "the group \(name) has committed nothing of \(options.topic), so every item that is not there is pending")
+    }
+    return name
+  }
+
+  private static let inventoryGroup = "inventory"
+
+  /// Whether the group writes to this topic. State of 0.1.0 names no output, which then was most likely the default one.
+  private static func writes(_ outputs: Set<String>, to topic: String) -> Bool {
+    outputs.isEmpty ? topic == OptionSpec.outputTopic.defaultValue : outputs.contains(topic)
+  }
+
+  /// The command that finishes what is pending.
+  private func finishingCommand(_ broker: any Broker) -> String {
+    var words = ["orderstream", "inventory"]
+    if context.options.brokers != .embedded(directory: nil) { words += ["-b", broker.name] }
+    if options.topic != OptionSpec.topic.defaultValue { words += ["-t", options.topic] }
+    if options.outputTopic != OptionSpec.outputTopic.defaultValue { words += ["--output-topic", options.outputTopic] }
+    return words.joined(separator: " ")
+  }
+
+  private func exitCode(_ report: AuditReport) throws(CommandError) -> ExitCode {
+    let findings = report.findings
+    if !findings.isClean || report.isUnfinished { return .refuted }
     if findings.unverifiable > 0 && !options.acceptLoss {
       throw CommandError(
         .input, "cannot verify \(findings.unverifiable) items of \(options.topic)",

@@ -4,8 +4,14 @@ import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
-  /// - Parameter onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
-  static func open(_ context: CommandContext, onlyLooks: Bool) throws(CommandError) -> any Broker {
+  /// Whether this stands for an embedded log that was not there when it was opened.
+  static func isAbsent(_ broker: any Broker) -> Bool { broker is AbsentLog }
+
+  /// - Parameters:
+  ///   - onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
+  ///   - outages: how long brokers of a cluster that stop answering are waited for.
+  static func open(_ context: CommandContext, onlyLooks: Bool, outages: OutageLimit) throws(CommandError) -> any Broker
+  {
     let properties = context.options.properties.map { ($0.key, $0.value) }
     switch context.options.brokers {
     case .embedded(let named):
@@ -24,7 +30,8 @@ enum BrokerFactory {
       return try CommandError.wrap { () throws(BrokerError) in
         try KafkaBroker.connect(
           brokers: servers.map(\.description).joined(separator: ","),
-          properties: properties, wait: context.options.wait, stop: context.stop, log: context.log, time: context.time)
+          properties: properties, wait: context.options.wait, outages: outages, stop: context.stop, log: context.log,
+          time: context.time)
       }
     }
   }

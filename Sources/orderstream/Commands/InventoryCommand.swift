@@ -6,7 +6,8 @@ struct InventoryCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
+    let broker = try context.openBroker(
+      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(
@@ -33,7 +34,8 @@ struct InventoryCommand {
       live: options.bounds.follow && context.options.json
         ? { loop throws(CommandError) in
           try context.emit(
-            report(projection, loop), broker: broker.name, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+            report(projection, loop, .ongoing), broker: broker.name,
+            activeMilliseconds: loop.activeNanoseconds / 1_000_000)
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(
@@ -42,7 +44,8 @@ struct InventoryCommand {
     defer { loop.close() }
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
     try context.emit(
-      report(projection, loop), broker: broker.name, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+      report(projection, loop, run.completion), broker: broker.name,
+      activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return run.finish(context.console)
   }
 
@@ -54,9 +57,12 @@ struct InventoryCommand {
     }
   }
 
-  private func report(_ projection: InventoryProjection, _ loop: PipelineLoop) -> InventoryReport {
+  private func report(
+    _ projection: InventoryProjection, _ loop: PipelineLoop, _ completion: Completion
+  ) -> InventoryReport {
     InventoryReport(
-      outputTopic: options.outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords)
+      outputTopic: options.outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
+      completion: completion)
   }
 
   /// Makes the missing ones with the source's partition count, and returns the partition count of each.

@@ -34,7 +34,9 @@ struct LagDemoCommand {
       guard failure.code.isFinding else { return failure.code }
       findings.append(failure.code)
     }
-    if let signal = Signals.exitCode, result.report.wasCutShort { return ExitCode.combined(findings + [signal]) }
+    if let signal = Signals.exitCode, result.report.completion.isCutShort {
+      return ExitCode.combined(findings + [signal])
+    }
     if result.report.failedDeliveries > 0 { findings.append(.unavailable) }
     if !result.report.isTrue { findings.append(.refuted) }
     return ExitCode.combined(findings)

@@ -42,8 +42,16 @@ struct LagRun {
     // Consumers outlive the request to stop just long enough to commit; they have a flag of their own.
     let consumersStop = StopFlag()
     let start = context.time.monotonicNanoseconds
-    let consumers = (0..<options.consumers).map { _ in startConsumer(recorder, stop: consumersStop) }
-    let producer = startProducer(production)
+    var consumers: [BackgroundThread<PipelineError?>] = []
+    let producer: BackgroundThread<Void>
+    do throws(NoRoomForThread) {
+      for _ in 0..<options.consumers { consumers.append(try startConsumer(recorder, stop: consumersStop)) }
+      producer = try startProducer(production)
+    } catch {
+      consumersStop.request()
+      for consumer in consumers { _ = consumer.join() }
+      throw CommandError(.temporary, "cannot run lag-demo", why: error.description, remedy: NoRoomForThread.remedy)
+    }
 
     var report = LagReport(topic: name, group: name)
     let sampling = Swift.Result { () throws(CommandError) in
@@ -75,8 +83,10 @@ struct LagRun {
       lag = end.acknowledged
     }
     (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
-    report.wasCutShort = report.drainMilliseconds == nil && context.stop.isRequested
     let failure = unanswered ?? failures.first.map { CommandError($0) } ?? end.failure.map { CommandError($0) }
+    if report.drainMilliseconds == nil && (failure != nil || context.stop.isRequested) {
+      report.completion = .cutShort(by: failure, after: report.consumed, of: options.events)
+    }
     return Result(
       report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
       failure: failure)
@@ -84,8 +94,8 @@ struct LagRun {
 
   // MARK: - Threads
 
-  private func startProducer(_ production: Production) -> BackgroundThread<Void> {
-    BackgroundThread { [self] in
+  private func startProducer(_ production: Production) throws(NoRoomForThread) -> BackgroundThread<Void> {
+    try BackgroundThread { [self] in
       do throws(BrokerError) {
         let producer = try broker.producer(topic: name, pace: .interactive)
         func note() {
@@ -110,7 +120,9 @@ struct LagRun {
     }
   }
 
-  private func startConsumer(_ recorder: LagRecorder, stop: StopFlag) -> BackgroundThread<PipelineError?> {
+  private func startConsumer(
+    _ recorder: LagRecorder, stop: StopFlag
+  ) throws(NoRoomForThread) -> BackgroundThread<PipelineError?> {
     let membership: ConsumerOptions.Membership =
       options.consumers == 1 ? .sole(group: name) : .member(group: name)
     var settings = PipelineLoop.Settings(
@@ -119,7 +131,7 @@ struct LagRun {
       bound: .follow(idle: nil))
     settings.delayPerRecord = options.consumerDelay
     settings.commitInterval = min(options.sampleInterval, settings.commitInterval)
-    return BackgroundThread { [settings, broker] in
+    return try BackgroundThread { [settings, broker] in
       do throws(PipelineError) {
         let loop = try PipelineLoop(
           settings, broker: broker, processor: LagProcessor(recorder: recorder), time: SystemTime(stop: stop),

@@ -8,11 +8,11 @@ struct OrderPublishing {
   let admin: any Admin
 
   /// Publishes `count` orders of a random seed, numbered after those that are there, at the wall clock.
-  func run(count: Int64) throws(CommandError) -> ProduceReport {
+  func run(count: Int64) throws(CommandError) -> Result {
     try prepare()
     let options = OrderGenerator.Options(
       seed: Self.randomSeed(), firstOrder: try nextOrderNumber(), count: count)
-    return try run(options, schedule: nil, report: { _ in })
+    return try run(options, schedule: nil)
   }
 
   /// A seed that JSON readers keep exactly: below 2⁵³.
@@ -35,17 +35,23 @@ struct OrderPublishing {
       remedy: "name a free range with --first-order")
   }
 
+  /// What was published, and the error that ended it early or kept records from being acknowledged.
+  struct Result {
+    var report: ProduceReport
+    var failure: CommandError?
+  }
+
   /// Publishes the orders of `options` to the prepared topic.
-  /// - Parameter report: hears of an error that ended the run early or kept records from being acknowledged.
   func run(
-    _ options: OrderGenerator.Options, schedule: OrderPublisher.Schedule?, report: (BrokerError) -> Void
-  ) throws(CommandError) -> ProduceReport {
+    _ options: OrderGenerator.Options, schedule: OrderPublisher.Schedule?
+  ) throws(CommandError) -> Result {
     let producer = try CommandError.wrap { () throws(BrokerError) in
       try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive)
     }
     var publisher = OrderPublisher(
       options, producer: producer, schedule: schedule, time: context.time, stop: context.stop)
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    var failure: CommandError?
     do throws(BrokerError) {
       try publisher.run { publisher in
         progress.update {
@@ -53,19 +59,33 @@ struct OrderPublishing {
         }
       }
     } catch {
-      report(error)
+      failure = CommandError(error)
     }
     let end = context.time.monotonicNanoseconds
     producer.close()
     progress.finish()
 
     var result = ProduceReport(topic: topic, deliveries: producer.deliveries)
-    result.requested = context.stop.isRequested ? publisher.sent : options.count
-    result.deliveries.failed = result.requested - result.deliveries.acknowledged
+    result.requested = options.count
+    // After an error nothing that follows is delivered; a signal leaves the rest alone.
+    let taken = failure == nil ? publisher.sent : options.count
+    result.deliveries.failed = taken - result.deliveries.acknowledged
+    if failure == nil && result.deliveries.failed > 0 { failure = unanswered(result.deliveries.failed) }
+    if result.deliveries.acknowledged < options.count {
+      result.completion = .cutShort(by: failure, after: result.deliveries.acknowledged, of: options.count)
+    }
     result.failedOrders = publisher.failedOrders
     result.seed = options.seed
     result.firstOrder = options.firstOrder
     result.activeMilliseconds = publisher.startNanoseconds.map { (end - $0) / 1_000_000 } ?? 0
-    return result
+    return Result(report: result, failure: failure)
+  }
+
+  /// Records whose fate the broker did not tell in time.
+  func unanswered(_ count: Int64) -> CommandError {
+    CommandError(
+      .unavailable, "cannot append to \(topic)",
+      why: "\(count) records were not acknowledged within \(OrderPublisher.flushTimeout.milliseconds / 1000) s",
+      remedy: "check the cluster's health")
   }
 }

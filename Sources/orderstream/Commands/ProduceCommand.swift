@@ -23,25 +23,15 @@ struct ProduceCommand {
     try publishing.prepare()
     let first: Int64
     if let given = generator.firstOrder { first = given } else { first = try publishing.nextOrderNumber() }
-    var failure: CommandError?
-    let report = try publishing.run(try orders(generator, first: first), schedule: options.rate.schedule) { error in
-      failure = CommandError(error)
-    }
+    let result = try publishing.run(try orders(generator, first: first), schedule: options.rate.schedule)
+    let report = result.report
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
-    if let failure { context.console.report(failure) }
-    return exitCode(report, failure: failure)
-  }
-
-  private func exitCode(_ report: ProduceReport, failure: CommandError?) -> ExitCode {
+    if let failure = result.failure { context.console.report(failure) }
     var findings: [ExitCode] = []
-    if let failure { findings.append(failure.code.ofMissingEvents) }
+    if let failure = result.failure { findings.append(failure.code.ofMissingEvents) }
     if report.deliveries.failed > 0 { findings.append(.unavailable) }
-    if let signal = Signals.exitCode, context.stop.isRequested, isCutShort(report) { findings.append(signal) }
+    if let signal = Signals.exitCode, report.completion.isCutShort { findings.append(signal) }
     return ExitCode.combined(findings)
-  }
-
-  private func isCutShort(_ report: ProduceReport) -> Bool {
-    if case .generator(let generator) = options.source { report.requested < generator.events } else { false }
   }
 
   /// `--dry-run`: the values, one a line, with no broker.

@@ -20,7 +20,9 @@ struct ReplayCommand {
     let broker = try context.openBroker(onlyLooks: options.events == 0)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
-    if options.events > 0 { try produce(options.events, broker: broker, admin: admin) }
+    if options.events > 0, let completion = try produce(options.events, broker: broker, admin: admin) {
+      return try finishCutShort(nil, nil, completion, broker.name)
+    }
     let source = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
     try refuseActiveGroup(admin)
 
@@ -39,14 +41,18 @@ struct ReplayCommand {
     var initial: Replay.Pass?
     var second: Replay.Pass?
     var failure: CommandError?
+    var extent = RunObserver.Extent()
     do throws(CommandError) {
-      initial = try pass(replay, resetsGroup: false, into: files.initial)
-      if initial != nil { second = try pass(replay, resetsGroup: true, into: files.replay) }
+      initial = try pass(replay, resetsGroup: false, into: files.initial, &extent)
+      if initial != nil { second = try pass(replay, resetsGroup: true, into: files.replay, &extent) }
     } catch {
-      guard error.code.comesAfterWork else { throw error }
+      guard error.code.comesAfterWork(committed: extent.committed) else { throw error }
       failure = error
     }
-    guard let initial, let second else { return try finishCutShort(initial, failure, broker.name) }
+    guard let initial, let second else {
+      return try finishCutShort(
+        initial, failure, .cutShort(by: failure, after: extent.committed, of: extent.inAll), broker.name)
+    }
     let report = ReplayReport(
       topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
       replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
@@ -57,10 +63,10 @@ struct ReplayCommand {
   }
 
   private func finishCutShort(
-    _ initial: Replay.Pass?, _ failure: CommandError?, _ broker: String
+    _ initial: Replay.Pass?, _ failure: CommandError?, _ completion: Completion, _ broker: String
   ) throws(CommandError) -> ExitCode {
     try context.emit(
-      ReplayReport.CutShort(topic: options.topic, initial: initial?.summary), broker: broker,
+      ReplayReport.CutShort(topic: options.topic, initial: initial?.summary, completion: completion), broker: broker,
       activeMilliseconds: (initial?.run.activeNanoseconds ?? 0) / 1_000_000)
     if let failure {
       context.console.report(failure)
@@ -71,10 +77,13 @@ struct ReplayCommand {
 
   /// One pass and its file; `nil` when a signal cut it short.
   private func pass(
-    _ replay: Replay, resetsGroup: Bool, into file: AtomicFile
+    _ replay: Replay, resetsGroup: Bool, into file: AtomicFile, _ extent: inout RunObserver.Extent
   ) throws(CommandError) -> Replay.Pass? {
     let observer = RunObserver(resetsGroup ? "replay, second pass" : "replay, first pass", context: context)
-    defer { observer.finish() }
+    defer {
+      observer.finish()
+      extent = observer.extent
+    }
     let pass = try CommandError.wrapPipeline { () throws(PipelineError) in
       try replay.compute(resetsGroup: resetsGroup, observer: observer)
     }
@@ -85,14 +94,15 @@ struct ReplayCommand {
     return pass
   }
 
-  private func produce(_ events: Int64, broker: any Broker, admin: any Admin) throws(CommandError) {
+  /// - Returns: how far it came, if a signal cut it short.
+  private func produce(_ events: Int64, broker: any Broker, admin: any Admin) throws(CommandError) -> Completion? {
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
-    let report = try publishing.run(count: events)
-    guard report.deliveries.acknowledged == events else {
-      throw CommandError(
-        .unavailable, "cannot produce \(events) orders to \(options.topic)",
-        why: "only \(report.deliveries.acknowledged) were acknowledged", remedy: "look at the broker and run again")
-    }
+    let result = try publishing.run(count: events)
+    if result.report.deliveries.acknowledged == events { return nil }
+    guard let failure = result.failure else { return result.report.completion }
+    throw CommandError(
+      failure.code, "cannot produce \(events) orders to \(options.topic)",
+      why: "only \(result.report.deliveries.acknowledged) were acknowledged: \(failure.why)", remedy: failure.remedy)
   }
 
   private func refuseActiveGroup(_ admin: any Admin) throws(CommandError) {

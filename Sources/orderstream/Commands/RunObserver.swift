@@ -5,6 +5,13 @@ final class RunObserver: PipelineObserver {
   /// Live reports and files are written at most this often, however often the group commits.
   private static let liveInterval = Duration.seconds(1)
 
+  /// How far the run is, as `PipelineLoop` tells it.
+  struct Extent {
+    var committed: Int64 = 0
+    var inAll: Int64?
+  }
+
+  private(set) var extent = Extent()
   /// The first error of the live report; the run was asked to stop because of it.
   private(set) var failure: CommandError?
   private let context: CommandContext
@@ -26,10 +33,14 @@ final class RunObserver: PipelineObserver {
     nextLive = startNanoseconds
   }
 
-  func pipelineCommitted(records: Int64, loop: PipelineLoop) { hasNews = true }
+  func pipelineCommitted(records: Int64, loop: PipelineLoop) {
+    hasNews = true
+    extent.committed = records
+  }
 
   func pipelineTurned(loop: PipelineLoop) {
     progress.update { line(loop) }
+    extent.inAll = loop.recordsInAll ?? extent.inAll
     // Only what is committed is shown, so the totals and the number of records are of one moment.
     guard hasNews, !loop.hasUncommittedRecords, let live, failure == nil else { return }
     let now = context.time.monotonicNanoseconds
@@ -47,7 +58,11 @@ final class RunObserver: PipelineObserver {
   func pipelineWaits(_ wait: PipelineWait) {
     guard wait != lastWait else { return }
     lastWait = wait
-    context.console.note(wait.description)
+    if case .broker = wait {
+      context.console.warning(wait.description)
+    } else {
+      context.console.note(wait.description)
+    }
   }
 
   func pipelineAborted(_ error: BrokerError) {

@@ -6,11 +6,11 @@ struct StatusCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: true)
+    let broker = try context.openBroker(onlyLooks: true, outages: .look)
     let report = try CommandError.wrap { () throws(BrokerError) in
       let admin = try broker.admin()
       defer { admin.close() }
-      return try look(broker.name, admin)
+      return try look(broker, admin)
     }
     try context.emit(report, broker: broker.name, activeMilliseconds: nil)
     return .success
@@ -21,19 +21,23 @@ struct StatusCommand {
   private static let limit = Duration.milliseconds(2000)
   /// How much of that groups may take.
   private static let groupLimit = Duration.milliseconds(1200)
+  /// From when on no more state of groups is read, since the start.
+  private static let stateLimit = Duration.milliseconds(1400)
 
-  private func look(_ broker: String, _ admin: any Admin) throws(BrokerError) -> StatusReport {
+  private func look(_ broker: any Broker, _ admin: any Admin) throws(BrokerError) -> StatusReport {
     let topics = try admin.topics(named: options.topic).filter { context.options.verbose || !$0.isInternal }
     let start = context.time.monotonicNanoseconds
     // Before the partitions, so that no commit in between looks like one beyond the end.
-    let listing = try admin.groupListing(named: options.group, within: Self.groupLimit)
+    var listing = try admin.groupListing(named: options.group, within: Self.groupLimit)
     if options.group != nil { try refuse(listing) }
+    addDoubts(to: &listing.groups, broker, admin, until: start + Self.stateLimit.nanoseconds)
     let read = listing.groups.map(topicsRead)
     let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
     let names = Set(topics.map(\.name)).union(read.joined())
-    let looks = try admin.looks(at: names.sorted(), within: Self.limit - passed)
+    // However long the groups took, partitions get some time too.
+    let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(600), Self.limit - passed))
     return StatusReport(
-      broker: broker,
+      broker: broker.name,
       // A topic may be deleted while we look.
       topics: topics.compactMap { topic in looks[topic.name].map { StatusReport.Topic(name: topic.name, look: $0) } },
       groups: zip(listing.groups, read).map { group, topics in
@@ -42,8 +46,25 @@ struct StatusCommand {
       groupsFailure: listing.failure)
   }
 
+  /// Notes which topics were made anew since a group of this program read them: those without committed offsets, which
+  /// brokers drop with their topic. A group whose state does not come in time has no doubts; its own next run will.
+  private func addDoubts(to groups: inout [GroupDescription], _ broker: any Broker, _ admin: any Admin, until: Int64) {
+    for index in groups.indices where groups[index].beginsAtEarliest && groups[index].committedFailure == nil {
+      guard context.time.monotonicNanoseconds < until else { return }
+      let group = groups[index]
+      guard let state = try? StoredGroup(group: group.group, admin: admin) else { continue }
+      let committed = Set(group.committed.keys.map(\.topic))
+      for name in state.topics.subtracting(committed).sorted() {
+        guard let topic = try? admin.topic(name) else { continue }
+        let isEarlier = try? state.isOfEarlierTopic(
+          topic, committed: group.committed, broker: broker, admin: admin, stop: context.stop)
+        if isEarlier == true { groups[index].doubts[name] = "\(name) was made anew since group \(group.group) read it" }
+      }
+    }
+  }
+
   private func topicsRead(by group: GroupDescription) -> Set<String> {
-    let topics = Set(group.usedPartitions.map(\.topic))
+    let topics = Set(group.usedPartitions.map(\.topic)).union(group.doubts.keys)
     return options.topic.map { topics.intersection([$0]) } ?? topics
   }
 

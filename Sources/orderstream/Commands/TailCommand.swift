@@ -9,16 +9,12 @@ struct TailCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: !options.bounds.follow)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let wait = TopicWait(topic: options.topic, context: context)
+    guard let found = try wait.find(follow: options.bounds.follow) else { return .success }
+    let (broker, admin, watermarks) = (found.broker, found.admin, found.watermarks)
     defer { admin.close() }
-    _ = try SourceTopic(
-      options.topic, follow: options.bounds.follow, context: context, admin: admin,
-      remedy: SourceTopic.followRemedy)
-    let watermarks = try CommandError.wrap { () throws(BrokerError) in
-      try admin.watermarks(topic: options.topic)
-    }
-    let starts = try self.starts(watermarks, admin)
+    // All of a topic that was not there yet has come since the start.
+    let starts = found.isNew && options.from == .latest ? watermarks.map(\.low) : try self.starts(watermarks, admin)
     let consumer = try CommandError.wrap { () throws(BrokerError) in
       try broker.consumer(ConsumerOptions(topic: options.topic, membership: .none))
     }
@@ -31,7 +27,7 @@ struct TailCommand {
     }
     for (partition, (start, marks)) in zip(starts, watermarks).enumerated() {
       let start = PartitionOffset(partition: Int32(partition), offset: start)
-      try print(start, to: marks.high, consumer, &printer)
+      try print(start, to: marks.high, consumer, admin, &printer)
       if printer.isDone { break }
     }
     return context.stop.isRequested ? Signals.exitCode ?? .success : .success
@@ -39,12 +35,14 @@ struct TailCommand {
 
   /// One partition up to its end as it was at the start.
   private func print(
-    _ start: PartitionOffset, to end: Offset, _ consumer: any Consumer, _ printer: inout RecordPrinter
+    _ start: PartitionOffset, to end: Offset, _ consumer: any Consumer, _ admin: any Admin,
+    _ printer: inout RecordPrinter
   ) throws(CommandError) {
     guard start.offset < end else { return }
     try CommandError.wrap { () throws(BrokerError) in try consumer.assign([start]) }
     let batch = RecordBatch()
     var position = start.offset
+    var hidden = HiddenRecords(topic: options.topic, context: context)
     while position < end && !printer.isDone && !context.stop.isRequested {
       try poll(consumer, batch)
       for index in 0..<batch.count {
@@ -54,6 +52,9 @@ struct TailCommand {
         try printer.print(record)
       }
       for reached in batch.ends where reached.partition == start.partition { position = max(position, reached.offset) }
+      if !batch.isEmpty { continue }
+      try printer.flush()
+      hidden.look([PartitionOffset(partition: start.partition, offset: position)], admin)
     }
     try printer.flush()
   }
@@ -64,6 +65,7 @@ struct TailCommand {
     var positions = starts
     try assign(positions, consumer)
     let batch = RecordBatch()
+    var hidden = HiddenRecords(topic: options.topic, context: context)
     var nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
     while !printer.isDone && !context.stop.isRequested {
       try poll(consumer, batch)
@@ -74,6 +76,9 @@ struct TailCommand {
       }
       for end in batch.ends { positions[Int(end.partition)] = end.offset }
       try printer.flush()
+      if batch.isEmpty {
+        hidden.look(positions.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }, admin)
+      }
       guard context.time.monotonicNanoseconds >= nextLook else { continue }
       nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
       // A broker that does not answer is the consumer's to tell of.
@@ -100,11 +105,22 @@ struct TailCommand {
     switch options.from {
     case .earliest: return watermarks.map(\.low)
     case .latest: return watermarks.map(\.high)
-    case .offset(let offset): return watermarks.map { min(max(offset, $0.low), $0.high) }
+    case .offset(let offset):
+      noteIfBeyond(offset, watermarks)
+      return watermarks.map { min(max(offset, $0.low), $0.high) }
     case .time(let milliseconds):
       return try CommandError.wrap { () throws(BrokerError) in
         try admin.offsets(topic: options.topic, at: milliseconds)
       }
     }
+  }
+
+  /// An offset that no partition has reached is most often meant to be a time.
+  private func noteIfBeyond(_ offset: Offset, _ watermarks: [Watermarks]) {
+    guard let last = watermarks.map(\.high).max(), offset > last else { return }
+    let time = TimeArgument.text(ofNumber: offset) ?? "2024-01-15T10:30:00Z"
+    context.console.note(
+      "the offset \(offset) lies beyond the end of every partition of \(options.topic) (the last one is \(last)); "
+        + "a time is written like --from \(time)")
   }
 }

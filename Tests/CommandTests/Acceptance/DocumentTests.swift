@@ -6,7 +6,9 @@ import Testing
 struct DocumentTests {
   enum Kind { case count, decimal, text, flag, object, array, textOrNull, objectOrNull, countOrNull }
 
-  private static let frame: [String: Kind] = ["schema": .text, "broker": .text, "elapsed_ms": .count]
+  private static let frame: [String: Kind] = [
+    "schema": .text, "broker": .text, "complete": .flag, "elapsed_ms": .count,
+  ]
   private static let totals: [String: Kind] = [
     "total_orders": .count, "failed_orders": .count, "failure_rate_percent": .decimal,
     "average_orders_per_minute": .decimal, "current_orders_per_minute": .count, "current_minute": .textOrNull,
@@ -98,7 +100,7 @@ struct DocumentTests {
     var keys: [String: Kind] = ["violations": .array]
     for key in [
       "orders", "items", "inventory_events", "rejected", "lost", "duplicated", "phantom", "wrong_action", "reordered",
-      "pending", "other", "unverifiable",
+      "pending", "pending_orders", "other", "unverifiable",
     ] { keys[key] = .count }
     check(try stage.json("audit"), "audit", keys, moves: false)
   }
@@ -189,7 +191,7 @@ struct DocumentTests {
           document,
           [
             "topic": .text, "partition": .count, "offset": .count, "timestamp_ms": .count, "key": .textOrNull,
-            "headers": .array, "encoding": .text, "value": .object,
+            "key_encoding": .text, "headers": .array, "encoding": .text, "value": .object,
           ])
         #expect(document["topic"].string == topic && document["encoding"].string == "json")
         #expect(document["headers"].elements.count == (topic == "order-events" ? 0 : 1))

@@ -88,8 +88,8 @@ struct ReplayTests {
     }
     let reader = try member(source)
     var entries: [Entry] = []
-    try reader.consumer.readState(partitions) { partition, key, value in
-      entries.append(Entry(partition: partition, key: Array(key), value: Array(value)))
+    try reader.consumer.readState(partitions) { stored in
+      entries.append(Entry(partition: stored.partition, key: Array(stored.key), value: Array(stored.value)))
     }
     reader.close()
     let writer = try member(target)
@@ -102,7 +102,7 @@ struct ReplayTests {
         }
       }
     }
-    let offsets = try writer.consumer.committed(partitions)
+    let offsets = try writer.consumer.committedOffsets(partitions)
     try transaction.commit(zip(partitions, offsets).map { PartitionOffset(partition: $0, offset: $1 ?? 0) })
     #expect(entries.count >= 12, "a position and an hour of each partition")
   }

@@ -65,6 +65,88 @@ struct SignalTests {
     #expect(try stage.json("audit")["orders"].int == 40_000)
   }
 
+  /// A run of `seconds` or so that a signal cuts short, text on stdout, 1500 events behind it or before it.
+  static let cut: [[String]] = [
+    ["produce", "--events", "3000", "--rate", "500/s"],
+    ["produce", "--events", "3000", "--rate", "500/s", "--json"],
+    ["analytics", "-g", "a"], ["analytics", "-g", "a", "--json"], ["inventory"], ["inventory", "--json"],
+    ["audit"], ["audit", "--json"], ["replay"], ["replay", "--json"],
+    ["lag-demo", "--events", "3000"], ["lag-demo", "--events", "3000", "--json"],
+  ]
+
+  @Test(arguments: cut)
+  func aRunThatWasCutShortSaysAfterHowMuchOfWhat(line: [String]) throws {
+    let stage = try Stage()
+    let isBounded = !["produce", "lag-demo"].contains(line[0])
+    if isBounded { try stage.run("produce", "--events", "300000", "-q") }
+    if line[0] == "audit" { try stage.run("inventory", "-q") }
+    let child = try stage.start(line + ["--progress", "plain"])
+    if isBounded {
+      // The work takes a second or more.
+      usleep(300_000)
+    } else {
+      try child.wait(for: "orders on the log") {
+        try stage.json("status")["topics"][0]["partitions"].elements.contains { ($0["high"].int ?? 0) > 20 }
+      }
+    }
+    child.send(SIGINT)
+    let outcome = try child.end(within: .seconds(5))
+    #expect(outcome.code == 130, "\(outcome)")
+    if line.contains("--json") {
+      #expect(try outcome.document["complete"].bool == false, "\(outcome)")
+      if line[0] == "produce" {
+        let document = try outcome.document
+        #expect(document["requested"].int == 3000 && document["failed_deliveries"].int == 0, "\(outcome)")
+      }
+    } else {
+      let last = try #require(outcome.lines.last)
+      let found = last.firstMatch(
+        of: /^  Result                     cut short by SIGINT after ([0-9]+)( of ([0-9]+))?(: .*)?$/)
+      #expect(found != nil, "\(outcome)")
+      if line[0] == "produce" || line[0] == "lag-demo" { #expect(found?.3 == "3000", "\(last)") }
+      // A signal that comes before the assignment finds nothing to tell of.
+      if let total = found?.3, ["analytics", "inventory"].contains(line[0]) { #expect(total == "300000", "\(last)") }
+    }
+    if line[0] == "analytics" {
+      let text = try stage.text("metrics_output.txt")
+      #expect(text.hasSuffix("\n"))
+      #expect(text.split(separator: "\n").last?.hasPrefix("  Result                     cut short by SIGINT") == true)
+      // The next run goes on, and its report is whole.
+      let whole = try stage.run("analytics", "-g", "a").text
+      #expect(whole.contains("Total orders               300000") && !whole.contains("Result"), "\(whole)")
+      #expect(try stage.text("metrics_output.txt") == whole)
+    }
+  }
+
+  @Test func aRunThatEndedByItselfIsComplete() throws {
+    let stage = try Stage()
+    for line in [
+      ["produce", "--events", "40"], ["inventory"], ["analytics"], ["analytics", "-g", "b", "--max-events", "7"],
+      ["replay"], ["replay", "-g", "analytics"], ["audit"], ["status"],
+      ["lag-demo", "--events", "20", "--rate", "max", "--consumer-delay", "1ms"],
+      ["analytics", "--follow", "--idle-timeout", "100ms"],
+    ] {
+      let outcome = try stage.start(line + ["--json"]).end()
+      #expect(try outcome.code == 0 && JSON(outcome.lines.last!)["complete"].bool == true, "\(outcome)")
+    }
+  }
+
+  @Test func anErrorAfterWorkCutsARunShortToo() throws {
+    let stage = try Stage()
+    try stage.write("in", (0..<9).map { Orders.order(number: $0) }.joined(separator: "\n"))
+    try stage.run("produce", "--partitions", "1", "--input", "in", "-q")
+    try stage.run("inventory", "-q")
+    for (line, done) in [(["inventory", "-t", "inventory-events", "--output-topic", "o"], 0)] {
+      let failing = line + ["--on-error", "fail"]
+      let outcome = try stage.start(failing + ["-g", "x"]).end()
+      #expect(outcome.code == 65, "\(outcome)")
+      #expect(
+        outcome.lines.last == "  Result                     cut short by an error (65) after \(done) of 9", "\(outcome)"
+      )
+      #expect(try stage.start(failing + ["-g", "y", "--json"]).end().document["complete"].bool == false)
+    }
+  }
+
   @Test(arguments: [SIGINT, SIGTERM], ["analytics", "inventory", "tail"])
   func followEndsOnASignalWithZeroAndATrueSummary(signal: Int32, command: String) throws {
     let stage = try Stage()
@@ -79,6 +161,12 @@ struct SignalTests {
     child.send(signal)
     let outcome = try child.end(within: .seconds(5))
     #expect(outcome.code == 0 && outcome.errorLines.isEmpty, "\(outcome)")
+    if command != "tail" {
+      // Only the last line tells of a run that is over.
+      for (number, line) in outcome.lines.enumerated() {
+        #expect(try JSON(line)["complete"].bool == (number == outcome.lines.count - 1), "\(outcome)")
+      }
+    }
     if command == "analytics" { #expect(try JSON(outcome.lines.last!)["processed"].int == 500) }
     if command == "inventory" { #expect(try JSON(outcome.lines.last!)["orders"].int == 500) }
     if command == "tail" { #expect(outcome.lines.count == 500) }

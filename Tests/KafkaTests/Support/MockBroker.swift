@@ -13,12 +13,13 @@ struct MockBroker {
 
   init(
     brokers: Int = 1, partitions: Int32 = 3, properties: [(key: String, value: String)] = [],
-    time: any TimeSource = SystemTime()
+    time: any TimeSource = SystemTime(), outages: OutageLimit = .run, stop: StopFlag? = nil
   ) throws {
     cluster = MockCluster(brokers: brokers)
     cluster.createTopic(Self.topic, partitions: partitions)
     broker = try KafkaBroker.connect(
-      brokers: cluster.bootstrapServers, properties: properties, log: log, time: time)
+      brokers: cluster.bootstrapServers, properties: properties, outages: outages, stop: stop, log: log,
+      time: time)
   }
 
   /// Sends `count` records with the values `first`… round robin over the topic's partitions.

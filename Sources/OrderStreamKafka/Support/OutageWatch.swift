@@ -1,0 +1,158 @@
+import OrderStreamCore
+import Synchronization
+
+/// What the threads of this process know of an outage of the cluster: since when nobody answers, how long that may last,
+/// and whether it was said. It is said once when it begins and once when it ends, whoever waits. Any thread.
+final class OutageWatch: Sendable {
+  /// A wait that lasts longer is told; questions that are asked once more are not.
+  static let noteAfter = Duration.seconds(2)
+  /// How long everything must have been answered before an outage is over: one question is often answered before the next.
+  private static let calmFor = Duration.seconds(2)
+  /// How long waits go on after a request to stop.
+  private static let stopGrace = Duration.seconds(1)
+
+  private struct State {
+    /// Waits that have not been answered.
+    var waits = 0
+    /// When the first of them began; kept when a wait ends without an answer.
+    var since: Int64?
+    /// When the last of them ended.
+    var calmSince: Int64 = 0
+    /// Since when the outage lasts that was told.
+    var toldSince: Int64?
+    var stopSeen: Int64?
+  }
+
+  let limit: OutageLimit
+  private let time: any TimeSource
+  private let stop: StopFlag?
+  private let note: @Sendable (String) -> Void
+  private let state = Mutex(State())
+  /// Whether there is an outage whose end is to be told; looked at for every poll.
+  private let isTold = Atomic<Bool>(false)
+
+  /// - Parameter note: Tells the user of the beginning and of the end.
+  init(_ limit: OutageLimit, _ time: any TimeSource, stop: StopFlag?, note: @escaping @Sendable (String) -> Void) {
+    self.limit = limit
+    self.time = time
+    self.stop = stop
+    self.note = note
+  }
+
+  /// Whether a request to stop has ended all waiting.
+  var hasStopped: Bool {
+    guard stop?.isRequested == true else { return false }
+    let now = time.monotonicNanoseconds
+    return state.withLock { state in
+      let since = state.stopSeen ?? now
+      state.stopSeen = since
+      return now - since >= Self.stopGrace.nanoseconds
+    }
+  }
+
+  /// How long one question may take, so that a request to stop is seen.
+  var questionLimit: Duration {
+    if stop?.isRequested == true { return .milliseconds(500) }
+    return limit == .look ? .seconds(5) : .seconds(2)
+  }
+
+  fileprivate func enter() {
+    let now = time.monotonicNanoseconds
+    state.withLock { state in
+      state.waits += 1
+      state.since = state.since ?? now
+    }
+  }
+
+  fileprivate func leave(answered: Bool) {
+    let now = time.monotonicNanoseconds
+    state.withLock { state in
+      state.waits -= 1
+      guard state.waits == 0 else { return }
+      state.calmSince = now
+      if answered { state.since = nil }
+    }
+    if answered { tellEnd() }
+  }
+
+  /// How long nobody has answered.
+  fileprivate var age: Duration {
+    let now = time.monotonicNanoseconds
+    return state.withLock { .nanoseconds(now - ($0.since ?? now)) }
+  }
+
+  fileprivate func pause(_ duration: Duration) { time.sleep(duration) }
+
+  fileprivate func tell(_ error: BrokerError, limit: Duration?) {
+    let isNews = state.withLock { state in
+      guard state.toldSince == nil, let since = state.since else { return false }
+      state.toldSince = since
+      return true
+    }
+    guard isNews else { return }
+    isTold.store(true, ordering: .releasing)
+    note(
+      "\(error.what): \(error.why); \(limit.map { "waiting for up to \($0.milliseconds / 1000) s" } ?? "waiting until it passes")"
+    )
+  }
+
+  /// Tells that an outage is over, once all has been calm for a while; for those who work on to call.
+  func tellEnd() {
+    guard isTold.load(ordering: .acquiring) else { return }
+    let now = time.monotonicNanoseconds
+    let lasted: Int64? = state.withLock { state in
+      guard let told = state.toldSince, state.waits == 0, now - state.calmSince >= Self.calmFor.nanoseconds
+      else { return nil }
+      state.toldSince = nil
+      state.since = nil
+      return state.calmSince - told
+    }
+    guard let lasted else { return }
+    isTold.store(false, ordering: .releasing)
+    note("the brokers answer again, after \(lasted / 1_000_000_000) s; going on")
+  }
+}
+
+/// One wait for brokers that do not answer; it begins with the first failure. One thread.
+final class OutageWait {
+  private let watch: OutageWatch
+  private let atLeast: Duration
+  private let noteAfter: Duration
+  private var isWaiting = false
+
+  /// - Parameters:
+  ///   - atLeast: The least that this wait may last, for what takes its time on a healthy cluster too.
+  ///   - noteAfter: How long it may last unsaid.
+  init(
+    _ watch: OutageWatch, atLeast: Duration = .zero, noteAfter: Duration = OutageWatch.noteAfter
+  ) {
+    self.watch = watch
+    self.atLeast = atLeast
+    self.noteAfter = noteAfter
+  }
+
+  deinit { if isWaiting { watch.leave(answered: false) } }
+
+  /// Pauses before the next attempt; false when there should be none.
+  /// - Parameter error: What the user is told, if it lasts.
+  func goesOn(because error: BrokerError, pause: Duration = .milliseconds(20)) -> Bool {
+    if !isWaiting {
+      isWaiting = true
+      watch.enter()
+    }
+    let limit = watch.limit.duration.map { max($0, atLeast) }
+    let age = watch.age
+    if watch.hasStopped { return false }
+    if let limit, age >= limit { return false }
+    if age >= noteAfter { watch.tell(error, limit: limit) }
+    if pause > .zero { watch.pause(pause) }
+    return true
+  }
+
+  /// There is an answer. Idempotent.
+  func answered() {
+    guard isWaiting else { return watch.tellEnd() }
+    isWaiting = false
+    watch.leave(answered: true)
+  }
+}
