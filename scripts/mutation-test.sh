@@ -152,6 +152,12 @@ mutations() {
     Sources/OrderStreamKafka/Consumer/KafkaConsumer.swift \
     'error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else' 'error.code == RD_KAFKA_RESP_ERR__FATAL else'
 
+  mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Records/Watermarks.swift" \
+    'if let committed, committed > marks.high {' 'if let committed, committed > .max - 1 {'
+
+  mutation lag-of-begun-only 'all partitions that a group reads count' 'LagTests|AdminContractTests/lag' \
+    "$core/Records/GroupLag.swift" 'Set(used).union(seen.indices.map { Int32($0) }).sorted()' 'Set(used).sorted()'
+
   mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
     "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'
 

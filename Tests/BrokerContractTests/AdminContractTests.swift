@@ -109,6 +109,55 @@ import Testing
     }
   }
 
+  @Test("Looks show every partition of several topics; one that is gone is missing", arguments: BackEnd.all)
+  func looks(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      try broker.createTopic("a", partitions: 2)
+      try broker.createTopic("b")
+      try broker.produce(20, to: "a", partitions: 2)
+      try broker.change(.deleteRecords(TopicPartition(topic: "a", partition: 1), before: 4))
+      let admin = try broker.admin()
+      defer { admin.close() }
+      func marks(_ low: Offset, _ high: Offset) -> PartitionLook {
+        .seen(Watermarks(low: low, high: high, stable: high))
+      }
+      let (a, b) = (TopicLook(partitions: [marks(0, 10), marks(4, 10)]), TopicLook(partitions: [marks(0, 0)]))
+      #expect(try admin.looks(at: ["a", "none", "b"], within: .seconds(5)) == ["a": a, "b": b])
+      #expect(try admin.looks(at: ["a"], within: .seconds(5)) == ["a": a])
+      #expect(try admin.looks(at: ["none"], within: .seconds(5)).isEmpty)
+      #expect(try admin.looks(at: [], within: .seconds(5)).isEmpty)
+      try broker.change(.addPartitions(topic: "b", total: 3))
+      #expect(try admin.looks(at: ["b"], within: .seconds(5))["b"]?.partitions.count == 3)
+    }
+  }
+
+  @Test(
+    "The lag of a group of this program counts what it has not begun, and not what is gone", arguments: BackEnd.all)
+  func lag(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      try broker.createTopic("t", partitions: 3)
+      try broker.createTopic("other")
+      try broker.produce(30, to: "t", partitions: 3)
+      let member = try TestConsumer(broker, topic: "t", group: "g")
+      defer { member.close() }
+      #expect(try TestConsumer.pump([member]) { member.assigned?.count == 3 })
+      try member.transaction?.commit([PartitionOffset(partition: 0, offset: 5)])
+      let admin = try broker.admin()
+      defer { admin.close() }
+      func lag() throws -> GroupLag {
+        let group = try #require(try admin.group("g"))
+        #expect(group.beginsAtEarliest && group.membersKnown && group.committed.count == 1)
+        return GroupLag(of: group, in: ["t"], looks: try admin.looks(at: ["t"], within: .seconds(5)))
+      }
+      #expect(try lag().total == .known(25))
+      try admin.apply(.deleteRecords(TopicPartition(topic: "t", partition: 0), before: 7))
+      try admin.apply(.deleteRecords(TopicPartition(topic: "t", partition: 1), before: 10))
+      #expect(try lag().partitions.map(\.lag) == [.known(3), .known(0), .known(10)])
+      try broker.produce([TestRecord(partition: 1, value: "next")], to: "t")
+      #expect(try lag().total == .known(14))
+    }
+  }
+
   @Test("A group is removed with its offsets and state, but not while it has a member", arguments: BackEnd.all)
   func deleteGroup(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in

@@ -88,7 +88,7 @@ struct GroupLook {
     var description: GroupDescription
     if let group = found.groups[name] {
       description = self.description(group)
-      description.membersFailure = failure(of: group)
+      description.membersFailure = Self.failure(of: group, context.errors)
       if !description.membersKnown {
         description.state = GroupDescription.unknownState
         description.members = []
@@ -106,14 +106,17 @@ struct GroupLook {
       }
     case .failure(let error):
       if error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { break }
-      description.committedFailure = context.errors.map(error, "cannot read the committed offsets of \(name)")
+      // The code says it; the text names the steps of the client library.
+      description.committedFailure = context.errors.map(
+        NativeError(error.code), "cannot read the committed offsets of \(name)",
+        needs: AccessRight(.describe, .group(name)))
     }
     let isThere = found.names.contains(name) || !description.committed.isEmpty || description.committedFailure != nil
     return isThere ? description : nil
   }
 
   /// Why a group that is there is not described.
-  private func failure(of group: NativeGroup) -> BrokerError? {
+  static func failure(of group: NativeGroup, _ errors: KafkaErrors) -> BrokerError? {
     let what = "cannot describe the group \(group.name)"
     switch group.error {
     case RD_KAFKA_RESP_ERR_NO_ERROR where group.state != "Dead": return nil
@@ -124,7 +127,7 @@ struct GroupLook {
       return BrokerError(
         .unsupported, what, why: "it uses a group protocol that librdkafka \(version) does not describe",
         recovery: .none)
-    default: return context.errors.map(NativeError(group.error), what)
+    default: return errors.map(NativeError(group.error), what, needs: AccessRight(.describe, .group(group.name)))
     }
   }
 

@@ -34,7 +34,8 @@ struct StatusCommand {
     let read = listing.groups.map(topicsRead)
     let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
     let names = Set(topics.map(\.name)).union(read.joined())
-    let looks = try admin.looks(at: names.sorted(), within: Self.limit - passed)
+    // However long the groups took, partitions get some time too.
+    let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(600), Self.limit - passed))
     return StatusReport(
       broker: broker.name,
       // A topic may be deleted while we look.

@@ -138,7 +138,7 @@ struct DocumentTests {
         "drain_ms": .count, "samples": .array,
       ])
     for sample in document["samples"].elements {
-      has(sample, ["t_ms": .count, "produced": .count, "consumed": .count, "lag": .count])
+      has(sample, ["t_ms": .count, "produced": .count, "consumed": .count, "lag": .countOrNull])
     }
   }
 
@@ -153,12 +153,19 @@ struct DocumentTests {
     for topic in document["topics"].elements {
       has(topic, ["name": .text, "partitions": .array])
       for partition in topic["partitions"].elements {
-        has(partition, ["partition": .count, "low": .count, "high": .count, "stable": .count])
+        has(
+          partition,
+          ["partition": .count, "low": .count, "high": .count, "stable": .count, "reason": .textOrNull])
       }
     }
     #expect(document["groups"].elements.count == 1)
     for group in document["groups"].elements {
-      has(group, ["group": .text, "state": .text, "members": .array, "lag": .countOrNull, "partitions": .array])
+      has(
+        group,
+        [
+          "group": .text, "state": .text, "members": .array, "members_known": .flag, "lag": .countOrNull,
+          "lag_at_least": .count, "reason": .textOrNull, "partitions": .array,
+        ])
       for partition in group["partitions"].elements {
         has(
           partition,
