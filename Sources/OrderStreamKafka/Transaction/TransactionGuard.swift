@@ -10,6 +10,9 @@ final class TransactionGuard {
   /// How long a transaction may be open before it hangs: living members commit every 100 ms.
   private static let hangsAfter = Duration.milliseconds(1500)
 
+  /// One transaction may hang behind another.
+  private static let closeAgainAfter = Duration.seconds(5)
+
   /// This identity's last transaction in this process.
   struct Last {
     var outcome = HangEvidence.Outcome.unknown
@@ -63,17 +66,22 @@ final class TransactionGuard {
     let dead = Deadline(Self.deadAfter, context.time)
     let hanging = Deadline(Self.hangsAfter, context.time)
     var wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
-    var (hasEnded, hasClosed) = (false, false)
+    var hasEnded = false
+    var nextClosing = hanging
+    var closed: String?
     while true {
       if !hasEnded && dead.hasPassed {
         deadMembers.end(siblings: true)
         hasEnded = true
-      } else if !hasClosed && hanging.hasPassed {
-        try close(open, link, last, wait)
-        hasClosed = true
+      } else if nextClosing.hasPassed {
+        closed = try close(open, link, last, wait) ?? closed
+        nextClosing = Deadline(Self.closeAgainAfter, context.time)
       }
       open = try stillOpen(open)
-      if open.isEmpty { return }
+      if open.isEmpty {
+        if let closed { context.note(.warning, closed) }
+        return
+      }
       try wait.pause { places(open) }
     }
   }
@@ -162,32 +170,42 @@ final class TransactionGuard {
   // MARK: - Closing
 
   /// Closes what an earlier transaction of this identity has left open.
+  /// - Returns: What to say when that was it; `nil` when nothing is this identity's.
   private func close(
     _ open: Open, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
-  ) throws(BrokerError) {
+  ) throws(BrokerError) -> String? {
     let committed = try committed(stable: false)
     var evidence = HangEvidence()
     evidence.outcome = last?.outcome ?? .unknown
     evidence.offsetsPend = !open.offsets.isEmpty
-    evidence.stateHangs = open.ends.keys.contains { $0.topic == stateTopic }
     evidence.mark = committed.compactMap { CommitMark($0.metadata) }.filter { $0.identity == identity }
       .max { $0.endMs < $1.endMs }
     var own: Set<TopicPartition> = []
+    var hanging: [TopicPartition: Int64] = [:]
     if let last, last.outcome != .unknown {
       own = last.partitions.intersection(open.ends.keys)
       evidence.firstHangingMs = own.isEmpty ? nil : last.mark.beginMs
     } else {
-      let hanging = try firstHanging(open)
+      hanging = try firstHanging(open)
       own = Set(hanging.keys)
+      evidence.stateHangs = own.contains { $0.topic == stateTopic }
+      // Somebody else's in front of it would hide state of this identity.
+      let hiding = open.ends.keys.contains { $0.topic == stateTopic && !own.contains($0) }
+      if evidence.offsetsPend && hiding { return nil }
+      if let mark = evidence.mark { hanging = hanging.filter { $0.value >= mark.beginMs } }
       evidence.firstHangingMs = hanging.values.min()
-      if evidence.offsetsPend { evidence.newestStateMs = try newestState(of: open) }
+      if evidence.offsetsPend { evidence.newestStateMs = try newestState() }
     }
     let isCommit: Bool
     switch evidence.verdict {
-    case .notOurs: return
+    case .notOurs: return nil
     case .unknown: throw unknown(open, wait)
     case .commit: isCommit = true
     case .abort: isCommit = false
+    }
+    if last == nil || last?.outcome == .unknown {
+      let end = isCommit ? max(evidence.mark?.endMs ?? .min, evidence.newestStateMs ?? .min) : .max
+      own = Set(hanging.filter { $0.value <= end }.keys)
     }
     var offsets: PositionList?
     if evidence.offsetsPend {
@@ -195,14 +213,12 @@ final class TransactionGuard {
       if offsets == nil { throw unknown(open, wait) }
     }
     let named = places(open).map(\.description).joined(separator: ", ")
-    context.note(
-      .warning,
-      "a transaction of \(identity) that the cluster ended without closing it hangs on \(named); "
-        + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so"))
     try link.close(
       own.map { ($0, topics.firstIndex(of: $0.topic)!, open.ends[$0]!) }, stateIndex: topics.count - 1,
       sourceHeader: stateTopic, timestampMs: evidence.firstHangingMs ?? evidence.mark?.endMs ?? 1, offsets: offsets,
       group: group, commit: isCommit, context)
+    return "a transaction of \(identity) that the cluster had ended without closing it hung on \(named); "
+      + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
   }
 
   private func unknown(_ open: Open, _ wait: OpenTransactionWait) -> BrokerError {
@@ -237,14 +253,15 @@ final class TransactionGuard {
     for (partition, offset) in zip(partitions, stable) {
       let records = try context.records(of: partition, from: offset, limit: 1, committed: false)
       guard let record = records.first else { continue }
-      if let writer = record.writer, writer != identity { continue }
+      // Of outputs nobody says whose they are; to close what is another's changes nothing there.
+      if partition.topic == stateTopic && record.writer != identity { continue }
       first[partition] = record.timestampMs
     }
     return first
   }
 
   /// The timestamp of the newest state record of this identity that can be seen.
-  private func newestState(of open: Open) throws(BrokerError) -> Int64? {
+  private func newestState() throws(BrokerError) -> Int64? {
     var newest: Int64?
     for partition in 0..<(try context.partitionCount(of: stateTopic)) {
       let place = TopicPartition(topic: stateTopic, partition: partition)
