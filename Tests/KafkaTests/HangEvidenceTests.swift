@@ -39,7 +39,8 @@ struct HangEvidenceTests {
 
   @Test("offsets that wait were committed when state that is newer than the others can be seen")
   func newerState() {
-    let evidence = HangEvidence(offsetsPend: true, stateHangs: true, mark: mark, newestStateMs: 201, firstHangingMs: 210)
+    let evidence = HangEvidence(
+      offsetsPend: true, stateHangs: true, mark: mark, newestStateMs: 201, firstHangingMs: 210)
     #expect(evidence.verdict == .commit)
     #expect(HangEvidence(offsetsPend: true, newestStateMs: 5).verdict == .commit)
   }
@@ -52,7 +53,8 @@ struct HangEvidenceTests {
 
   @Test("where offsets and state hang together nothing tells, and nothing is guessed")
   func nothingTells() {
-    let evidence = HangEvidence(offsetsPend: true, stateHangs: true, mark: mark, newestStateMs: 200, firstHangingMs: 250)
+    let evidence = HangEvidence(
+      offsetsPend: true, stateHangs: true, mark: mark, newestStateMs: 200, firstHangingMs: 250)
     #expect(evidence.verdict == .unknown)
   }
 

@@ -83,6 +83,8 @@ struct PropertyTests {
   @Test("a state topic is compacted and nothing else")
   func compaction() {
     #expect(StateTopic.isCompacted(policy: "compact"))
-    for policy in ["delete", "compact,delete", "delete, compact", ""] { #expect(!StateTopic.isCompacted(policy: policy)) }
+    for policy in ["delete", "compact,delete", "delete, compact", ""] {
+      #expect(!StateTopic.isCompacted(policy: policy))
+    }
   }
 }
