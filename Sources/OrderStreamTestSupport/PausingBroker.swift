@@ -57,12 +57,9 @@ private final class PausingConsumer: Consumer {
 
   func unassign() throws(BrokerError) { try inner.unassign() }
 
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [Offset?] { try inner.committed(partitions) }
+  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] { try inner.committed(partitions) }
 
-  func readState(
-    _ partitions: [Int32],
-    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
-  ) throws(BrokerError) {
+  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     pause()
     try inner.readState(partitions, body)
   }

@@ -27,7 +27,7 @@ struct CompletionTests {
       let path = try directory.file("script", Completions.script(shell))
       guard let result = try run(shell.rawValue, option, path) else {
         #expect(shell != .bash, "bash is needed for this test")
-        try Test.Case.cancel("\(shell.rawValue) is not installed")
+        try Test.cancel("\(shell.rawValue) is not installed")
       }
       #expect(result.code == 0)
     }

@@ -45,6 +45,20 @@ final class IdentitySlot: Sendable {
     self.init("\(group)-\(Self.machine(""))-r\(random)", isStable: false, "", -1)
   }
 
+  /// The identities of slots of this machine whose holders have died: their files are there, with a mark, and nobody holds
+  /// them. Files stay as they are, for who takes the slot next.
+  static func abandoned(group: String, clusterID: String, directory: String, limit: Int) -> [String] {
+    let scope = scope(group, clusterID)
+    return (0..<limit).compactMap { slot in
+      let descriptor = open("\(directory)/\(scope)-\(slot).lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+      guard descriptor >= 0 else { return nil }
+      defer { _ = closeFile(descriptor) }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return nil }
+      let mark = content(descriptor)
+      return mark.utf8.count == markLength ? "\(group)-\(machine(mark))-\(slot)" : nil
+    }
+  }
+
   /// Takes the identity of an instance; `nil` when another process of this machine has it.
   convenience init?(instance: String, group: String, clusterID: String, directory: String) {
     // Brokers take instance ids of up to 249 characters. The names alone would not tell a-b, c from a, b-c.

@@ -49,12 +49,9 @@ final class DeadMembers {
     return times
   }
 
-  /// Identities differ in their last part, the slot.
   private var siblingIdentities: [String] {
-    guard let dash = ownIdentity.lastIndex(of: "-"), Int(ownIdentity[ownIdentity.index(after: dash)...]) != nil else {
-      return []
-    }
-    return (0..<Self.siblingLimit).map { ownIdentity[...dash] + "\($0)" }
+    IdentitySlot.abandoned(
+      group: group, clusterID: context.clusterID, directory: context.lockDirectory, limit: Self.siblingLimit)
   }
 
   private func end(_ identity: String) -> Bool {

@@ -50,6 +50,6 @@ extension TransactionLink {
       send(
         OutgoingRecord(
           partition: partition, timestampMs: timestampMs, key: key.bytes, value: nil,
-          headers: Headers(block: block.bytes)), to: index))
+          headers: Headers(block: block.bytes)), to: index, marked: false))
   }
 }
