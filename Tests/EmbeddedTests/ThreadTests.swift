@@ -21,7 +21,7 @@ struct ThreadTests {
     let fixture = EmbeddedFixture()
     let broker = try fixture.open()
     try broker.createTopic("t", partitions: 1)
-    try ThreadFault.$hasNoRoom.withValue(true) {
+    ThreadFault.$hasNoRoom.withValue(true) {
       let producer = #expect(throws: BrokerError.self) { _ = try broker.producer(topic: "t", pace: .bulk) }
       #expect(producer?.code == .io && producer?.why.contains("starts no more threads") == true)
       let member = #expect(throws: BrokerError.self) {
