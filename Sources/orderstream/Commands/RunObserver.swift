@@ -20,6 +20,8 @@ final class RunObserver: PipelineObserver {
   private let startNanoseconds: Int64
   private let live: ((PipelineLoop) throws(CommandError) -> Void)?
   private var hasNews = false
+  /// Whether the last report failed, and that was said.
+  private var isUnreported = false
   private var nextLive: Int64
   private var lastWait: PipelineWait?
 
@@ -49,7 +51,15 @@ final class RunObserver: PipelineObserver {
     hasNews = false
     do throws(CommandError) {
       try live(loop)
+      isUnreported = false
     } catch {
+      // What a service cannot report now it reports when brokers answer again.
+      if error.code == .unavailable || error.code == .temporary {
+        if !isUnreported { context.console.warning("cannot report now: \(error.what): \(error.why)") }
+        isUnreported = true
+        hasNews = true
+        return
+      }
       failure = error
       context.stop.request()
     }
