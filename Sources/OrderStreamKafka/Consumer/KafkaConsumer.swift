@@ -235,6 +235,8 @@ final class KafkaConsumer: Consumer {
     if !source.close(deadline) {
       context.note(.warning, "the group of \(options.topic) did not answer; its session ends by itself")
     }
+    // The name of an instance is free for the next one; a transaction of this consumer has been closed before.
+    if options.instance != nil { slot?.release() }
   }
 
   /// The process of this consumer and its transaction is gone: nobody is told. For tests.
