@@ -4,7 +4,7 @@ struct AnalyticsOptions: Hashable, Sendable {
   var topic: String
   var group: String
   var resetOffsets: Bool
-  /// The file for the report; `-` for none, as `AtomicFile.prepare` takes it.
+  /// The file for the report; `-` for none, as `CommandContext.outputFile` takes it.
   var output: String
   /// Never `dlq`.
   var onError: OnError

@@ -4,6 +4,21 @@ import OrderStreamKafka
 
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
+  /// A file for a result, checked before any work.
+  /// - Throws: `creation` when it cannot be written, or when it is one of a log's own files.
+  static func outputFile(_ path: String, _ brokers: BrokerSpec) throws(CommandError) -> AtomicFile {
+    let file = try AtomicFile(path)
+    var directory: String?
+    if case .embedded(let named) = brokers {
+      directory = named
+      if named == nil { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
+    }
+    guard LogFiles.contain(file.target, logIn: directory) else { return file }
+    throw CommandError(
+      .creation, "cannot create \(path)", why: "it would replace a file of an embedded log",
+      remedy: "choose another name or directory")
+  }
+
   /// - Parameter onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
   static func open(_ context: CommandContext, onlyLooks: Bool) throws(CommandError) -> any Broker {
     let properties = context.options.properties.map { ($0.key, $0.value) }
