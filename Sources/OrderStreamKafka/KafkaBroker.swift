@@ -13,10 +13,12 @@ public final class KafkaBroker: Broker {
 
   public let name: String
   let context: KafkaContext
+  private let stop: StopFlag?
 
-  private init(name: String, context: KafkaContext) {
+  private init(name: String, context: KafkaContext, stop: StopFlag?) {
     self.name = name
     self.context = context
+    self.stop = stop
   }
 
   /// Reaches a cluster.
@@ -27,7 +29,7 @@ public final class KafkaBroker: Broker {
   ///   - wait: Keep trying for that long; `nil` for `connectLimit`, so that a program ends within 10 s.
   ///   - lockDirectory: Where processes of one user on one machine agree on who is which member of a group; it is made
   ///     when it is missing. `nil` for a directory of the user's below `/tmp`.
-  ///   - stop: Ends the wait early once it is requested.
+  ///   - stop: Ends the wait early once it is requested, and that of a sender for a queue that stays full.
   ///   - log: Gets librdkafka's log lines and notes about waiting, without secrets; from any thread.
   /// - Throws: `unreachable` naming the address, `authentication`, `configuration` for a property that is refused.
   public static func connect(
@@ -46,7 +48,7 @@ public final class KafkaBroker: Broker {
       name: brokers,
       context: KafkaContext(
         factory: factory, errors: errors, time: time, lookup: lookup, clusterID: clusterID,
-        lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory))
+        lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory), stop: stop)
   }
 
   /// Waits until a broker answers; returns the cluster's id, empty when it has none.
@@ -86,10 +88,13 @@ public final class KafkaBroker: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
     try refuseBookkeeping(topic)
     return try KafkaProducer(
-      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, context: context)
+      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, reports: reports,
+      context: context, stop: stop)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
