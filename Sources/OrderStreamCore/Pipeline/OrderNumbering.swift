@@ -117,7 +117,8 @@ public struct OrderNumbering: Sendable {
         if record.offset < end { visit(record) }
         if record.offset >= end - 1 { open.remove(record.partition) }
       }
-      for end in batch.ends where end.offset >= watermarks[Int(end.partition)].high { open.remove(end.partition) }
+      // What an open transaction hides is of no finished run.
+      for end in batch.ends { open.remove(end.partition) }
       let now = time.monotonicNanoseconds
       if batch.count > 0 { lastNews = now }
       guard now - lastNews < Self.readTimeout.nanoseconds else {
