@@ -89,6 +89,8 @@ public struct DeliveryCounts: Hashable, Sendable {
   public var failed: Int64 = 0
   /// Of the failed ones, those that the broker refused for what they are: they are not on the log.
   public var refused: Int64 = 0
+  /// Of the failed ones, those that may be on the log all the same, because only their answer is missing.
+  public var uncertain: Int64 = 0
   /// Acknowledged behind later records of their partition, because they were sent again after a refusal of others.
   public var reordered: Int64 = 0
   /// Acknowledged, but sent a second time after a failure of the producer, so the log may hold it twice.

@@ -101,6 +101,7 @@ final class DeliveryLedger: Sendable {
 
   private func enterFailed(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     entries.counts.failed += 1
+    if report.mayBePersisted { entries.counts.uncertain += 1 }
     entries.failure = entries.failure ?? NativeError(report.error)
     if tellsOfAll { entries.reports.failed.append(RecordTag(report.tag).sequence) }
     if report.error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT { stalled.store(true, ordering: .relaxed) }
@@ -154,6 +155,7 @@ final class DeliveryLedger: Sendable {
     guard count > 0 else { return }
     entries.withLock { entries in
       entries.counts.failed += count
+      entries.counts.uncertain += count
       entries.failure = entries.failure ?? error
     }
   }

@@ -179,6 +179,8 @@ struct InputPublishing {
         "\(state) and the same command would publish them twice: with --unacknowledged <file> a run keeps the others"
     }
     return "\(state), the others are in \(file.path): publish them with --input \(file.path)"
+      + (report.deliveries.uncertain > 0
+        ? "; \(report.deliveries.uncertain) of them may be on the log all the same, their answer is missing" : "")
       + (!run.readToEnd ? "; \(name) was not read to its end, so what came later is not there" : "")
   }
 
