@@ -13,7 +13,9 @@ public struct AbsentLog: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { AbsentAdmin() }
 
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
     throw TopicRow.unknown(topic)
   }
 

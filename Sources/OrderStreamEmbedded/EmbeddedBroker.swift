@@ -42,8 +42,10 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
 
   public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try connection()) }
 
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try EmbeddedProducer(try connection(), topic: topic, pace: pace)
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
+    try EmbeddedProducer(try connection(), topic: topic, pace: pace, reports: reports)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

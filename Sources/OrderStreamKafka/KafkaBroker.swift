@@ -13,10 +13,12 @@ public final class KafkaBroker: Broker {
 
   public let name: String
   let context: KafkaContext
+  private let stop: StopFlag?
 
-  private init(name: String, context: KafkaContext) {
+  private init(name: String, context: KafkaContext, stop: StopFlag?) {
     self.name = name
     self.context = context
+    self.stop = stop
   }
 
   /// Reaches a cluster.
@@ -89,10 +91,13 @@ public final class KafkaBroker: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
     try refuseBookkeeping(topic)
     return try KafkaProducer(
-      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, context: context)
+      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, reports: reports,
+      context: context, stop: stop)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

@@ -15,8 +15,10 @@ final class NamespacedBroker: Broker {
 
   func admin() throws(BrokerError) -> any Admin { NamespacedAdmin(try inner.admin(), prefix: prefix) }
 
-  func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: prefix + topic, pace: pace)
+  func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
+    try inner.producer(topic: prefix + topic, pace: pace, reports: reports)
   }
 
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

@@ -16,13 +16,8 @@ struct AtomicFile: Sendable {
   /// As the user named it.
   let path: String
   /// With symbolic links followed.
-  private let target: String
+  let target: String
   private let isReplaced: Bool
-
-  /// - Returns: `nil` for `-`, which means no file.
-  static func prepare(_ path: String) throws(CommandError) -> AtomicFile? {
-    path == "-" ? nil : try AtomicFile(path)
-  }
 
   /// - Throws: `creation` when the path cannot be written, `io` when the disk refuses.
   init(_ path: String) throws(CommandError) {
@@ -56,34 +51,65 @@ struct AtomicFile: Sendable {
   /// whole.
   /// - Throws: `creation` or `io`.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
-    guard isReplaced else { return try writeInPlace(bytes) }
-    let temporary = try createTemporary()
-    Failpoint.reach("file/created")
-    var code = Self.fill(temporary.descriptor, bytes, like: target)
-    if close(temporary.descriptor) != 0, code == 0 { code = errno }
-    Failpoint.reach("file/written")
-    if code == 0, rename(temporary.name, target) != 0 { code = errno }
-    guard code == 0 else {
-      unlink(temporary.name)
-      throw failure(code)
+    let draft = try draft()
+    try draft.append(bytes)
+    try draft.commit()
+  }
+
+  /// A new content that comes in pieces; nobody sees it before `commit`.
+  func draft() throws(CommandError) -> Draft { try Draft(self) }
+
+  /// The content of a file while it is being written. One that is let go without `commit` leaves the old file as it is.
+  final class Draft {
+    private let file: AtomicFile
+    /// `nil` where the file is written in place.
+    private let temporary: String?
+    private var descriptor: Int32
+
+    fileprivate init(_ file: AtomicFile) throws(CommandError) {
+      self.file = file
+      guard file.isReplaced else {
+        temporary = nil
+        descriptor = open(file.target, O_WRONLY | O_APPEND | O_CLOEXEC)
+        if descriptor < 0 { throw AtomicFile.refusal(file.path, errno) }
+        return
+      }
+      let made = try file.createTemporary()
+      (temporary, descriptor) = (made.name, made.descriptor)
+      Failpoint.reach("file/created")
     }
-    Failpoint.reach("file/renamed")
-    try syncDirectory()
-    Failpoint.reach("file/synced")
+
+    deinit {
+      if descriptor < 0 { return }
+      close(descriptor)
+      if let temporary { unlink(temporary) }
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+      let code = Descriptor.writeAll(descriptor, bytes)
+      if code != 0 { throw file.failure(code) }
+    }
+
+    /// When it returns, the bytes and the name are on the disk.
+    func commit() throws(CommandError) {
+      guard let temporary else { return }
+      var code = AtomicFile.complete(descriptor, like: file.target)
+      if close(descriptor) != 0, code == 0 { code = errno }
+      descriptor = -1
+      Failpoint.reach("file/written")
+      if code == 0, rename(temporary, file.target) != 0 { code = errno }
+      guard code == 0 else {
+        unlink(temporary)
+        throw file.failure(code)
+      }
+      Failpoint.reach("file/renamed")
+      try file.syncDirectory()
+      Failpoint.reach("file/synced")
+    }
   }
 
-  private func writeInPlace(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
-    let descriptor = open(target, O_WRONLY | O_APPEND | O_CLOEXEC)
-    if descriptor < 0 { throw Self.refusal(path, errno) }
-    let code = Descriptor.writeAll(descriptor, bytes)
-    close(descriptor)
-    if code != 0 { throw failure(code) }
-  }
-
-  /// The bytes, the owner and the mode of the file that is replaced, all on the disk.
-  private static func fill(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, like target: String) -> Int32 {
-    let code = Descriptor.writeAll(descriptor, bytes)
-    if code != 0 { return code }
+  /// Gives a new file the owner and the mode of the one that it replaces, and has its bytes on the disk.
+  private static func complete(_ descriptor: Int32, like target: String) -> Int32 {
     var old = stat()
     if stat(target, &old) == 0 {
       // Only root may give files away; everybody else keeps the file that they could write.

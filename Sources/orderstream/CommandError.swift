@@ -23,6 +23,9 @@ struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
     self.init(ExitCode(error.code), error.what, why: error.why, remedy: error.remedy)
   }
 
+  /// Says more about what to do, behind what the error says of it.
+  mutating func addAdvice(_ advice: String) { remedy = remedy.isEmpty ? advice : "\(remedy); \(advice)" }
+
   /// A usage error, with the hint that names the help page of `command`.
   static func usage(_ what: String, why: String, remedy: String = "", command: CommandName? = nil) -> CommandError {
     let page = command.map { "orderstream help \($0.rawValue)" } ?? "orderstream --help"

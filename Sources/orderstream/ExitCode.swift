@@ -90,7 +90,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
       case .invalidTopic: .usage
       case .topicExists, .cannotCreate: .creation
       case .groupActive, .fenced, .busy: .temporary
-      case .recordTooLarge: .data
+      case .recordTooLarge, .recordRefused: .data
       case .configuration, .foreignLog, .newerLog, .unsupported: .configuration
       case .io, .diskFull, .damaged: .io
       case .internalError: .software

@@ -169,6 +169,23 @@ import Testing
     }
   }
 
+  @Test("A producer that is asked to tell of every record does so once for each", arguments: BackEnd.all)
+  func reports(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("t")
+      let producer = try fixture.open().producer(topic: "t", pace: .bulk, reports: .all)
+      var told: [Int64] = []
+      for number in 0..<2500 {
+        try TestRecord(value: "v\(number)").lend { record throws(BrokerError) in try producer.send(record) }
+        if number % 300 == 0 { told += producer.takeReports().acknowledged }
+      }
+      try producer.flush(timeout: .seconds(20))
+      producer.close()
+      let last = producer.takeReports()
+      #expect((told + last.acknowledged).sorted() == Array(0..<2500) && last.failed.isEmpty && last.refused.isEmpty)
+    }
+  }
+
   @Test("A tailing reader sees a record soon after its acknowledgement", arguments: BackEnd.all)
   func tailLatency(_ backEnd: BackEnd) throws {
     try backEnd.run { fixture, broker in

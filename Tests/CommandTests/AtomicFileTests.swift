@@ -28,8 +28,6 @@ struct AtomicFileTests {
     }
   }
 
-  @Test func aDashMeansNoFile() throws { #expect(try AtomicFile.prepare("-") == nil) }
-
   @Test func theContentIsReplacedAndTheModeStays() throws {
     try TemporaryDirectory.with { directory in
       let path = try directory.file("report", "old and longer")

@@ -20,7 +20,8 @@ struct OutcomeTests {
     arguments: [
       (.unreachable, 69), (.timedOut, 69), (.deliveryFailed, 69), (.authentication, 77), (.unauthorized, 77),
       (.unknownTopic, 66), (.unknownPartition, 66), (.offsetOutOfRange, 66), (.invalidTopic, 64), (.topicExists, 73),
-      (.cannotCreate, 73), (.groupActive, 75), (.fenced, 75), (.busy, 75), (.recordTooLarge, 65), (.configuration, 78),
+      (.cannotCreate, 73), (.groupActive, 75), (.fenced, 75), (.busy, 75), (.recordTooLarge, 65), (.recordRefused, 65),
+      (.configuration, 78),
       (.foreignLog, 78), (.newerLog, 78), (.unsupported, 78), (.io, 74), (.diskFull, 74), (.damaged, 74),
       (.internalError, 70),
     ] as [(BrokerError.Code, Int32)])

@@ -32,6 +32,31 @@ struct DiskTests {
   }
 
   @Test(
+    "Over a full disk, the lines that are not on the log are in the file of --unacknowledged, each once",
+    .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
+  func unacknowledged() throws {
+    let disk = try #require(SmallDisk(megabytes: 6))
+    let stage = try Stage()
+    let log = "embedded:\(disk.path)/log"
+    let input = try stage.run("produce", "--dry-run", "--events", "60000", "--seed", "6").text
+    try stage.write("in", input)
+    let outcome = try stage.run(
+      "produce", "--input", "in", "-b", log, "--unacknowledged", "rest", "--json", exits: 74)
+    let acknowledged = try #require(try outcome.document["acknowledged"].int)
+    #expect(acknowledged > 0 && !outcome.errors.contains("same command"), "\(outcome)")
+    #expect(
+      outcome.errors.contains("\(acknowledged) of 60000 lines are on the log, the others are in rest"), "\(outcome)")
+    #expect(try stage.text("rest").split(separator: "\n").count == 60_000 - acknowledged)
+    // Without the option it is named, and nobody is told to do everything again.
+    let plain = try stage.run("produce", "--input", "in", "-b", log, exits: 74)
+    #expect(!plain.errors.contains("run the same command"), "\(plain)")
+    try disk.grow(megabytes: 80)
+    try stage.run("produce", "--input", "rest", "-b", log, "-q")
+    let found = try stage.run("tail", "--raw", "-b", log).lines.sorted()
+    #expect(found == input.split(separator: "\n").map(String.init).sorted())
+  }
+
+  @Test(
     "A full disk under the report alone keeps the old report", .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
   func fullReport() throws {
     let disk = try #require(SmallDisk(megabytes: 1))

@@ -22,6 +22,29 @@ import Testing
     #expect(error?.description.contains("t[1]@\(base)") ?? false, "\(String(describing: error))")
   }
 
+  @Test("A header block that is none, under a checksum that fits, is damage with coordinates and no trap")
+  func malformedHeaders() throws {
+    let payload = ByteBuffer()
+    let chunk = RecordChunk(partition: 3)
+    for block: [UInt8] in [
+      [1, 0, 0], [9, 0, 0, 0, 65], [1, 0, 0, 0, 65, 9, 0, 0, 0], [0, 0, 0, 0, 254, 255, 255, 255],
+    ] {
+      chunk.reset(partition: 3)
+      block.withUnsafeBytes { block in
+        let record = OutgoingRecord(
+          partition: 3, timestampMs: 1, key: nil, value: nil, headers: Headers(block: block))
+        chunk.append(record, byteCount: RecordChunk.byteCount(of: record))
+      }
+      payload.removeAll()
+      payload.append(chunk.bytes.bytes)
+      let unpacker = BatchUnpacker(payload: payload.bytes, partition: 3, base: 70, count: 1)
+      let error = #expect(throws: BrokerError.self) {
+        _ = try unpacker.unpack(from: 70, into: RecordBatch(), coordinates: { "t[3]@\($0)" })
+      }
+      #expect(error?.code == .damaged && error?.what.contains("t[3]@70") == true, "\(block)")
+    }
+  }
+
   @Test("Records before the damage are still handed over")
   func recordsBeforeDamage() throws {
     let fixture = try LogFixture.filled()

@@ -25,7 +25,7 @@ struct KafkaErrorsTests {
       (RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, .fenced),
       (RD_KAFKA_RESP_ERR__FENCED, .fenced),
       (RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, .offsetOutOfRange),
-      (RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, .recordTooLarge),
+      (RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, .recordTooLarge), (RD_KAFKA_RESP_ERR_INVALID_RECORD, .recordRefused),
       (RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, .deliveryFailed),
       (RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, .busy),
       (RD_KAFKA_RESP_ERR__BAD_MSG, .damaged),

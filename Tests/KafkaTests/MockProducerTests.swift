@@ -115,6 +115,57 @@ struct MockProducerTests {
     expectCounts(producer, acknowledged: 5000, failed: 0)
   }
 
+  @Test("of a batch that the broker refuses only the record to blame fails, and it is named")
+  func refusedBatch() throws {
+    let mock = try MockBroker(partitions: 1, properties: [("linger.ms", "200")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    // The batch, and then the first of its records alone.
+    mock.cluster.failNext(.produce, with: [RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE])
+    try mock.send(10, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    let reports = producer.takeReports()
+    #expect(reports.refused.map(\.sequence) == [0] && reports.refused.first?.error.code == .recordTooLarge)
+    producer.close()
+    expectCounts(producer, acknowledged: 9, failed: 1)
+    #expect(producer.deliveries.refused == 1 && producer.deliveries.reordered == 0)
+    #expect(try mock.values(partitions: 1)[0] == (1..<10).map { "v\($0)" })
+  }
+
+  @Test("records that were sent again behind later ones are counted")
+  func reordered() throws {
+    let mock = try MockBroker(partitions: 1, properties: [("linger.ms", "200")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .bulk)
+    mock.cluster.failNext(.produce, with: [RD_KAFKA_RESP_ERR_INVALID_RECORD])
+    try mock.send(5, by: producer)
+    // Long enough for the refusal, which the next call of send answers.
+    SystemTime().sleep(.milliseconds(700))
+    try mock.send(5, first: 5, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    producer.close()
+    expectCounts(producer, acknowledged: 10, failed: 0)
+    let values = try mock.values(partitions: 1)[0] ?? []
+    #expect(values.sorted() == (0..<10).map { "v\($0)" })
+    let behind = (0..<5).filter { first in
+      values.firstIndex(of: "v\(first)")! > (values.firstIndex { $0 > "v4" } ?? values.count)
+    }
+    #expect(producer.deliveries.reordered == Int64(behind.count), "\(values)")
+  }
+
+  @Test("every record that was sent is told of once, acknowledged or failed")
+  func allReports() throws {
+    let mock = try MockBroker(properties: [("message.timeout.ms", "1500")])
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive, reports: .all)
+    try mock.send(30, by: producer)
+    try producer.flush(timeout: .seconds(10))
+    mock.cluster.setDown()
+    try mock.send(60, first: 30, by: producer)
+    #expect(throws: BrokerError.self) { try producer.flush(timeout: .seconds(10)) }
+    producer.close()
+    let reports = producer.takeReports()
+    #expect(reports.acknowledged.sorted() == Array(0..<30))
+    #expect(reports.failed.sorted() == Array(30..<90))
+  }
+
   @Test("a record that is too large or for no partition is refused, and the producer goes on")
   func refused() throws {
     let mock = try MockBroker()

@@ -9,7 +9,8 @@ public protocol Broker: Sendable {
   func admin() throws(BrokerError) -> any Admin
 
   /// A producer for one existing topic.
-  func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer
+  /// - Parameter reports: the records that `Producer.takeReports` tells of.
+  func producer(topic: String, pace: ProducerPace, reports: RecordReports.Detail) throws(BrokerError) -> any Producer
 
   /// A consumer of one existing topic.
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer
@@ -17,6 +18,13 @@ public protocol Broker: Sendable {
   /// Transactions that commit outputs, state and the offsets of `consumer` together. `outputs` are existing topics;
   /// `Transaction.send` names them by their index here. One per consumer; used on the consumer's thread.
   func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction
+}
+
+extension Broker {
+  /// A producer that tells of refused records only.
+  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
+    try producer(topic: topic, pace: pace, reports: .refusals)
+  }
 }
 
 /// What a producer should be good at.

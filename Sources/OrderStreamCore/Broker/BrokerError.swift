@@ -5,6 +5,8 @@ public struct BrokerError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownTopic, topicExists, invalidTopic, unknownPartition
     case groupActive, fenced, offsetOutOfRange
     case recordTooLarge, deliveryFailed
+    /// The broker does not take such a record (no key on a compacted topic, a timestamp that it forbids).
+    case recordRefused
     /// A lock or a resource that somebody else holds; trying again later may help.
     case busy
     /// A setting that was refused or is unknown; a log of another program or of a newer version.

@@ -4,18 +4,82 @@ public protocol Producer: AnyObject {
   var partitionCount: Int32 { get }
 
   /// Queues one record; blocks while the queue is full. Returning is no acknowledgement: `deliveries` counts those.
-  /// - Throws: when the producer can take no more records at all (fatal), or this one is too large for the broker.
+  /// - Throws: when the producer can take no more records at all (fatal), or `recordTooLarge`: this one is refused, it
+  ///   counts nowhere, and the producer goes on.
   func send(_ record: OutgoingRecord) throws(BrokerError)
 
   /// Returns when every queued record is acknowledged or failed, or when `timeout` has passed.
-  /// - Throws: the first reason for which records failed, if any failed since the last flush.
+  /// - Throws: the first reason for which records failed, if any failed since the last flush. Those that were refused for
+  ///   what they are do not count: `takeReports` names them.
   func flush(timeout: Duration) throws(BrokerError)
 
   /// What became of the records so far. May be read from any thread.
   var deliveries: DeliveryCounts { get }
 
+  /// What became of single records since the last call, as far as the producer was asked to tell. The sender's thread.
+  func takeReports() -> RecordReports
+
   /// Gives up what is still queued (counted as failed) and frees everything. Idempotent.
   func close()
+}
+
+extension Producer {
+  /// Waits for the last acknowledgements, and once a stop is requested only a moment longer.
+  /// - Parameters:
+  ///   - queued: Calls of `send` that did not throw.
+  ///   - timeout: How long they may take when nobody asks to stop.
+  /// - Throws: as `flush`. When the time is over it returns, and `deliveries` tells what is missing.
+  public func finish(
+    queued: Int64, timeout: Duration, stop: StopFlag, time: any TimeSource
+  ) throws(BrokerError) {
+    let slice = Duration.milliseconds(200)
+    let stopPatience = Duration.seconds(1)
+    let start = time.monotonicNanoseconds
+    var stopSeen: Int64?
+    while true {
+      try flush(timeout: min(slice, timeout))
+      let counts = deliveries
+      let now = time.monotonicNanoseconds
+      if counts.acknowledged + counts.failed >= queued || now - start >= timeout.nanoseconds { return }
+      guard stop.isRequested else { continue }
+      let since = stopSeen ?? now
+      stopSeen = since
+      if now - since >= stopPatience.nanoseconds { return }
+    }
+  }
+}
+
+/// What became of single records. A record is named by its sequence: how often `send` was called before it, the calls that
+/// threw included.
+public struct RecordReports: Sendable {
+  /// Which records a producer tells of.
+  public enum Detail: Sendable {
+    /// Those that the broker refuses for what they are, up to `refusalLimit` between two calls.
+    case refusals
+    /// All of them. Those that no report has come for when the producer is closed are not acknowledged either.
+    case all
+  }
+
+  /// So many refusals wait for somebody to ask for them.
+  public static let refusalLimit = 1000
+
+  /// A record that the broker refused alone, so it is the record's own fault.
+  public struct Refusal: Sendable {
+    public var sequence: Int64
+    public var error: BrokerError
+
+    public init(sequence: Int64, error: BrokerError) {
+      self.sequence = sequence
+      self.error = error
+    }
+  }
+
+  public var acknowledged: [Int64] = []
+  public var refused: [Refusal] = []
+  /// Failed for another reason.
+  public var failed: [Int64] = []
+
+  public init() {}
 }
 
 /// `acknowledged + failed` grows towards the number of records sent; after `close` it equals it.
@@ -23,6 +87,12 @@ public struct DeliveryCounts: Hashable, Sendable {
   public var acknowledged: Int64 = 0
   /// Not acknowledged: may or may not be on the log.
   public var failed: Int64 = 0
+  /// Of the failed ones, those that the broker refused for what they are: they are not on the log.
+  public var refused: Int64 = 0
+  /// Of the failed ones, those that may be on the log all the same, because only their answer is missing.
+  public var uncertain: Int64 = 0
+  /// Acknowledged behind later records of their partition, because they were sent again after a refusal of others.
+  public var reordered: Int64 = 0
   /// Acknowledged, but sent a second time after a failure of the producer, so the log may hold it twice.
   public var possiblyDuplicated: Int64 = 0
   /// Acknowledged records by partition; the count is the topic's partition count.

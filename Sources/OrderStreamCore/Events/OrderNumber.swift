@@ -16,6 +16,12 @@ public enum OrderNumber {
     return number
   }
 
+  /// The id of an order of that number: `order_000001`.
+  public static func id(_ number: Int64) -> String {
+    let digits = String(number)
+    return "\(prefix)" + String(repeating: "0", count: max(0, leastDigits - digits.utf8.count)) + digits
+  }
+
   static let prefix: StaticString = "order_"
   /// An id has at least so many digits.
   static let leastDigits = 6

@@ -16,19 +16,31 @@ public struct OrderPublisher {
   private let time: any TimeSource
   private let stop: StopFlag
   private let value = ByteBuffer()
+  /// The header block of the last order; empty for none.
+  private let trace = ByteBuffer(capacity: 64)
 
   /// Orders sent so far whose status is `failed`.
   public private(set) var failedOrders: Int64 = 0
   /// Orders handed to the producer so far.
   public private(set) var sent: Int64 = 0
+  /// Orders that the broker refused for what they are, by their index in the run (`sequence`): the first ones. How many
+  /// there are in all is `refusedAtOnce` and `Producer.deliveries.refused`.
+  public private(set) var refusals: [RecordReports.Refusal] = []
+  /// Orders that the producer did not take, so they count nowhere else.
+  public private(set) var refusedAtOnce: Int64 = 0
+  /// Refusals that are kept.
+  public static let refusalLimit = 20
   /// Monotonic clock at the first record sent; `nil` before.
   public private(set) var startNanoseconds: Int64?
 
-  /// - Parameter schedule: the pace; `nil` for as fast as possible.
+  /// - Parameters:
+  ///   - schedule: the pace; `nil` for as fast as possible.
+  ///   - trace: what the last order says about the topic's numbers.
   public init(
     _ options: OrderGenerator.Options, producer: any Producer, schedule: Schedule?, time: any TimeSource,
-    stop: StopFlag
+    stop: StopFlag, trace: OrderNumbering.Trace? = nil
   ) {
+    if let trace { Headers.append(name: OrderNumbering.header, text: trace.text, to: self.trace) }
     generator = OrderGenerator(options)
     self.producer = producer
     self.schedule = schedule
@@ -56,8 +68,13 @@ public struct OrderPublisher {
       try sendNext(wall)
     }
     Failpoint.reach("publisher/before-flush")
-    try producer.flush(timeout: Self.flushTimeout)
+    try producer.finish(queued: sent - refusedAtOnce, timeout: Self.flushTimeout, stop: stop, time: time)
+    takeRefusals()
     Failpoint.reach("publisher/after-flush")
+  }
+
+  private mutating func takeRefusals() {
+    refusals += producer.takeReports().refused.prefix(max(0, Self.refusalLimit - refusals.count))
   }
 
   /// Sleeps until an order is due, in slices, so that a stop is seen.
@@ -74,10 +91,19 @@ public struct OrderPublisher {
   private mutating func sendNext(_ wallMilliseconds: Int64) throws(BrokerError) {
     let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
     let key = order.key(in: value)
-    try producer.send(
-      OutgoingRecord(
-        partition: Partitioner.partition(key: key, count: producer.partitionCount), timestampMs: wallMilliseconds,
-        key: key, value: value.bytes))
+    var record = OutgoingRecord(
+      partition: Partitioner.partition(key: key, count: producer.partitionCount), timestampMs: wallMilliseconds,
+      key: key, value: value.bytes)
+    if sent + 1 == generator.options.count { record.headers = Headers(block: trace.bytes) }
+    do throws(BrokerError) {
+      try producer.send(record)
+    } catch {
+      guard error.code == .recordTooLarge else { throw error }
+      refusedAtOnce += 1
+      if refusals.count < Self.refusalLimit {
+        refusals.append(RecordReports.Refusal(sequence: sent, error: error))
+      }
+    }
     sent += 1
     if order.isFailed { failedOrders += 1 }
   }

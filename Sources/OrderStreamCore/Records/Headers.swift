@@ -12,6 +12,23 @@ public struct Headers: Sequence {
 
   public var isEmpty: Bool { block.isEmpty }
 
+  /// Whether a block from a disk is one: every length lies inside it.
+  public static func isWellFormed(_ block: UnsafeRawBufferPointer) -> Bool {
+    var at = 0
+    func length<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) -> Int? {
+      guard block.count - at >= MemoryLayout<T>.size else { return nil }
+      defer { at += MemoryLayout<T>.size }
+      return Int(T(littleEndian: block.loadUnaligned(fromByteOffset: at, as: T.self)))
+    }
+    while at < block.count {
+      guard let name = length(UInt32.self), name <= block.count - at else { return false }
+      at += name
+      guard let value = length(Int32.self), value >= -1, value <= block.count - at else { return false }
+      at += Swift.max(value, 0)
+    }
+    return true
+  }
+
   public struct Element {
     public let name: UnsafeRawBufferPointer
     /// `nil` for a header without a value, which is not an empty value.

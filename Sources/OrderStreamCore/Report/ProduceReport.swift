@@ -31,6 +31,9 @@ public struct ProduceReport: Report {
     TextRows.append("Requested", requested, to: text)
     TextRows.append("Acknowledged", deliveries.acknowledged, to: text)
     TextRows.append("Failed deliveries", deliveries.failed, to: text)
+    if deliveries.refused > 0 { TextRows.append("Refused by the broker", deliveries.refused, to: text) }
+    if deliveries.uncertain > 0 { TextRows.append("Perhaps on the log", deliveries.uncertain, to: text) }
+    if deliveries.reordered > 0 { TextRows.append("Behind later ones", deliveries.reordered, to: text) }
     TextRows.append("Possibly duplicated", deliveries.possiblyDuplicated, to: text)
     TextRows.append("Failed orders", failedOrders, to: text)
     TextRows.append("Rejected", rejected, to: text)
@@ -49,6 +52,9 @@ public struct ProduceReport: Report {
     json.member("requested", requested)
     json.member("acknowledged", deliveries.acknowledged)
     json.member("failed_deliveries", deliveries.failed)
+    json.member("refused", deliveries.refused)
+    json.member("uncertain", deliveries.uncertain)
+    json.member("reordered", deliveries.reordered)
     json.member("possibly_duplicated", deliveries.possiblyDuplicated)
     json.member("failed_orders", failedOrders)
     json.member("rejected", rejected)

@@ -83,6 +83,12 @@ struct BatchUnpacker {
     guard header.key >= -1, header.value >= -1, header.headers >= 0,
       position + RecordChunk.headerBytes + header.bodyBytes <= payload.count
     else { throw malformed(offset, coordinates) }
+    if header.headers > 0 {
+      let end = position + RecordChunk.headerBytes + header.bodyBytes
+      guard Headers.isWellFormed(UnsafeRawBufferPointer(rebasing: payload[end - Int(header.headers)..<end])) else {
+        throw malformed(offset, coordinates)
+      }
+    }
     return header
   }
 

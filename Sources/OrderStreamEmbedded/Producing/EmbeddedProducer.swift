@@ -8,11 +8,16 @@ final class EmbeddedProducer: Producer {
   private let queue: ProducerQueue
   private let topic: TopicRow
   private var isClosed = false
+  /// Calls of `send` so far.
+  private var calls: Int64 = 0
 
-  init(_ connection: LogConnection, topic name: String, pace: ProducerPace) throws(BrokerError) {
+  init(
+    _ connection: LogConnection, topic name: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) {
     topic = try connection.read("cannot produce to \(name)") { try TopicRow.get($0, name: name) }
     partitionCount = topic.partitionCount
-    queue = ProducerQueue(partitionCount: topic.partitionCount, limits: ProducerLimits(pace))
+    queue = ProducerQueue(
+      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all)
     let writer = ProducerWriter(connection, topic: topic, queue: queue)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()
@@ -27,7 +32,10 @@ final class EmbeddedProducer: Producer {
 
   var deliveries: DeliveryCounts { queue.deliveries }
 
+  func takeReports() -> RecordReports { queue.takeReports() }
+
   func send(_ record: OutgoingRecord) throws(BrokerError) {
+    defer { calls += 1 }
     guard record.partition >= 0 && record.partition < partitionCount else {
       throw BrokerError(
         .unknownPartition, "cannot append to \(topic.name)[\(record.partition)]",
@@ -39,7 +47,7 @@ final class EmbeddedProducer: Producer {
         .recordTooLarge, "cannot append to \(topic.name)[\(record.partition)]",
         why: "the record has \(byteCount) bytes and the log takes \(RecordChunk.largestRecordBytes)", recovery: .none)
     }
-    try queue.add(record, byteCount: byteCount)
+    try queue.add(record, byteCount: byteCount, sequence: calls)
   }
 
   func flush(timeout: Duration) throws(BrokerError) {

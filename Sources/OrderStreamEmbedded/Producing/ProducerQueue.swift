@@ -27,9 +27,13 @@ final class ProducerQueue: @unchecked Sendable {
   /// Why records failed since the last flush.
   private var firstFailure: BrokerError?
   private var counts: DeliveryCounts
+  /// Whether every record is told of; a chunk keeps the sequences of its records only then.
+  private let tellsOfAll: Bool
+  private var reports = RecordReports()
 
-  init(partitionCount: Int32, limits: ProducerLimits) {
+  init(partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool) {
     self.limits = limits
+    self.tellsOfAll = tellsOfAll
     lingerNanoseconds = limits.linger.nanoseconds
     open = (0..<partitionCount).map { RecordChunk(partition: $0) }
     counts = DeliveryCounts(partitionCount: partitionCount)
@@ -37,8 +41,16 @@ final class ProducerQueue: @unchecked Sendable {
 
   var deliveries: DeliveryCounts { monitor.locked { counts } }
 
+  func takeReports() -> RecordReports {
+    guard tellsOfAll else { return RecordReports() }
+    return monitor.locked {
+      defer { reports = RecordReports() }
+      return reports
+    }
+  }
+
   /// Copies a record in; blocks while the queue is full. The sender's thread.
-  func add(_ record: OutgoingRecord, byteCount: Int) throws(BrokerError) {
+  func add(_ record: OutgoingRecord, byteCount: Int, sequence: Int64) throws(BrokerError) {
     monitor.lock()
     defer { monitor.unlock() }
     while queuedRecords >= limits.queuedRecords || queuedBytes >= limits.queuedBytes, fatal == nil, !isClosing {
@@ -56,6 +68,7 @@ final class ProducerQueue: @unchecked Sendable {
       if readyBytes >= limits.flushBytes { monitor.signalWork() }
     }
     open[partition].append(record, byteCount: byteCount)
+    if tellsOfAll { open[partition].sequences.append(sequence) }
     openRecords += 1
     queuedRecords += 1
     queuedBytes += byteCount
@@ -109,6 +122,7 @@ final class ProducerQueue: @unchecked Sendable {
       for chunk in chunks {
         counts.acknowledged += Int64(chunk.count)
         counts.acknowledgedByPartition[Int(chunk.partition)] += Int64(chunk.count)
+        reports.acknowledged += chunk.sequences
       }
       recycle(chunks)
     }
@@ -119,7 +133,10 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.locked {
       fatal = error
       firstFailure = firstFailure ?? error
-      for chunk in chunks { counts.failed += Int64(chunk.count) }
+      for chunk in chunks {
+        counts.failed += Int64(chunk.count)
+        reports.failed += chunk.sequences
+      }
       recycle(chunks)
       giveUpQueued()
     }
@@ -176,6 +193,7 @@ final class ProducerQueue: @unchecked Sendable {
     let rest = ready + open.filter { $0.count > 0 }
     for chunk in rest {
       counts.failed += Int64(chunk.count)
+      reports.failed += chunk.sequences
       queuedRecords -= Int(chunk.count)
       queuedBytes -= chunk.bytes.count
       chunk.reset(partition: chunk.partition)

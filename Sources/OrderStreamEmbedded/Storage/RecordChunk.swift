@@ -19,6 +19,9 @@ final class RecordChunk {
   @exclusivity(unchecked) private(set) var minTimestamp = Int64.max
   @exclusivity(unchecked) private(set) var maxTimestamp = Int64.min
 
+  /// Of a producer's records, where somebody wants to hear of each of them; else empty.
+  var sequences: [Int64] = []
+
   init(partition: Int32) { self.partition = partition }
 
   var isFull: Bool { count >= Self.recordLimit || bytes.count >= Self.byteLimit }
@@ -30,6 +33,7 @@ final class RecordChunk {
   func reset(partition: Int32) {
     self.partition = partition
     bytes.removeAll()
+    sequences.removeAll(keepingCapacity: true)
     count = 0
     minTimestamp = .max
     maxTimestamp = .min

@@ -4,7 +4,7 @@ import OrderStreamCore
 
 /// Turns errors of SQLite, GRDB and the operating system into `BrokerError`. The only place that knows their codes.
 enum StorageErrors {
-  static let diskFullRemedy = "make room on the disk and run the same command again: the log is intact"
+  static let diskFullRemedy = "make room on the disk: the log is intact"
 
   static func broker(_ error: any Error, _ what: String) -> BrokerError {
     switch error {

@@ -62,6 +62,13 @@ struct ClientProfile {
       promises: durable, reports: .events)
   }
 
+  /// The same with one record a batch: what a broker refuses then is that record's fault.
+  static func singleRecordProducer() -> ClientProfile {
+    var profile = producer(.interactive)
+    profile.promises += [("batch.num.messages", "1"), ("linger.ms", "0")]
+    return profile
+  }
+
   static func transactional(id: String) -> ClientProfile {
     ClientProfile(
       type: RD_KAFKA_PRODUCER,

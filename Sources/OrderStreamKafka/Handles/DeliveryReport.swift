@@ -14,7 +14,7 @@ struct DeliveryReport: ~Copyable {
   /// Whether the record may be on the log although it is reported as failed.
   var mayBePersisted: Bool { rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED }
 
-  /// A copy of the record, to be sent once more.
+  /// A copy of the record, to be sent once more; without its timestamp (−1), which a failed record does not tell.
   func copy() -> UnacknowledgedRecord {
     var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let headers = ByteBuffer(capacity: 64)

@@ -10,14 +10,33 @@ final class DeliveryLedger: Sendable {
     var failure: NativeError?
     /// Given back by a client that had a fatal error, to be sent again.
     var unacknowledged: [UnacknowledgedRecord] = []
+    /// Of batches that a broker refused, to be sent again one by one.
+    var refused: [UnacknowledgedRecord] = []
+    var reports = Reports()
+    /// By partition, the highest sequence that was acknowledged.
+    var highest: [Int64]
+  }
+
+  /// `RecordReports` before its errors have words.
+  struct Reports {
+    var acknowledged: [Int64] = []
+    var failed: [Int64] = []
+    var refused: [(sequence: Int64, partition: Int32, error: NativeError)] = []
   }
 
   private let entries: Mutex<Entries>
+  private let tellsOfAll: Bool
+  /// Set while records of refused batches wait to be sent again.
+  private let holdsRefused = Atomic<Bool>(false)
   /// Set while records fail for want of time and none is acknowledged.
   private let stalled = Atomic<Bool>(false)
 
-  init(partitionCount: Int32) {
-    entries = Mutex(Entries(counts: DeliveryCounts(partitionCount: partitionCount)))
+  init(partitionCount: Int32, tellsOfAll: Bool) {
+    self.tellsOfAll = tellsOfAll
+    entries = Mutex(
+      Entries(
+        counts: DeliveryCounts(partitionCount: partitionCount),
+        highest: Array(repeating: -1, count: Int(partitionCount))))
   }
 
   var counts: DeliveryCounts { entries.withLock { $0.counts } }
@@ -33,36 +52,73 @@ final class DeliveryLedger: Sendable {
   func enter(_ event: borrowing NativeEvent, isFatal: Bool) {
     guard event.isDeliveryReport else { return }
     entries.withLock { entries in
-      event.forEachReport { report in Self.enter(report, isFatal: isFatal, in: &entries, stalled) }
+      event.forEachReport { report in
+        if report.error == RD_KAFKA_RESP_ERR_NO_ERROR {
+          enterAcknowledged(report, in: &entries)
+        } else if Self.isRefusal(report.error) {
+          enterRefused(report, in: &entries)
+        } else if isFatal && !Self.isOwnFault(report.error) {
+          entries.unacknowledged.append(report.copy())
+        } else {
+          enterFailed(report, in: &entries)
+        }
+      }
     }
   }
 
-  private static func enter(
-    _ report: borrowing DeliveryReport, isFatal: Bool, in entries: inout Entries, _ stalled: borrowing Atomic<Bool>
-  ) {
-    if report.error == RD_KAFKA_RESP_ERR_NO_ERROR {
-      entries.counts.acknowledged += 1
-      let partition = Int(report.partition)
-      while entries.counts.acknowledgedByPartition.count <= partition {
-        entries.counts.acknowledgedByPartition.append(0)
-      }
-      entries.counts.acknowledgedByPartition[partition] += 1
-      if RecordTag(report.tag).mayBeSecond { entries.counts.possiblyDuplicated += 1 }
-      stalled.store(false, ordering: .relaxed)
-    } else if isFatal && !isOwnFault(report.error) {
-      entries.unacknowledged.append(report.copy())
-    } else {
-      entries.counts.failed += 1
-      entries.failure = entries.failure ?? NativeError(report.error)
-      if report.error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT { stalled.store(true, ordering: .relaxed) }
+  private func enterAcknowledged(_ report: borrowing DeliveryReport, in entries: inout Entries) {
+    let tag = RecordTag(report.tag)
+    let partition = Int(report.partition)
+    entries.counts.acknowledged += 1
+    while entries.counts.acknowledgedByPartition.count <= partition {
+      entries.counts.acknowledgedByPartition.append(0)
+      entries.highest.append(-1)
     }
+    entries.counts.acknowledgedByPartition[partition] += 1
+    if tag.mayBeSecond { entries.counts.possiblyDuplicated += 1 }
+    if tag.sequence > entries.highest[partition] {
+      entries.highest[partition] = tag.sequence
+    } else if tag.isAlone {
+      entries.counts.reordered += 1
+    }
+    if tellsOfAll { entries.reports.acknowledged.append(tag.sequence) }
+    stalled.store(false, ordering: .relaxed)
+  }
+
+  /// The first time it is its batch that was refused, which may be another record's fault.
+  private func enterRefused(_ report: borrowing DeliveryReport, in entries: inout Entries) {
+    let tag = RecordTag(report.tag)
+    guard tag.isAlone else {
+      entries.refused.append(report.copy())
+      holdsRefused.store(true, ordering: .relaxed)
+      return
+    }
+    entries.counts.failed += 1
+    entries.counts.refused += 1
+    guard tellsOfAll || entries.reports.refused.count < RecordReports.refusalLimit else { return }
+    entries.reports.refused.append((tag.sequence, report.partition, NativeError(report.error)))
+  }
+
+  private func enterFailed(_ report: borrowing DeliveryReport, in entries: inout Entries) {
+    entries.counts.failed += 1
+    if report.mayBePersisted { entries.counts.uncertain += 1 }
+    entries.failure = entries.failure ?? NativeError(report.error)
+    if tellsOfAll { entries.reports.failed.append(RecordTag(report.tag).sequence) }
+    if report.error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT { stalled.store(true, ordering: .relaxed) }
+  }
+
+  /// Errors with which a broker refuses a whole batch because of one record in it.
+  private static func isRefusal(_ error: rd_kafka_resp_err_t) -> Bool {
+    [
+      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+      RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+    ].contains(error)
   }
 
   /// Errors that a record would meet again.
   private static func isOwnFault(_ error: rd_kafka_resp_err_t) -> Bool {
     [
-      RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-      RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+      RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
       RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
     ].contains(error)
@@ -76,11 +132,30 @@ final class DeliveryLedger: Sendable {
     }
   }
 
+  var hasRefused: Bool { holdsRefused.load(ordering: .relaxed) }
+
+  /// Records of refused batches, in the order in which they were sent first.
+  func takeRefused() -> [UnacknowledgedRecord] {
+    entries.withLock { entries in
+      defer { entries.refused = [] }
+      holdsRefused.store(false, ordering: .relaxed)
+      return entries.refused.sorted { $0.tag < $1.tag }
+    }
+  }
+
+  func takeReports() -> Reports {
+    entries.withLock { entries in
+      defer { entries.reports = Reports() }
+      return entries.reports
+    }
+  }
+
   /// Counts records that no report will come for.
   func fail(_ count: Int64, because error: NativeError) {
     guard count > 0 else { return }
     entries.withLock { entries in
       entries.counts.failed += count
+      entries.counts.uncertain += count
       entries.failure = entries.failure ?? error
     }
   }

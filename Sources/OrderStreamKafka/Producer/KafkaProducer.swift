@@ -6,6 +6,10 @@ import OrderStreamCore
 /// A fatal error of the idempotent producer (out-of-order sequence after a broker has bounced, librdkafka issue 4438) is survived: its
 /// reports are drained, another client sends again what was not acknowledged, and what may be on the log already is
 /// counted as possibly duplicated.
+///
+/// A broker refuses a batch as a whole when one record in it is too large or invalid. The records of such a batch are sent
+/// again by a client that puts one record into a batch: those that are not to blame are acknowledged (perhaps behind later
+/// ones of their partition), the others are told of by their sequence.
 final class KafkaProducer: Producer {
   /// Clients that a producer uses up before it gives in.
   private static let linkLimit = 6
@@ -14,45 +18,94 @@ final class KafkaProducer: Producer {
   private static let serveStride: Int64 = 500
   /// How long records in flight may still be acknowledged after a fatal error.
   private static let drainLimit = Duration.seconds(10)
+  /// How long a sender that was asked to stop waits for room in the queue.
+  private static let stopPatience = Duration.seconds(1)
 
   let partitionCount: Int32
   private let topic: String
   private let context: KafkaContext
   private let profile: ClientProfile
   private let ledger: DeliveryLedger
+  private let stop: StopFlag?
   private var link: ProducerLink?
+  /// Made for the first refused batch.
+  private var singleLink: ProducerLink?
   private var linkCount = 1
+  /// Records that are queued or have been.
   private var sent: Int64 = 0
+  /// Calls of `send` so far.
+  private var calls: Int64 = 0
+  private var isClosed = false
 
-  init(topic: String, partitionCount: Int32, pace: ProducerPace, context: KafkaContext) throws(BrokerError) {
+  /// - Parameter stop: Once it is requested, a full queue is not waited for much longer.
+  init(
+    topic: String, partitionCount: Int32, pace: ProducerPace, reports: RecordReports.Detail, context: KafkaContext,
+    stop: StopFlag?
+  ) throws(BrokerError) {
     self.topic = topic
     self.partitionCount = partitionCount
     self.context = context
+    self.stop = stop
     profile = .producer(pace)
-    ledger = DeliveryLedger(partitionCount: partitionCount)
-    link = try makeLink()
+    ledger = DeliveryLedger(partitionCount: partitionCount, tellsOfAll: reports == .all)
+    link = try makeLink(profile)
   }
 
   deinit { close() }
 
   var deliveries: DeliveryCounts { ledger.counts }
 
+  func takeReports() -> RecordReports {
+    let found = ledger.takeReports()
+    var reports = RecordReports()
+    reports.acknowledged = found.acknowledged
+    reports.failed = found.failed
+    reports.refused = found.refused.map { refusal in
+      RecordReports.Refusal(
+        sequence: refusal.sequence,
+        error: context.errors.map(
+          refusal.error, "cannot append to \(topic)[\(refusal.partition)]", recovery: BrokerError.Recovery.none))
+    }
+    return reports
+  }
+
   func send(_ record: OutgoingRecord) throws(BrokerError) {
+    defer { calls += 1 }
+    if ledger.hasRefused { try sendRefusedAlone() }
     if ledger.isStalled { throw stalled() }
     guard record.partition >= 0 && record.partition < partitionCount else {
       throw BrokerError(
         .unknownPartition, "cannot append to \(topic)[\(record.partition)]",
         why: "the topic has \(partitionCount) partitions", recovery: .none)
     }
-    try send(record, RecordTag(sequence: Int(sent), mayBeSecond: false))
+    try send(record, RecordTag(sequence: calls))
     sent += 1
     if sent % Self.serveStride == 0 { link?.pump.serveReady() }
   }
 
+  /// Sends the records of refused batches once more, a batch for each.
+  private func sendRefusedAlone() throws(BrokerError) {
+    for record in ledger.takeRefused() {
+      let old = RecordTag(record.tag)
+      let tag = RecordTag(sequence: old.sequence, mayBeSecond: old.mayBeSecond, isAlone: true)
+      try sendAgain(record, tag)
+    }
+  }
+
+  /// librdkafka does not tell the timestamp of a record that failed, and it is that of sending.
+  private func sendAgain(_ record: UnacknowledgedRecord, _ tag: RecordTag) throws(BrokerError) {
+    try record.withOutgoing { outgoing throws(BrokerError) in
+      var outgoing = outgoing
+      if outgoing.timestampMs < 0 { outgoing.timestampMs = context.time.wallMilliseconds }
+      try send(outgoing, tag)
+    }
+  }
+
   /// Queues a record, waiting while the queue is full and changing the client after a fatal error.
   private func send(_ record: OutgoingRecord, _ tag: RecordTag) throws(BrokerError) {
+    var waitedSinceStop = Deadline(Self.stopPatience, context.time)
     while true {
-      let link = try openLink()
+      let link = try openLink(alone: tag.isAlone)
       do {
         return try link.send(record, tag)
       } catch {
@@ -60,7 +113,12 @@ final class KafkaProducer: Producer {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
           link.pump.serve(.milliseconds(10))
           if ledger.isStalled { throw stalled() }
-        case RD_KAFKA_RESP_ERR__FATAL: try replaceLink()
+          if stop?.isRequested != true {
+            waitedSinceStop = Deadline(Self.stopPatience, context.time)
+          } else if waitedSinceStop.hasPassed {
+            throw stopped()
+          }
+        case RD_KAFKA_RESP_ERR__FATAL: try replaceLink(alone: tag.isAlone)
         default:
           throw context.errors.map(
             error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
@@ -72,14 +130,9 @@ final class KafkaProducer: Producer {
   func flush(timeout: Duration) throws(BrokerError) {
     let deadline = Deadline(timeout, context.time)
     while ledger.finished < sent {
-      let link = try openLink()
-      if link.client.isFatal {
-        try replaceLink()
-      } else {
-        // Fails when its time is up; what counts is the ledger.
-        try? link.client.flush(deadline.remaining(atMost: .milliseconds(100)))
-        if ledger.finished < sent && !deadline.hasPassed { link.pump.serve(.milliseconds(1)) }
-      }
+      if ledger.hasRefused { try sendRefusedAlone() }
+      try flush(alone: false, deadline)
+      if singleLink != nil { try flush(alone: true, deadline) }
       if deadline.hasPassed { break }
     }
     if let failure = ledger.takeFailure() {
@@ -88,18 +141,27 @@ final class KafkaProducer: Producer {
     }
   }
 
+  private func flush(alone: Bool, _ deadline: Deadline) throws(BrokerError) {
+    let link = try openLink(alone: alone)
+    if link.client.isFatal { return try replaceLink(alone: alone) }
+    // Fails when its time is up; what counts is the ledger.
+    try? link.client.flush(deadline.remaining(atMost: .milliseconds(100)))
+    if ledger.finished < sent && !deadline.hasPassed { link.pump.serve(.milliseconds(1)) }
+  }
+
   func close() {
-    guard let link else { return }
-    self.link = nil
-    link.client.purge()
+    if isClosed { return }
+    isClosed = true
     let deadline = Deadline(Self.closeLimit, context.time)
-    while ledger.finished < sent && !deadline.hasPassed && link.client.outstanding > 0 {
-      link.pump.serve(.milliseconds(10))
+    for link in [link, singleLink].compactMap(\.self) {
+      link.client.purge()
+      while ledger.finished < sent && !deadline.hasPassed && link.client.outstanding > 0 {
+        link.pump.serve(.milliseconds(10))
+      }
+      link.pump.stop()
     }
-    link.pump.stop()
-    let gone = NativeError(RD_KAFKA_RESP_ERR__PURGE_QUEUE)
-    ledger.fail(Int64(ledger.takeUnacknowledged().count), because: gone)
-    ledger.fail(sent - ledger.finished, because: gone)
+    (link, singleLink) = (nil, nil)
+    ledger.fail(sent - ledger.finished, because: NativeError(RD_KAFKA_RESP_ERR__PURGE_QUEUE))
   }
 
   /// Ends the client as a broker's refusal would. For tests.
@@ -110,12 +172,16 @@ final class KafkaProducer: Producer {
   /// An idempotent producer needs a right of the cluster's too, which this one implies.
   private var right: AccessRight { AccessRight(.write, .topic(topic)) }
 
-  private func openLink() throws(BrokerError) -> ProducerLink {
-    if let link { return link }
-    throw BrokerError(.deliveryFailed, "cannot append to \(topic)", why: "the producer is closed")
+  /// - Parameter alone: the one for records that are a batch each; made when it is wanted first.
+  private func openLink(alone: Bool) throws(BrokerError) -> ProducerLink {
+    if isClosed { throw BrokerError(.deliveryFailed, "cannot append to \(topic)", why: "the producer is closed") }
+    if let open = alone ? singleLink : link { return open }
+    let made = try makeLink(alone ? .singleRecordProducer() : profile)
+    if alone { singleLink = made } else { link = made }
+    return made
   }
 
-  private func makeLink() throws(BrokerError) -> ProducerLink {
+  private func makeLink(_ profile: ClientProfile) throws(BrokerError) -> ProducerLink {
     let client = try context.factory.client(profile)
     do { return try ProducerLink(client, topic: topic, ledger, context.time) } catch {
       throw context.errors.map(error, "cannot produce to \(topic)")
@@ -123,8 +189,8 @@ final class KafkaProducer: Producer {
   }
 
   /// After a fatal error: takes back what was not acknowledged and sends it again through another client.
-  private func replaceLink() throws(BrokerError) {
-    let old = try openLink()
+  private func replaceLink(alone: Bool) throws(BrokerError) {
+    let old = try openLink(alone: alone)
     let reason = old.client.fatalError ?? NativeError(RD_KAFKA_RESP_ERR__FATAL)
     let refusal = context.errors.map(reason, "cannot append to \(topic)", needs: right)
     if refusal.code == .unauthorized {
@@ -142,15 +208,22 @@ final class KafkaProducer: Producer {
     old.client.purge()
     while old.client.outstanding > 0 && !deadline.hasPassed { old.pump.serve(.milliseconds(10)) }
     old.pump.stop()
-    link = nil
-    link = try makeLink()
+    if alone { singleLink = nil } else { link = nil }
+    _ = try openLink(alone: alone)
     for record in ledger.takeUnacknowledged() { try resend(record) }
   }
 
   private func resend(_ record: UnacknowledgedRecord) throws(BrokerError) {
     let old = RecordTag(record.tag)
-    let tag = RecordTag(sequence: old.sequence, mayBeSecond: old.mayBeSecond || record.mayBePersisted)
-    try record.withOutgoing { outgoing throws(BrokerError) in try send(outgoing, tag) }
+    let tag = RecordTag(
+      sequence: old.sequence, mayBeSecond: old.mayBeSecond || record.mayBePersisted, isAlone: old.isAlone)
+    try sendAgain(record, tag)
+  }
+
+  private func stopped() -> BrokerError {
+    BrokerError(
+      .deliveryFailed, "cannot append to \(topic)", why: "the queue was still full when the run was asked to stop",
+      remedy: "check the cluster's health")
   }
 
   private func stalled() -> BrokerError {

@@ -6,7 +6,7 @@ struct AnalyticsOptions: Hashable, Sendable {
   /// The member's stable name, `nil` for one of the machine's.
   var instance: String?
   var resetOffsets: Bool
-  /// The file for the report; `-` for none, as `AtomicFile.prepare` takes it.
+  /// The file for the report; `-` for none, as `CommandContext.outputFile` takes it.
   var output: String
   /// Never `dlq`.
   var onError: OnError

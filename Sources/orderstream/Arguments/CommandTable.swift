@@ -38,11 +38,17 @@ enum CommandTable {
         name: .span, placeholder: "<duration>",
         help: "Spread event times evenly over this long, from --start-time, or else ending now."),
       OptionSpec(
-        name: .firstOrder, placeholder: "<n>", defaultNote: "one after those in the topic",
+        name: .firstOrder, placeholder: "<n>", defaultNote: "one that no finished run has used",
         help: "Number of the first order. Producers that run at the same time need ranges of their own."),
       OptionSpec(
         name: .input, placeholder: "<file|->",
         help: "Publish these JSON lines as they are instead of generating orders ('-': stdin).", completion: .file),
+      OptionSpec(
+        name: .unacknowledged, placeholder: "<file>",
+        help: """
+          With --input: write the lines that are not acknowledged to this file, those that were not read too. Publishing \
+          it with --input completes the job, nothing twice. Empty after a run that published all.
+          """, completion: .file),
       OptionSpec(
         name: .dryRun,
         help: "Print the events, one a line, and open no broker. Order numbers start at 1 or --first-order."),
@@ -78,7 +84,8 @@ enum CommandTable {
     name: .analytics, summary: "compute order metrics, print and save them",
     details: """
       Metrics of all orders that the group has ever processed on this topic. A restart goes on where the group \
-      stopped; every member reports the group's totals.
+      stopped; every member reports the group's totals. The average is over the minutes that have orders. Current is \
+      the latest minute that has orders, by event time: an event of the year 2999 is current until a later one comes.
       """,
     options: [
       OptionSpec(

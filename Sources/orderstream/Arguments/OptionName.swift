@@ -10,7 +10,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case startTime = "start-time"
   case span
   case firstOrder = "first-order"
-  case input
+  case input, unacknowledged
   case dryRun = "dry-run"
   case outputTopic = "output-topic"
   case onError = "on-error"

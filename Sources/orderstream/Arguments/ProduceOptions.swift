@@ -7,6 +7,8 @@ struct ProduceOptions: Hashable, Sendable {
   var source: Source
   /// How fast records are sent, generated or read.
   var rate: Rate
+  /// Where lines of `--input` go that are not acknowledged.
+  var unacknowledged: String?
   /// Prints the values and opens no broker.
   var dryRun: Bool
 
@@ -50,7 +52,17 @@ struct ProduceOptions: Hashable, Sendable {
     topic = try reader.topic()
     rate = try reader.value(.rate, Rate.parse)
     dryRun = reader.flag(.dryRun)
-    guard let path = try reader.optional(.input, PathArgument.parse) else {
+    unacknowledged = try reader.optional(.unacknowledged) { (text) throws(ValueError) in
+      if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
+      return try PathArgument.parse(text)
+    }
+    let path = try reader.optional(.input, PathArgument.parse)
+    if unacknowledged != nil, dryRun || path == nil {
+      throw reader.conflict(
+        "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
+        "leave it out")
+    }
+    guard let path else {
       source = .generator(try Generator(reader, rate: rate))
       return
     }

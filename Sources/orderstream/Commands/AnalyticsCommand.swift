@@ -6,7 +6,7 @@ struct AnalyticsCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let file = try AtomicFile.prepare(options.output)
+    let file = try context.outputFile(options.output)
     let broker = try context.openBroker(
       onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }

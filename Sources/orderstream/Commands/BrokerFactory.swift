@@ -7,6 +7,21 @@ enum BrokerFactory {
   /// Whether this stands for an embedded log that was not there when it was opened.
   static func isAbsent(_ broker: any Broker) -> Bool { broker is AbsentLog }
 
+  /// A file for a result, checked before any work.
+  /// - Throws: `creation` when it cannot be written, or when it is one of a log's own files.
+  static func outputFile(_ path: String, _ brokers: BrokerSpec) throws(CommandError) -> AtomicFile {
+    let file = try AtomicFile(path)
+    var directory: String?
+    if case .embedded(let named) = brokers {
+      directory = named
+      if named == nil { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
+    }
+    guard LogFiles.contain(file.target, logIn: directory) else { return file }
+    throw CommandError(
+      .creation, "cannot create \(path)", why: "it would replace a file of an embedded log",
+      remedy: "choose another name or directory")
+  }
+
   /// - Parameters:
   ///   - onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
   ///   - outages: how long brokers of a cluster that stop answering are waited for.

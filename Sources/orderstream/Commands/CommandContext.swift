@@ -42,6 +42,11 @@ final class CommandContext: Sendable {
     return broker
   }
 
+  /// A file for a result; `nil` for `-`, which means no file.
+  func outputFile(_ path: String) throws(CommandError) -> AtomicFile? {
+    path == "-" ? nil : try BrokerFactory.outputFile(path, options.brokers)
+  }
+
   /// Wishes for topics that must be created.
   var topicWishes: TopicSetup.Wishes {
     TopicSetup.Wishes(partitions: options.partitions, replicationFactor: options.replicationFactor)

@@ -28,12 +28,22 @@ final class LineReader {
   private let line = ByteBuffer(capacity: 4096)
   private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: LineReader.chunkBytes, alignment: 16)
   private var unread: Range<Int> = 0..<0
-  private var isAtEnd = false
+  private(set) var isAtEnd = false
+  /// A file is there as a whole; a pipe's other end may go on for ever.
+  private let isFile: Bool
+  /// The line in hand is not whole yet.
+  private var isInLine = false
+  /// The line in hand is too long; its bytes are not kept.
+  private var isTooLong = false
 
   /// - Parameter path: `-` for stdin.
   /// - Throws: `input` when the file cannot be opened.
   init(_ path: String) throws(CommandError) {
     name = path == "-" ? "stdin" : path
+    if path == "-" && Descriptor.inputWasClosed {
+      throw CommandError(
+        .input, "cannot read stdin", why: "it is closed", remedy: "name a file of JSON lines, or give stdin something")
+    }
     descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
@@ -41,6 +51,7 @@ final class LineReader {
         .input, "cannot read \(name)", why: Descriptor.message(errno),
         remedy: "name a file of JSON lines, or - for stdin")
     }
+    isFile = status.st_mode & S_IFMT == S_IFREG
     if status.st_mode & S_IFMT == S_IFDIR {
       throw CommandError(
         .input, "cannot read \(name)", why: "it is a directory", remedy: "name a file of JSON lines, or - for stdin")
@@ -56,7 +67,7 @@ final class LineReader {
   /// - Throws: `io` when the file cannot be read on.
   func next() throws(CommandError) -> Line? {
     line.removeAll()
-    var isTooLong = false
+    isTooLong = false
     while true {
       if unread.isEmpty, try !fill() {
         // A signal may come in the middle of a line, whose end is not known then.
@@ -70,11 +81,62 @@ final class LineReader {
       if line.count + length > Poison.longestValue + 1 { isTooLong = true }
       if !isTooLong { line.append(UnsafeRawBufferPointer(rebasing: bytes[..<length])) }
       unread = unread.lowerBound + length + (end == nil ? 0 : 1)..<unread.upperBound
+      isInLine = end == nil
       if end != nil { return finished(isTooLong) }
     }
   }
 
+  // MARK: - What is left
+
+  /// How long a pipe may be silent before what it brings later is left to others.
+  private static let restSilenceMilliseconds: Int32 = 300
+  /// How long a pipe is read that does not fall silent, and any input once a signal ends the run.
+  private static let restPatience = Duration.seconds(2)
+
+  /// Hands out the bytes that were not returned as lines, those of a line in hand too, as far as they can be read without
+  /// waiting for long.
+  /// - Returns: whether the input was read to its end.
+  func rest(_ time: any TimeSource, _ body: (UnsafeRawBufferPointer) throws(CommandError) -> Void) throws(CommandError)
+    -> Bool
+  {
+    // Of a line that is too long only the length is known: it is no order, and its rest is none either.
+    var skips = isTooLong
+    if isInLine && !skips { try body(line.bytes) }
+    var deadline: Int64?
+    while true {
+      var bytes = UnsafeRawBufferPointer(rebasing: chunk[unread])
+      if skips {
+        let end = bytes.firstIndex(of: 0x0A)
+        bytes = UnsafeRawBufferPointer(rebasing: bytes[(end.map { $0 + 1 } ?? bytes.count)...])
+        skips = end == nil
+      }
+      if !bytes.isEmpty { try body(bytes) }
+      unread = 0..<0
+      if isAtEnd { return true }
+      if !isFile || Signals.exitCode != nil {
+        let now = time.monotonicNanoseconds
+        let limit = deadline ?? now + Self.restPatience.nanoseconds
+        deadline = limit
+        if now >= limit { return false }
+      }
+      guard try refill() else { return false }
+    }
+  }
+
+  /// - Returns: `false` when a pipe is silent.
+  private func refill() throws(CommandError) -> Bool {
+    if !isFile {
+      var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      let ready = poll(&entry, 1, Self.restSilenceMilliseconds)
+      if ready < 0 && errno == EINTR { return true }
+      if ready == 0 { return false }
+    }
+    _ = try readChunk()
+    return true
+  }
+
   private func finished(_ isTooLong: Bool) -> Line {
+    defer { (isInLine, self.isTooLong) = (false, false) }
     if isTooLong { return .tooLong }
     if line.bytes.last == 0x0D { line.truncate(to: line.count - 1) }
     return line.count > Poison.longestValue ? .tooLong : .text(line.bytes)
@@ -82,8 +144,12 @@ final class LineReader {
 
   private func fill() throws(CommandError) -> Bool {
     if isAtEnd { return false }
+    guard waitForInput() else { return false }
+    return try readChunk()
+  }
+
+  private func readChunk() throws(CommandError) -> Bool {
     while true {
-      guard waitForInput() else { return false }
       let count = read(descriptor, chunk.baseAddress, chunk.count)
       if count > 0 {
         unread = 0..<count

@@ -10,9 +10,9 @@ struct OrderPublishing {
   /// Publishes `count` orders of a random seed, numbered after those that are there, at the wall clock.
   func run(count: Int64) throws(CommandError) -> Result {
     try prepare()
-    let options = OrderGenerator.Options(
-      seed: Self.randomSeed(), firstOrder: try nextOrderNumber(), count: count)
-    return try run(options, schedule: nil)
+    let numbers = try numbers(firstOrder: nil)
+    let options = OrderGenerator.Options(seed: Self.randomSeed(), firstOrder: numbers.first, count: count)
+    return try run(options, numbers, schedule: nil)
   }
 
   /// A seed that JSON readers keep exactly: below 2⁵³.
@@ -25,14 +25,34 @@ struct OrderPublishing {
     }
   }
 
-  func nextOrderNumber() throws(CommandError) -> Int64 {
-    let number = try CommandError.wrap { () throws(BrokerError) in
-      try OrderNumbering.firstNumber(topic: topic, broker: broker, admin: admin, time: context.time)
+  /// The first number of a run, and what the topic's records say about the numbers before it.
+  struct Numbers {
+    var first: Int64
+    var look: OrderNumbering.Look
+  }
+
+  /// - Parameter given: the user's own choice; `nil` for a number that nobody has used.
+  func numbers(firstOrder given: Int64?) throws(CommandError) -> Numbers {
+    let numbering = try CommandError.wrap { () throws(BrokerError) in
+      try OrderNumbering(topic: topic, broker: broker, admin: admin, time: context.time)
     }
-    if let number { return number }
+    var look = try CommandError.wrap { () throws(BrokerError) in try numbering.look() }
+    if let given { return Numbers(first: given, look: look) }
+    if look.next == nil { look = try scan(numbering) }
+    if let next = look.next, next < .max { return Numbers(first: next, look: look) }
     throw CommandError(
       .data, "cannot number new orders of \(topic)", why: "it has the order with the last number there is",
       remedy: "name a free range with --first-order")
+  }
+
+  private func scan(_ numbering: OrderNumbering) throws(CommandError) -> OrderNumbering.Look {
+    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    defer { progress.finish() }
+    return try CommandError.wrap { () throws(BrokerError) in
+      try numbering.scan { count in
+        progress.update { "produce: \(count) order numbers read; --first-order takes a number without reading them" }
+      }
+    }
   }
 
   /// What was published, and the error that ended it early or kept records from being acknowledged.
@@ -43,13 +63,14 @@ struct OrderPublishing {
 
   /// Publishes the orders of `options` to the prepared topic.
   func run(
-    _ options: OrderGenerator.Options, schedule: OrderPublisher.Schedule?
+    _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?
   ) throws(CommandError) -> Result {
     let producer = try CommandError.wrap { () throws(BrokerError) in
       try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive)
     }
     var publisher = OrderPublisher(
-      options, producer: producer, schedule: schedule, time: context.time, stop: context.stop)
+      options, producer: producer, schedule: schedule, time: context.time, stop: context.stop,
+      trace: numbers.look.trace(firstOrder: options.firstOrder, count: options.count))
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     var failure: CommandError?
     do throws(BrokerError) {
@@ -70,15 +91,44 @@ struct OrderPublishing {
     // After an error nothing that follows is delivered; a signal leaves the rest alone.
     let taken = failure == nil ? publisher.sent : options.count
     result.deliveries.failed = taken - result.deliveries.acknowledged
-    if failure == nil && result.deliveries.failed > 0 { failure = unanswered(result.deliveries.failed) }
-    if result.deliveries.acknowledged < options.count {
-      result.completion = .cutShort(by: failure, after: result.deliveries.acknowledged, of: options.count)
+    result.deliveries.refused += publisher.refusedAtOnce
+    let (acknowledged, refused) = (result.deliveries.acknowledged, result.deliveries.refused)
+    if failure == nil && result.deliveries.failed > refused {
+      failure = unanswered(result.deliveries.failed - refused)
     }
+    if acknowledged + refused < options.count {
+      result.completion = .cutShort(by: failure, after: acknowledged, of: options.count)
+      failure?.addAdvice(
+        "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes as "
+          + "many as are missing")
+    }
+    nameRefusals(publisher, options, of: refused)
+    noteReordering(result.deliveries)
     result.failedOrders = publisher.failedOrders
     result.seed = options.seed
     result.firstOrder = options.firstOrder
     result.activeMilliseconds = publisher.startNanoseconds.map { (end - $0) / 1_000_000 } ?? 0
     return Result(report: result, failure: failure)
+  }
+
+  private func nameRefusals(_ publisher: OrderPublisher, _ options: OrderGenerator.Options, of count: Int64) {
+    for refusal in publisher.refusals.sorted(by: { $0.sequence < $1.sequence }) {
+      let id = OrderNumber.id(options.firstOrder + refusal.sequence)
+      context.console.report(
+        CommandError(
+          .unavailable, "cannot publish \(id) to \(topic)", why: refusal.error.why, remedy: refusal.error.remedy),
+        endsRun: false)
+    }
+    let rest = count - Int64(publisher.refusals.count)
+    if rest > 0 { context.console.reportMore(rest, "orders were refused") }
+  }
+
+  /// The order within a partition is a promise, so a change of it is said.
+  func noteReordering(_ deliveries: DeliveryCounts) {
+    guard deliveries.reordered > 0 else { return }
+    context.console.warning(
+      "\(deliveries.reordered) records stand behind later ones of their partition of \(topic): they shared a batch with "
+        + "one that the broker refused, and were sent again alone")
   }
 
   /// Records whose fate the broker did not tell in time.

@@ -21,9 +21,9 @@ struct ProduceCommand {
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
-    let first: Int64
-    if let given = generator.firstOrder { first = given } else { first = try publishing.nextOrderNumber() }
-    let result = try publishing.run(try orders(generator, first: first), schedule: options.rate.schedule)
+    let numbers = try publishing.numbers(firstOrder: generator.firstOrder)
+    let result = try publishing.run(
+      try orders(generator, first: numbers.first), numbers, schedule: options.rate.schedule)
     let report = result.report
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     if let failure = result.failure { context.console.report(failure) }

@@ -16,7 +16,10 @@ struct ReplayCommand {
         ReplayPlan(topic: options.topic, group: group), broker: broker.name, activeMilliseconds: nil)
       return .success
     }
-    let files = (initial: try AtomicFile(Self.initialFile), replay: try AtomicFile(Self.replayFile))
+    let files = (
+      initial: try BrokerFactory.outputFile(Self.initialFile, context.options.brokers),
+      replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
+    )
     let broker = try context.openBroker(onlyLooks: options.events == 0)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }

@@ -92,6 +92,14 @@ final class Console: Sendable {
     writeError(error.hint.map { "\(colored)\n  \(TerminalText.escaped($0))\n" } ?? "\(colored)\n")
   }
 
+  /// Errors of one kind that are named one by one; more are counted.
+  static let namedErrors: Int64 = 20
+
+  /// The line that stands for the errors of a kind that were not named.
+  func reportMore(_ count: Int64, _ what: String) {
+    writeError("\(errorStyle.red("error:")) \(count) more \(what)\n")
+  }
+
   /// A line of a log, already with its level.
   func logLine(_ text: String) { writeError("\(TerminalText.escaped(text))\n") }
 

@@ -69,9 +69,14 @@ enum Descriptor {
     }
   }
 
+  /// Whether this process was started without a stdin; what stands in its place is empty, which is not what was meant.
+  /// Written once, before there is another thread.
+  nonisolated(unsafe) private(set) static var inputWasClosed = false
+
   /// Opens `/dev/null` in place of whichever of stdin, stdout and stderr is closed, so that no file of ours ever gets
   /// their numbers. In place of stdout it is opened for reading: writing to it still fails, as it must.
   static func secureStandardStreams() {
+    inputWasClosed = fcntl(0, F_GETFD) == -1 && errno == EBADF
     for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
       // `open` returns the lowest free number, which is this one.
       _ = open("/dev/null", descriptor == 2 ? O_WRONLY : O_RDONLY)

@@ -56,32 +56,41 @@ struct TailWaitTests {
   func openTransaction(_ backEnd: BackEnd) throws {
     guard case .kafka(let servers) = TestBroker.all.last, backEnd.differs(by: .controlRecords) else { return }
     try backEnd.run { fixture, broker in
-      try broker.createTopic("in")
-      try broker.createTopic("out")
-      try broker.produce(1, to: "in")
-      try broker.produce(3, to: "out")
-      let member = try TestConsumer(broker, topic: "in", group: "g", outputs: ["out"])
-      defer { member.close() }
-      #expect(try TestConsumer.pump([member]) { member.pending.count == 1 })
-      try member.send(TestRecord(value: "hidden"))
-      let admin = try broker.admin()
-      defer { admin.close() }
-      try eventually("the open transaction") { try admin.watermarks(topic: "out")[0].high == 4 }
-      let stage = try Stage(.kafka(servers))
       let full = try #require(fixture as? KafkaFixture).prefix + "out"
-      let bounded = try stage.start("tail", "--raw", "-t", full)
-      let follower = try stage.start("tail", "--raw", "-t", full, "--follow", "--max-events", "4")
-      for child in [bounded, follower] {
-        try child.wait(for: "a word about the transaction", within: .seconds(5)) {
-          child.errors.contains("note: waiting for the open transaction at \(full)[0]@3 to end\n")
-        }
-        #expect(child.lines.count == 3, "what lies before it is shown: \(child.output)")
-      }
-      try member.commit()
-      for child in [bounded, follower] {
-        let outcome = try child.end(within: .seconds(10))
-        #expect(outcome.lines.count == 4 && outcome.errors.components(separatedBy: "waiting").count == 2, "\(outcome)")
-      }
+      try Self.tailBehindTransaction(broker, full, try Stage(.kafka(servers)))
     }
+  }
+
+  private static func tailBehindTransaction(_ broker: any Broker, _ full: String, _ stage: Stage) throws {
+    try broker.createTopic("in")
+    try broker.createTopic("out")
+    try broker.produce(1, to: "in")
+    try broker.produce(3, to: "out")
+    let member = try TestConsumer(broker, topic: "in", group: "g", outputs: ["out"])
+    defer { member.close() }
+    #expect(try TestConsumer.pump([member]) { member.pending.count == 1 })
+    try member.send(TestRecord(value: "hidden"))
+    try waitForEnd(4, of: "out", broker)
+    let children = [
+      try stage.start("tail", "--raw", "-t", full),
+      try stage.start("tail", "--raw", "-t", full, "--follow", "--max-events", "4"),
+    ]
+    for child in children { try expectWait(child, "note: waiting for the open transaction at \(full)[0]@3 to end\n") }
+    try member.commit()
+    for child in children {
+      let outcome = try child.end(within: .seconds(10))
+      #expect(outcome.lines.count == 4 && outcome.errors.components(separatedBy: "waiting").count == 2, "\(outcome)")
+    }
+  }
+
+  private static func waitForEnd(_ end: Offset, of topic: String, _ broker: any Broker) throws {
+    let admin = try broker.admin()
+    defer { admin.close() }
+    try eventually("the open transaction") { try admin.watermarks(topic: topic)[0].high == end }
+  }
+
+  private static func expectWait(_ child: Child, _ note: String) throws {
+    try child.wait(for: "a word about the transaction", within: .seconds(5)) { child.errors.contains(note) }
+    #expect(child.lines.count == 3, "what lies before it is shown: \(child.output)")
   }
 }
