@@ -15,7 +15,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   private let time: any TimeSource
   /// Keeps the log open between its users, so that each of them opens and closes quickly.
   private let anchor: LogConnection
-  private let files: LogFiles
+  private let files: OpenFiles
 
   public var name: String { "embedded:\(directory.path)" }
 

@@ -51,7 +51,7 @@ public final class KafkaBroker: Broker {
       name: brokers,
       context: KafkaContext(
         factory: factory, errors: errors, time: time, outages: outages, stop: stop, lookup: lookup,
-        clusterID: clusterID, lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory))
+        clusterID: clusterID, lockDirectory: lockDirectory ?? IdentitySlot.defaultDirectory), stop: stop)
   }
 
   /// Waits until a broker answers; returns the cluster's id, empty when it has none.

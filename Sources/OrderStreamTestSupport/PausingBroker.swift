@@ -23,8 +23,10 @@ public struct PausingBroker: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
 
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: topic, pace: pace)
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+  ) throws(BrokerError) -> any Producer {
+    try inner.producer(topic: topic, pace: pace, reports: reports)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

@@ -24,7 +24,7 @@ final class LogConnection {
   let log: any LogSink
   let marks: TailMarks
   /// What this connection has open.
-  let files: LogFiles
+  let files: OpenFiles
   private let queue: DatabaseQueue
   private let lock: WriteLock
   private let wal = WalCounter()
@@ -34,7 +34,7 @@ final class LogConnection {
   /// Opens the log, and makes it when there is none.
   /// - Parameter beside: another connection to the same log: the files must be those, and none is made.
   /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged`, `diskFull`, `io`.
-  init(_ directory: LogDirectory, log: any LogSink, beside other: LogFiles? = nil) throws(BrokerError) {
+  init(_ directory: LogDirectory, log: any LogSink, beside other: OpenFiles? = nil) throws(BrokerError) {
     self.directory = directory
     self.log = log
     let what = "cannot open the log \(directory.path)"
@@ -53,7 +53,7 @@ final class LogConnection {
       }
       var opened = try lock.identities(directory)
       opened[directory.marks] = try marks.identity()
-      files = LogFiles(directory, opened: opened)
+      files = OpenFiles(directory, opened: opened)
     } catch {
       throw Self.openingError(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
     }

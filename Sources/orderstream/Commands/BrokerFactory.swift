@@ -16,7 +16,7 @@ enum BrokerFactory {
       directory = named
       if named == nil { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
     }
-    guard LogFiles.contain(file.target, logIn: directory) else { return file }
+    guard LogNames.contain(file.target, logIn: directory) else { return file }
     throw CommandError(
       .creation, "cannot create \(path)", why: "it would replace a file of an embedded log",
       remedy: "choose another name or directory")

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Which names in a directory belong to a log, so that nobody writes there in its place.
-public enum LogFiles {
+public enum LogNames {
   /// Whether a file would be one of a log's own.
   /// - Parameters:
   ///   - path: With symbolic links of its last part followed.

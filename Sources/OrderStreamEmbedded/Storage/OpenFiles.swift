@@ -22,7 +22,7 @@ struct FileIdentity: Sendable, Hashable {
 /// The files that an open log consists of. A log that was removed, moved or replaced while it was open goes on working
 /// for whoever has it open, and for nobody else: what is committed to it then is on no log. So every commit, and readers
 /// now and then, ask whether the names still mean these files. It costs microseconds.
-struct LogFiles: Sendable, Hashable {
+struct OpenFiles: Sendable, Hashable {
   private let directory: LogDirectory
   /// In the order of `names`.
   private let files: [FileIdentity?]
@@ -51,7 +51,7 @@ struct LogFiles: Sendable, Hashable {
   }
 
   /// - Throws: `io` when the names mean other files than those of `others`, with which one log is worked on.
-  func check(sameAs others: LogFiles, _ what: @autoclosure () -> String) throws(BrokerError) {
+  func check(sameAs others: OpenFiles, _ what: @autoclosure () -> String) throws(BrokerError) {
     for (index, name) in Self.names(directory).enumerated() where files[index] != others.files[index] {
       throw Self.replaced(directory, name, isGone: false, what())
     }
