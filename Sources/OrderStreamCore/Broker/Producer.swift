@@ -91,7 +91,8 @@ public struct DeliveryCounts: Hashable, Sendable {
   public var refused: Int64 = 0
   /// Of the failed ones, those that may be on the log all the same, because only their answer is missing.
   public var uncertain: Int64 = 0
-  /// Acknowledged behind later records of their partition, because they were sent again after a refusal of others.
+  /// Acknowledged after later records of their partition, because they were sent again after a refusal of others: they
+  /// may stand behind those.
   public var reordered: Int64 = 0
   /// Acknowledged, but sent a second time after a failure of the producer, so the log may hold it twice.
   public var possiblyDuplicated: Int64 = 0

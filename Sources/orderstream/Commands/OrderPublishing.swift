@@ -127,7 +127,7 @@ struct OrderPublishing {
   func noteReordering(_ deliveries: DeliveryCounts) {
     guard deliveries.reordered > 0 else { return }
     context.console.warning(
-      "\(deliveries.reordered) records stand behind later ones of their partition of \(topic): they shared a batch with "
+      "\(deliveries.reordered) records may stand behind later ones of their partition of \(topic): they shared a batch with "
         + "one that the broker refused, and were sent again alone")
   }
 
