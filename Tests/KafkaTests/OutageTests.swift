@@ -81,17 +81,4 @@ struct OutageTests {
       try reader.step(timeout: .milliseconds(100)); return reader.pending.count == 1
     }
   }
-
-  @Test("a topic that is unknown for a moment is looked for, and one that stays so is named")
-  func appearing() throws {
-    let mock = try MockBroker()
-    let context = mock.broker.context
-    let cluster = mock.cluster
-    let maker = try BackgroundThread {
-      SystemTime().sleep(.milliseconds(500))
-      cluster.createTopic("late", partitions: 2)
-    }
-    #expect(try context.partitionCount(of: "late") > 0)
-    maker.join()
-  }
 }

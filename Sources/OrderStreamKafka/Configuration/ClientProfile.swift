@@ -111,10 +111,14 @@ struct ClientProfile {
       ignored: instance == nil ? ofMembers.union(ofProducers) : ofProducers, rebalances: instance != nil)
   }
 
+  /// The group of clients that are in none. librdkafka assigns partitions only to a group; and 2.0.2 crashes when it asks
+  /// for another group's offsets without one of its own and the broker says that it is not (yet) the coordinator.
+  private static let noGroup = "orderstream-no-group"
+
   /// Reads without a group. Two of them are often open side by side, so each keeps less in memory, which costs no time.
   static func reader() -> ClientProfile {
     // librdkafka assigns partitions only to a group; nothing is ever committed to this one.
-    var profile = consumer(group: "orderstream-no-group", instance: nil)
+    var profile = consumer(group: noGroup, instance: nil)
     profile.defaults += [("queued.max.messages.kbytes", "2048")]
     return profile
   }
@@ -131,7 +135,7 @@ struct ClientProfile {
   static func lookup(committed: Bool) -> ClientProfile {
     ClientProfile(
       type: RD_KAFKA_CONSUMER, defaults: network,
-      promises: explicitPositions(committed ? "read_committed" : "read_uncommitted"),
+      promises: explicitPositions(committed ? "read_committed" : "read_uncommitted") + [("group.id", noGroup)],
       ignored: ofMembers.union(ofProducers))
   }
 }

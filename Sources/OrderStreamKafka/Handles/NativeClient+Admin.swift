@@ -2,7 +2,20 @@ import CRdKafka
 import OrderStreamCore
 
 extension NativeClient {
-  /// Sends one admin request by `send` and waits for its answer, which librdkafka gives within `timeout` at the latest.
+  /// Requests that librdkafka sends to a coordinator which it has to find first. One that times out before that is used
+  /// after it was freed, in every version up to 2.15 (librdkafka issues 3663 and 4605), and ends the process. So they never
+  /// time out there: their answer is waited for here, and one that comes later goes with its queue.
+  private static let coordinatorOperations = [RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, RD_KAFKA_ADMIN_OP_DELETEGROUPS]
+  /// The longest time-out that librdkafka takes.
+  private static let longestTimeout = Duration.seconds(3600)
+
+  /// What librdkafka is to be told of how long a request may take.
+  static func requestTimeout(_ operation: rd_kafka_admin_op_t, _ timeout: Duration) -> Int32 {
+    (coordinatorOperations.contains(operation) ? longestTimeout : timeout).pollMilliseconds
+  }
+
+  /// Sends one admin request by `send` and waits for its answer, which is there within a little more than `timeout` or
+  /// never.
   func adminAnswer(
     _ operation: rd_kafka_admin_op_t, _ timeout: Duration,
     _ send: (_ options: OpaquePointer, _ queue: OpaquePointer) -> Void
@@ -13,7 +26,8 @@ extension NativeClient {
     defer { rd_kafka_AdminOptions_destroy(options) }
     var reason = [CChar](repeating: 0, count: 256)
     try NativeError.check(
-      rd_kafka_AdminOptions_set_request_timeout(options, timeout.pollMilliseconds, &reason, reason.count))
+      rd_kafka_AdminOptions_set_request_timeout(
+        options, Self.requestTimeout(operation, timeout), &reason, reason.count))
     if [RD_KAFKA_ADMIN_OP_CREATETOPICS, RD_KAFKA_ADMIN_OP_DELETETOPICS, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS]
       .contains(operation)
     {

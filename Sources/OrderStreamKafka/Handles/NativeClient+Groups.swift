@@ -48,7 +48,8 @@ extension NativeClient {
     defer { rd_kafka_AdminOptions_destroy(options) }
     var reason = [CChar](repeating: 0, count: 256)
     rd_kafka_AdminOptions_set_request_timeout(
-      options, max(1, deadline.remaining.pollMilliseconds), &reason, reason.count)
+      options, Self.requestTimeout(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, deadline.remaining), &reason,
+      reason.count)
     let queue = NativeQueue.new(of: self)
     for (index, group) in groups.enumerated() {
       guard let request = rd_kafka_ListConsumerGroupOffsets_new(group, nil) else { continue }
@@ -59,8 +60,7 @@ extension NativeClient {
       rd_kafka_ListConsumerGroupOffsets(pointer, &requests, 1, options, queue.pointer)
     }
     for _ in groups.indices {
-      // Answers that say "timed out" come a moment after the time.
-      guard let event = queue.poll(deadline.remaining + .milliseconds(50)) else { break }
+      guard let event = queue.poll(deadline.remaining) else { break }
       let index = Int(bitPattern: rd_kafka_event_opaque(event.pointer)) - 1
       guard answers.indices.contains(index) else { continue }
       do { answers[index] = .success(try Self.committedOffsets(event)) } catch { answers[index] = .failure(error) }

@@ -118,20 +118,14 @@ final class TransactionGuard {
   }
 
   private func ends(of partitions: [TopicPartition], _ client: NativeClient) throws(BrokerError) -> [Offset] {
-    if partitions.isEmpty { return [] }
-    return try context.ask("cannot look up offsets of \(partitions[0].topic)") { timeout throws(NativeError) in
-      let list = PartitionList(capacity: partitions.count)
-      for partition in partitions {
-        list.add(partition.topic, partition.partition, offset: Offset(RD_KAFKA_OFFSET_END))
+    var ends: [TopicPartition: Offset] = [:]
+    for topic in Set(partitions.map(\.topic)).sorted() {
+      let numbers = partitions.filter { $0.topic == topic }.map(\.partition)
+      for (number, end) in zip(numbers, try context.ends(topic, numbers, client: client)) {
+        ends[TopicPartition(topic: topic, partition: number)] = end
       }
-      try client.offsetsForTimes(list, timeout)
-      var ends: [Offset] = []
-      for element in list.elements {
-        try NativeError.check(element.error)
-        ends.append(max(0, element.offset))
-      }
-      return ends
     }
+    return partitions.map { ends[$0] ?? 0 }
   }
 
   private func pendingOffsets() throws(BrokerError) -> Set<Int32> {
