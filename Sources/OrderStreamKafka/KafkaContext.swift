@@ -35,6 +35,9 @@ final class KafkaContext: Sendable {
     self.lockDirectory = lockDirectory
   }
 
+  /// How long a client may take to learn who leads a partition now, after a question to the one that did.
+  private static let hintLimit = Duration.milliseconds(500)
+
   func note(_ level: LogLevel, _ text: String) { factory.log.log(level, factory.redactor.redact(text)) }
 
   /// Asks until there is an answer; errors that time heals are asked again for as long as the run waits for brokers.
@@ -45,9 +48,9 @@ final class KafkaContext: Sendable {
     _ what: String, needs: AccessRight? = nil, limit: Duration? = nil,
     _ question: (Duration) throws(NativeError) -> Answer
   ) throws(BrokerError) -> Answer {
-    let wait = OutageWait(outages)
-    let deadline = limit.map { Deadline($0, time) }
     let started = time.monotonicNanoseconds
+    let wait = OutageWait(outages, began: started)
+    let deadline = limit.map { Deadline($0, time) }
     lookup.events.forgetRefusal()
     while true {
       do {
@@ -124,7 +127,7 @@ final class KafkaContext: Sendable {
       } catch {
         guard Self.mayBeUnheardOf.contains(error.code) else {
           // The client goes on asking whom it knows for the leader, up to five minutes, unless it is told to look.
-          if !isForbidden(error) { _ = try? client.metadata(topic, timeout) }
+          if !isForbidden(error) { _ = try? client.metadata(topic, min(timeout, Self.hintLimit)) }
           throw error
         }
         // The topic has grown since this client was told of it; or a broker has restarted and was not told of it yet.

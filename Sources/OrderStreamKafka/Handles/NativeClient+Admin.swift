@@ -5,7 +5,9 @@ extension NativeClient {
   /// Requests that librdkafka sends to a coordinator which it has to find first. One that times out before that is used
   /// after it was freed, in every version up to 2.15 (librdkafka issues 3663 and 4605), and ends the process. So they never
   /// time out there: their answer is waited for here, and one that comes later goes with its queue.
-  private static let coordinatorOperations = [RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, RD_KAFKA_ADMIN_OP_DELETEGROUPS]
+  private static let coordinatorOperations = [
+    RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, RD_KAFKA_ADMIN_OP_DELETEGROUPS,
+  ]
   /// The longest time-out that librdkafka takes.
   private static let longestTimeout = Duration.seconds(3600)
 

@@ -56,11 +56,11 @@ final class OutageWatch: Sendable {
     return limit == .look ? .seconds(5) : .seconds(2)
   }
 
-  fileprivate func enter() {
-    let now = time.monotonicNanoseconds
+  fileprivate func enter(since began: Int64?) {
+    let began = began ?? time.monotonicNanoseconds
     state.withLock { state in
       state.waits += 1
-      state.since = state.since ?? now
+      state.since = min(state.since ?? began, began)
     }
   }
 
@@ -118,14 +118,17 @@ final class OutageWait {
   private let watch: OutageWatch
   private let atLeast: Duration
   private let noteAfter: Duration
+  private let began: Int64?
   private var isWaiting = false
 
   /// - Parameters:
   ///   - atLeast: The least that this wait may last, for what takes its time on a healthy cluster too.
   ///   - noteAfter: How long it may last unsaid.
+  ///   - began: When the question was asked that gets no answer, on the monotonic clock; `nil`: at its first failure.
   init(
-    _ watch: OutageWatch, atLeast: Duration = .zero, noteAfter: Duration = OutageWatch.noteAfter
+    _ watch: OutageWatch, atLeast: Duration = .zero, noteAfter: Duration = OutageWatch.noteAfter, began: Int64? = nil
   ) {
+    self.began = began
     self.watch = watch
     self.atLeast = atLeast
     self.noteAfter = noteAfter
@@ -138,7 +141,7 @@ final class OutageWait {
   func goesOn(because error: BrokerError, pause: Duration = .milliseconds(20)) -> Bool {
     if !isWaiting {
       isWaiting = true
-      watch.enter()
+      watch.enter(since: began)
     }
     let limit = watch.limit.duration.map { max($0, atLeast) }
     let age = watch.age
