@@ -155,6 +155,7 @@ mutations() {
   mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Records/Watermarks.swift" \
     'if let committed, committed > marks.high {' 'if let committed, committed > .max - 1 {'
 
+  # shellcheck disable=SC2016
   mutation lag-of-begun-only 'all partitions that a group reads count' 'LagTests|AdminContractTests/lag' \
     "$core/Records/GroupLag.swift" 'Set(used).union(seen.indices.map { Int32($0) }).sorted()' 'Set(used).sorted()'
 
