@@ -7,18 +7,20 @@ import Testing
 @Suite struct WakingZombieTests {
   private static let ordersPerRound: Int64 = 60
 
-  /// A back end on which a session ends only by waiting for it gets a few rounds.
-  private static func rounds(_ backEnd: BackEnd) -> Int { backEnd.differs(by: .sessions) ? 3 : 100 }
+  private static let rounds = 100
+  /// Where members are known by sessions, one whose thread stands still goes on beating its heart, and its heir gets
+  /// nothing: there only a stopped process shows it (docs/faults.md).
+  private static let backEnds = BackEnd.all.filter { !$0.differs(by: .sessions) }
 
   @Test(
     "A member that wakes while its heir commits ends as lost, never as offsets that somebody moved",
-    arguments: BackEnd.all)
+    arguments: backEnds)
   func wakes(_ backEnd: BackEnd) throws {
     try backEnd.run { fixture, broker in
       let orders = try Orders(broker, partitions: 1)
       try Run.createOutputs(orders)
       let other = try fixture.open()
-      for round in 0..<Self.rounds(backEnd) {
+      for round in 0..<Self.rounds {
         try orders.produce(Self.ordersPerRound, firstOrder: Int64(round) * Self.ordersPerRound + 1)
         // One commit an order, so that one is under way whenever the zombie looks.
         let heir = try Run(orders, on: other).with {
@@ -56,7 +58,7 @@ import Testing
         #expect(zombie.events.aborts.allSatisfy { $0.code == .fenced }, "round \(round)")
       }
       let findings = try broker.audit()
-      #expect(findings.isClean && findings.orders == Int64(Self.rounds(backEnd)) * Self.ordersPerRound)
+      #expect(findings.isClean && findings.orders == Int64(Self.rounds) * Self.ordersPerRound)
     }
   }
 }

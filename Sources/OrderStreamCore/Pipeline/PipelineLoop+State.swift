@@ -27,6 +27,23 @@ extension PipelineLoop {
     }
   }
 
+  /// How long a member whose commit was refused as another one's waits to hear that its partitions are gone: the group
+  /// tells it with the next heartbeat, which on Kafka goes out every second.
+  private static let fencedPatience: Duration = .seconds(2)
+
+  /// Whether a member that was fenced learns that its partitions are gone. Taking them up again in that moment is of no
+  /// use, and librdkafka 2.0.2 stops the process when partitions are assigned while they are taken away.
+  func losesPartitions() throws(PipelineError) -> Bool {
+    let limit = time.monotonicNanoseconds + Self.fencedPatience.nanoseconds
+    repeat {
+      if try isSuperseded(progress.assigned) {
+        forget()
+        return true
+      }
+    } while time.monotonicNanoseconds < limit && !stop.isRequested
+    return false
+  }
+
   /// Nothing is this member's until the next assignment.
   private func forget() {
     processor.forgetAll()

@@ -280,7 +280,9 @@ public final class PipelineLoop {
     observer.pipelineAborted(error)
     pauseBeforeAbort(because: error)
     try abort()
-    if isAssigned { try restore(progress.assigned) }
+    guard isAssigned else { return }
+    if error.code == .fenced, try losesPartitions() { return }
+    try restore(progress.assigned)
   }
 
   /// Writes the state that covers everything below `position`.
