@@ -54,18 +54,28 @@ final class DeadMembers {
       group: group, clusterID: context.clusterID, directory: context.lockDirectory, limit: Self.siblingLimit)
   }
 
+  /// Every identity that has left a mark beside a committed offset.
+  var committers: Set<String> { Set(marks().keys) }
+
   private func end(_ identity: String) -> Bool {
-    guard let client = try? context.factory.client(.transactional(id: identity)) else { return false }
+    guard take(identity) != nil else { return false }
+    context.note(.info, "ended what \(identity), which is no member of \(group) any more, may have left open")
+    return true
+  }
+
+  /// Makes its coordinator abort what an identity has open, and fences whoever uses it.
+  /// - Returns: A client of that identity without an open transaction; `nil` when its coordinator does not answer.
+  func take(_ identity: String) -> NativeClient? {
+    guard let client = try? context.factory.client(.transactional(id: identity)) else { return nil }
     let deadline = Deadline(Self.initLimit, context.time)
     while true {
       do {
         try client.initTransactions(deadline.remaining(atMost: .seconds(1)))
-        context.note(.info, "ended what \(identity), which is no member of \(group) any more, may have left open")
-        return true
+        return client
       } catch {
         guard !error.isFatal, !deadline.hasPassed else {
           context.note(.info, "cannot end what \(identity) may have left open: \(error.text)")
-          return false
+          return nil
         }
       }
     }

@@ -3,12 +3,17 @@ import OrderStreamCore
 
 /// Looks whether a transaction is open on what this one is about to write, and sees to it that nothing is written behind
 /// one that hangs (the reason is at `HangEvidence`): it waits for those of living members, ends those of dead ones, closes
-/// what an earlier transaction of its own identity has left, and names the rest. One thread.
+/// what an earlier transaction of its own identity has left, then what other members of the group have left, and names the
+/// rest. One thread.
 final class TransactionGuard {
   /// How long a transaction may be open before dead members are looked for.
   private static let deadAfter = Duration.milliseconds(500)
   /// How long a transaction may be open before it hangs: living members commit every 100 ms.
   private static let hangsAfter = Duration.milliseconds(1500)
+
+  /// How long a transaction may be open before those of other identities are closed for them: their own members, which
+  /// know best how it ended, come first.
+  private static let othersHangAfter = Duration.seconds(6)
 
   /// One transaction may hang behind another.
   private static let closeAgainAfter = Duration.seconds(5)
@@ -68,14 +73,18 @@ final class TransactionGuard {
     var wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
     var hasEnded = false
     var nextClosing = hanging
+    var nextClosingOthers = Deadline(Self.othersHangAfter, context.time)
     var closed: String?
     while true {
       if !hasEnded && dead.hasPassed {
         deadMembers.end(siblings: true)
         hasEnded = true
       } else if nextClosing.hasPassed {
-        closed = try close(open, link, last, wait) ?? closed
+        closed = try close(open, as: identity, link, last, wait) ?? closed
         nextClosing = Deadline(Self.closeAgainAfter, context.time)
+      } else if nextClosingOthers.hasPassed {
+        closed = try closeOthers(open, wait) ?? closed
+        nextClosingOthers = Deadline(Self.othersHangAfter, context.time)
       }
       open = try stillOpen(open)
       if open.isEmpty {
@@ -163,10 +172,13 @@ final class TransactionGuard {
 
   // MARK: - Closing
 
-  /// Closes what an earlier transaction of this identity has left open.
-  /// - Returns: What to say when that was it; `nil` when nothing is this identity's.
+  /// Closes what an earlier transaction of one identity has left open.
+  /// - Parameters:
+  ///   - link: Of that identity; has no transaction open.
+  ///   - last: How the identity's last transaction in this process ended; `nil` when that is not known.
+  /// - Returns: What to say when that was it; `nil` when nothing is that identity's.
   private func close(
-    _ open: Open, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
+    _ open: Open, as identity: String, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
   ) throws(BrokerError) -> String? {
     let committed = try committed(stable: false)
     var evidence = HangEvidence()
@@ -180,7 +192,9 @@ final class TransactionGuard {
       own = last.partitions.intersection(open.ends.keys)
       evidence.firstHangingMs = own.isEmpty ? nil : last.mark.beginMs
     } else {
-      hanging = try firstHanging(open)
+      let first = try firstHanging(open)
+      // Of outputs nobody says whose they are; to close what is another's changes nothing there.
+      hanging = first.filter { $0.key.topic != stateTopic || $0.value.writer == identity }.mapValues(\.timestampMs)
       own = Set(hanging.keys)
       evidence.stateHangs = own.contains { $0.topic == stateTopic }
       // Somebody else's in front of it would hide state of this identity.
@@ -188,12 +202,12 @@ final class TransactionGuard {
       if evidence.offsetsPend && hiding { return nil }
       if let mark = evidence.mark { hanging = hanging.filter { $0.value >= mark.beginMs } }
       evidence.firstHangingMs = hanging.values.min()
-      if evidence.offsetsPend { evidence.newestStateMs = try newestState() }
+      if evidence.offsetsPend { evidence.newestStateMs = try newestState(of: identity) }
     }
     let isCommit: Bool
     switch evidence.verdict {
     case .notOurs: return nil
-    case .unknown: throw unknown(open, wait)
+    case .unknown: throw unknown(identity, open, wait)
     case .commit: isCommit = true
     case .abort: isCommit = false
     }
@@ -204,7 +218,7 @@ final class TransactionGuard {
     var offsets: PositionList?
     if evidence.offsetsPend {
       offsets = neutralOffsets(committed, open, last, isCommit: isCommit)
-      if offsets == nil { throw unknown(open, wait) }
+      if offsets == nil { throw unknown(identity, open, wait) }
     }
     let named = places(open).map(\.description).joined(separator: ", ")
     try link.close(
@@ -215,7 +229,35 @@ final class TransactionGuard {
       + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
   }
 
-  private func unknown(_ open: Open, _ wait: OpenTransactionWait) -> BrokerError {
+  /// Closes what other members have left open that cannot do it themselves: one that is gone never will, and one that
+  /// lives may wait for this member, which does not poll while it waits. Taking an identity ends its open transaction and
+  /// fences its client; a member that lives makes another one and goes on.
+  private func closeOthers(_ open: Open, _ wait: OpenTransactionWait) throws(BrokerError) -> String? {
+    var writers = Set(try firstHanging(open).filter { $0.key.topic == stateTopic }.compactMap(\.value.writer))
+    if !open.offsets.isEmpty { writers.formUnion(deadMembers.committers) }
+    writers.remove(identity)
+    for writer in writers.sorted() {
+      if context.outages.hasStopped { return nil }
+      guard let client = deadMembers.take(writer) else { continue }
+      let link: TransactionLink
+      do { link = try TransactionLink(client, topics: topics) } catch {
+        throw context.errors.map(error, "cannot close a transaction of the group \(group)")
+      }
+      defer { link.drop() }
+      let left = try stillOpen(open)
+      if left.isEmpty { return nil }
+      do throws(BrokerError) {
+        if let closed = try close(left, as: writer, link, nil, wait) { return closed }
+      } catch {
+        // The member itself may know better, and others may be at work on the same.
+        guard error.code == .busy || error.requiresAbort else { throw error }
+        context.note(.info, error.why)
+      }
+    }
+    return nil
+  }
+
+  private func unknown(_ identity: String, _ open: Open, _ wait: OpenTransactionWait) -> BrokerError {
     let places = places(open)
     let named = places.map(\.description).joined(separator: ", ")
     return wait.error(
@@ -239,23 +281,19 @@ final class TransactionGuard {
       String(decoding: neutral.metadata, as: UTF8.self))
   }
 
-  /// The timestamp of the first record that hangs in each partition, without those of other identities.
-  private func firstHanging(_ open: Open) throws(BrokerError) -> [TopicPartition: Int64] {
+  /// The first record that hangs in each partition.
+  private func firstHanging(_ open: Open) throws(BrokerError) -> [TopicPartition: PeekedRecord] {
     let partitions = Array(open.ends.keys)
     let stable = try ends(of: partitions, try stableClient())
-    var first: [TopicPartition: Int64] = [:]
+    var first: [TopicPartition: PeekedRecord] = [:]
     for (partition, offset) in zip(partitions, stable) {
-      let records = try context.records(of: partition, from: offset, limit: 1, committed: false)
-      guard let record = records.first else { continue }
-      // Of outputs nobody says whose they are; to close what is another's changes nothing there.
-      if partition.topic == stateTopic && record.writer != identity { continue }
-      first[partition] = record.timestampMs
+      first[partition] = try context.records(of: partition, from: offset, limit: 1, committed: false).first
     }
     return first
   }
 
-  /// The timestamp of the newest state record of this identity that can be seen.
-  private func newestState() throws(BrokerError) -> Int64? {
+  /// The timestamp of the newest state record of an identity that can be seen.
+  private func newestState(of identity: String) throws(BrokerError) -> Int64? {
     var newest: Int64?
     for partition in 0..<(try context.partitionCount(of: stateTopic)) {
       let place = TopicPartition(topic: stateTopic, partition: partition)
