@@ -1,35 +1,43 @@
 import OrderStreamCore
 
-/// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names each line that is no order, and
-/// each that the broker refuses.
+/// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names the lines that are no orders, and
+/// those that the broker refuses.
 struct InputPublishing {
   /// Lines between two looks at what became of those before, at full speed.
   private static let reportStride: Int64 = 256
 
   let options: ProduceOptions
   let context: CommandContext
-  let path: String
+  let orders: InputOrders
 
-  func run(_ lines: LineReader) throws(CommandError) -> ExitCode {
-    if options.dryRun {
-      let output = BufferedOutput(context.console)
-      var counts = Counts()
-      try forEachOrder(of: lines, &counts) { _, value, _ throws(CommandError) in
-        output.buffer.append(value)
-        output.buffer.append(UInt8(ascii: "\n"))
-        try output.lineDone()
-      }
-      try output.flush()
-      if context.stop.isRequested, let signal = Signals.exitCode { counts.findings.append(signal) }
-      return ExitCode.combined(counts.findings)
-    }
-    return try publish(lines)
+  init(options: ProduceOptions, context: CommandContext, path: String) throws(CommandError) {
+    self.options = options
+    self.context = context
+    orders = try InputOrders(path, context)
   }
 
-  private func publish(_ lines: LineReader) throws(CommandError) -> ExitCode {
+  func run() throws(CommandError) -> ExitCode { options.dryRun ? try printOrders() : try publish() }
+
+  private func printOrders() throws(CommandError) -> ExitCode {
+    let output = BufferedOutput(context.console)
+    try orders.forEach { _, value, _ throws(CommandError) in
+      output.buffer.append(value)
+      output.buffer.append(UInt8(ascii: "\n"))
+      try output.lineDone()
+    }
+    try output.flush()
+    orders.reportRest()
+    var findings: [ExitCode] = orders.counts.rejected > 0 ? [.data] : []
+    if context.stop.isRequested, let signal = Signals.exitCode { findings.append(signal) }
+    return ExitCode.combined(findings)
+  }
+
+  private func publish() throws(CommandError) -> ExitCode {
     var file: AtomicFile?
     if let path = options.unacknowledged { file = try context.outputFile(path) }
     let broker = try context.openBroker()
+    // Before anything is made for it.
+    try orders.findFirst()
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
@@ -42,20 +50,22 @@ struct InputPublishing {
     var run = Run(producer, LinesInFlight(file, refuse: refuse))
     run.start = context.time.monotonicNanoseconds
     do throws(CommandError) {
-      try send(lines, &run)
+      try send(&run)
     } catch {
       run.failure = error
     }
     let end = context.time.monotonicNanoseconds
     producer.close()
+    orders.reportRest()
 
-    let unwritten = keepTheRest(lines, &run)
+    let counts = orders.counts
+    let unwritten = keepTheRest(&run)
     var report = ProduceReport(topic: options.topic, deliveries: producer.deliveries)
-    report.requested = run.counts.valid + run.counts.rejected + run.rest.count
-    report.deliveries.failed = run.counts.valid - report.deliveries.acknowledged
+    report.requested = counts.valid + counts.rejected + run.rest.count
+    report.deliveries.failed = counts.valid - report.deliveries.acknowledged
     report.deliveries.refused += run.refusedAtOnce
-    report.failedOrders = run.counts.failed
-    report.rejected = run.counts.rejected
+    report.failedOrders = counts.failed
+    report.rejected = counts.rejected
     report.activeMilliseconds = run.sent > 0 ? (end - run.start) / 1_000_000 : 0
     let missing = report.deliveries.failed - report.deliveries.refused
     if run.failure == nil && missing > 0 { run.failure = publishing.unanswered(missing) }
@@ -77,7 +87,6 @@ struct InputPublishing {
     /// Calls of `send`.
     var sent: Int64 = 0
     var refusedAtOnce: Int64 = 0
-    var counts = Counts()
     /// Lines that were never taken up.
     var rest = LineCounter()
     /// Whether nothing of the input is left unread.
@@ -92,14 +101,14 @@ struct InputPublishing {
     var isCutShort: Bool { rest.count > 0 || !readToEnd }
   }
 
-  private func send(_ lines: LineReader, _ run: inout Run) throws(CommandError) {
+  private func send(_ run: inout Run) throws(CommandError) {
     let (producer, inFlight) = (run.producer, run.inFlight)
     let schedule = options.rate.schedule
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
-    var (counts, sent, refused) = (Counts(), Int64(0), Int64(0))
-    defer { (run.counts, run.sent, run.refusedAtOnce) = (counts, sent, refused) }
-    try forEachOrder(of: lines, &counts) { order, value, number throws(CommandError) in
+    var (sent, refused) = (Int64(0), Int64(0))
+    defer { (run.sent, run.refusedAtOnce) = (sent, refused) }
+    try orders.forEach { order, value, number throws(CommandError) in
       if let schedule {
         let due = run.start + schedule(sent) - context.time.monotonicNanoseconds
         if due > 0 { context.time.sleep(.nanoseconds(due)) }
@@ -129,7 +138,8 @@ struct InputPublishing {
 
   /// Brings the lines that are not acknowledged, and those that were not read, into the file; counts the latter.
   /// - Returns: why the file could not be written.
-  private func keepTheRest(_ lines: LineReader, _ run: inout Run) -> CommandError? {
+  private func keepTheRest(_ run: inout Run) -> CommandError? {
+    let lines = orders.reader
     var rest = LineCounter()
     defer { (run.rest, run.readToEnd) = (rest, lines.isAtEnd) }
     do throws(CommandError) {
@@ -149,7 +159,7 @@ struct InputPublishing {
   }
 
   private func exitCode(_ report: ProduceReport, _ run: Run, _ unwritten: CommandError?) -> ExitCode {
-    var findings = run.counts.findings
+    var findings: [ExitCode] = orders.counts.rejected > 0 ? [.data] : []
     let advice = advice(report, run, isWritten: unwritten == nil)
     if var failure = run.failure {
       if let advice { failure.addAdvice(advice) }
@@ -184,56 +194,11 @@ struct InputPublishing {
       + (!run.readToEnd ? "; \(name) was not read to its end, so what came later is not there" : "")
   }
 
-  private var name: String { path == "-" ? "stdin" : path }
+  private var name: String { orders.name }
 
   private func refuse(line: Int64, _ error: BrokerError) {
     context.console.report(
       CommandError(.unavailable, "cannot publish line \(line) of \(name)", why: error.why, remedy: error.remedy),
-      endsRun: false)
-  }
-
-  // MARK: - Lines
-
-  struct Counts {
-    var valid: Int64 = 0
-    /// Valid orders whose status is `failed`.
-    var failed: Int64 = 0
-    var rejected: Int64 = 0
-    var findings: [ExitCode] = []
-  }
-
-  /// Calls `body` for each valid line with its number, names each bad one; `counts` holds also when it throws.
-  private func forEachOrder(
-    of lines: LineReader, _ counts: inout Counts,
-    _ body: (DecodedOrder, UnsafeRawBufferPointer, _ line: Int64) throws(CommandError) -> Void
-  ) throws(CommandError) {
-    let decoder = OrderDecoder()
-    var number: Int64 = 0
-    while !context.stop.isRequested, let line = try lines.next() {
-      number += 1
-      var poison: Poison?
-      switch line {
-      case .tooLong: poison = .tooLong
-      case .text(let bytes):
-        if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
-        poison = decoder.decode(bytes)
-        if poison == nil {
-          counts.valid += 1
-          if decoder.order.isFailed { counts.failed += 1 }
-          try body(decoder.order, bytes, number)
-        }
-      }
-      if let poison { reject(line: number, poison, &counts) }
-    }
-  }
-
-  private func reject(line: Int64, _ poison: Poison, _ counts: inout Counts) {
-    counts.rejected += 1
-    if counts.rejected == 1 { counts.findings.append(.data) }
-    context.console.report(
-      CommandError(
-        .data, "cannot publish line \(line) of \(name)", why: "\(poison.message) (\(poison.code))",
-        remedy: "the other lines go through; correct it and publish it alone"),
       endsRun: false)
   }
 }

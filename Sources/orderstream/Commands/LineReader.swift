@@ -20,6 +20,8 @@ final class LineReader {
   }
 
   private static let chunkBytes = 256 << 10
+  private static let headBytes = 512
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
   /// How long a silent pipe keeps a request to stop waiting.
   private static let pollMilliseconds: Int32 = 100
 
@@ -29,6 +31,9 @@ final class LineReader {
   private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: LineReader.chunkBytes, alignment: 16)
   private var unread: Range<Int> = 0..<0
   private(set) var isAtEnd = false
+  /// The first bytes of the input, as far as they have come, from which its kind can be told.
+  private(set) var head: [UInt8] = []
+  private var isFirstLine = true
   /// A file is there as a whole; a pipe's other end may go on for ever.
   private let isFile: Bool
   /// The line in hand is not whole yet.
@@ -136,10 +141,15 @@ final class LineReader {
   }
 
   private func finished(_ isTooLong: Bool) -> Line {
-    defer { (isInLine, self.isTooLong) = (false, false) }
+    defer { (isInLine, self.isTooLong, isFirstLine) = (false, false, false) }
     if isTooLong { return .tooLong }
     if line.bytes.last == 0x0D { line.truncate(to: line.count - 1) }
-    return line.count > Poison.longestValue ? .tooLong : .text(line.bytes)
+    var bytes = line.bytes
+    // Editors and exporters put one at the start of a file; anywhere else it is poison.
+    if isFirstLine && bytes.starts(with: Self.byteOrderMark) {
+      bytes = UnsafeRawBufferPointer(rebasing: bytes[Self.byteOrderMark.count...])
+    }
+    return bytes.count > Poison.longestValue ? .tooLong : .text(bytes)
   }
 
   private func fill() throws(CommandError) -> Bool {
@@ -153,6 +163,7 @@ final class LineReader {
       let count = read(descriptor, chunk.baseAddress, chunk.count)
       if count > 0 {
         unread = 0..<count
+        if head.count < Self.headBytes { head += chunk[unread].prefix(Self.headBytes - head.count) }
         return true
       }
       if count == 0 {

@@ -10,8 +10,7 @@ struct ProduceCommand {
     case .generator(let generator):
       return options.dryRun ? try printOrders(generator) : try publish(generator)
     case .lines(let path):
-      let lines = try LineReader(path)
-      return try InputPublishing(options: options, context: context, path: path).run(lines)
+      return try InputPublishing(options: options, context: context, path: path).run()
     }
   }
 

@@ -74,6 +74,58 @@ struct InputTests {
     #expect(try stage.run("tail").output.isEmpty)
   }
 
+  @Test func emptyInputIsSaid() throws {
+    let stage = try Stage()
+    #expect(try stage.run("produce", "--input", "-", input: "").errors.contains("nothing to publish: stdin is empty"))
+    #expect(try stage.run("produce", "--input", "-", input: "\n \n").errors.contains("stdin has only blank lines"))
+  }
+
+  @Test func aByteOrderMarkAtTheStartIsSkippedAndNowhereElse() throws {
+    let stage = try Stage()
+    let orders = (1...2).map { Orders.order(number: $0) }
+    let outcome = try stage.run(
+      "produce", "--input", "-", "--partitions", "1", exits: 65,
+      input: "\u{FEFF}\(orders[0])\n\(orders[1])\n\u{FEFF}\(orders[1])")
+    #expect(outcome.errorLines.count == 1 && outcome.errors.contains("line 3 of stdin"), "\(outcome)")
+    #expect(try stage.run("tail", "--raw").lines == orders)
+  }
+
+  @Test func twentyBadLinesAreNamedAndTheOthersCounted() throws {
+    let stage = try Stage()
+    let lines = (1...30).map { "bad \($0)" } + [Orders.order(number: 1)] + (31...500).map { "bad \($0)" }
+    let outcome = try stage.run("produce", "--input", "-", "--json", exits: 65, input: lines.joined(separator: "\n"))
+    #expect(outcome.errorLines.count == 21, "\(outcome)")
+    #expect(outcome.errorLines.last?.contains("480 more lines of stdin are no orders") == true, "\(outcome)")
+    #expect(try outcome.document["rejected"].int == 500)
+  }
+
+  @Test func ofAnInputWithoutAnOrderAmongItsFirstHundredLinesNothingIsPublished() throws {
+    let stage = try Stage()
+    let bad = (1...100).map { "bad \($0)" }
+    let refused = try stage.run(
+      "produce", "--input", "-", exits: 65, input: (bad + [Orders.order(number: 1)]).joined(separator: "\n"))
+    #expect(refused.errorLines.count == 1 && refused.output.isEmpty, "\(refused)")
+    #expect(refused.errors.contains("none of its first 100 lines is an order"), "\(refused)")
+    try stage.run("tail", exits: 66)
+    let taken = try stage.run(
+      "produce", "--input", "-", "--json", exits: 65,
+      input: (bad.dropFirst() + [Orders.order(number: 1)]).joined(separator: "\n\n"))
+    #expect(try taken.document["acknowledged"].int == 1 && taken.document["rejected"].int == 99)
+  }
+
+  @Test(arguments: [
+    ("[\(Orders.order(number: 1))]", "a JSON array", "jq -c '.[]' in"),
+    ("{\n  \"event_type\": \"OrderPlaced\"\n}\n", "JSON over several lines", "jq -c . in"),
+    ("order_id,status\no1,placed\n", "a CSV file", "mlr --icsv --ojsonl cat in"),
+  ])
+  func anotherKindOfFileIsNamedWithTheCommandThatMakesLinesOfIt(text: String, kind: String, command: String) throws {
+    let stage = try Stage()
+    try stage.write("in", text)
+    let outcome = try stage.run("produce", "--input", "in", exits: 65)
+    #expect(outcome.errorLines.count == 1 && outcome.errors.contains("in is \(kind); "), "\(outcome)")
+    #expect(outcome.errors.contains("\(command) | orderstream produce --input -"), "\(outcome)")
+  }
+
   @Test func linesComeOverAPipeWhileItIsOpen() throws {
     let stage = try Stage()
     let pipe = try PipeEnds()

@@ -1,0 +1,189 @@
+import OrderStreamCore
+
+/// The orders of `produce --input`, line by line. Names the lines that are none, the first twenty, and counts the rest;
+/// an input that begins with nothing but such lines is another kind of file, and refused as a whole.
+final class InputOrders {
+  /// An order must be among as many lines that are not blank.
+  private static let trialLines: Int64 = 100
+
+  struct Counts {
+    var valid: Int64 = 0
+    /// Valid orders whose status is `failed`.
+    var failed: Int64 = 0
+    var rejected: Int64 = 0
+  }
+
+  let reader: LineReader
+  /// What messages call the input.
+  let name: String
+  private let path: String
+  private let context: CommandContext
+  private let decoder = OrderDecoder()
+  private(set) var counts = Counts()
+  /// Of the line in hand, from 1; blank lines count.
+  private var number: Int64 = 0
+  private var line = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Whether an order has been found that was not handed out yet; `nil` before the first one was looked for.
+  private var holdsFirst: Bool?
+  /// Lines that are no orders, before the first one that is.
+  private var heldBack: [(line: Int64, poison: Poison)] = []
+
+  init(_ path: String, _ context: CommandContext) throws(CommandError) {
+    self.path = path
+    self.context = context
+    name = path == "-" ? "stdin" : path
+    reader = try LineReader(path)
+  }
+
+  /// Reads up to the first order. Nothing need be opened for an input that has none.
+  /// - Throws: `data` when the input is another kind of file.
+  func findFirst() throws(CommandError) {
+    if holdsFirst != nil { return }
+    let isFound = try advance()
+    holdsFirst = isFound
+    if isFound || context.stop.isRequested { return }
+    if counts.rejected == 0 {
+      context.console.note("there is nothing to publish: \(name) \(number == 0 ? "is empty" : "has only blank lines")")
+    } else if let format = ForeignFormat(reader.head) {
+      throw noOrders("\(name) is \(format.name)", format)
+    }
+  }
+
+  /// Calls `body` for each order with its line and that line's number. `counts` holds also when it throws. What is lent
+  /// to `body` is valid until it returns.
+  func forEach(
+    _ body: (DecodedOrder, UnsafeRawBufferPointer, _ line: Int64) throws(CommandError) -> Void
+  ) throws(CommandError) {
+    try findFirst()
+    guard holdsFirst == true else { return }
+    holdsFirst = false
+    nameHeldBack(othersGoThrough: true)
+    repeat {
+      counts.valid += 1
+      if decoder.order.isFailed { counts.failed += 1 }
+      try body(decoder.order, line, number)
+    } while try advance()
+  }
+
+  /// Says what was not said yet of lines that are no orders. To be called once, at the end.
+  func reportRest() {
+    nameHeldBack(othersGoThrough: false)
+    let rest = counts.rejected - Console.namedErrors
+    if rest > 0 { context.console.reportMore(rest, "lines of \(name) are no orders") }
+  }
+
+  /// Takes the next line that is an order in hand; `false` at the end, and once a signal requests a stop.
+  private func advance() throws(CommandError) -> Bool {
+    while !context.stop.isRequested, let next = try reader.next() {
+      number += 1
+      switch next {
+      case .tooLong: try reject(.tooLong)
+      case .text(let bytes):
+        if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
+        guard let poison = decoder.decode(bytes) else {
+          line = bytes
+          return true
+        }
+        try reject(poison)
+      }
+    }
+    return false
+  }
+
+  private func reject(_ poison: Poison) throws(CommandError) {
+    counts.rejected += 1
+    if counts.valid > 0 {
+      if counts.rejected <= Console.namedErrors { name(number, poison, othersGoThrough: true) }
+    } else {
+      if counts.rejected <= Console.namedErrors { heldBack.append((number, poison)) }
+      if counts.rejected == Self.trialLines {
+        let format = ForeignFormat(reader.head)
+        let first = heldBack[0]
+        let why =
+          "none of its first \(Self.trialLines) lines is an order; "
+          + (format.map { "it is \($0.name)" } ?? "line \(first.line): \(first.poison.message) (\(first.poison.code))")
+        throw noOrders(why, format)
+      }
+    }
+  }
+
+  private func noOrders(_ why: String, _ format: ForeignFormat?) -> CommandError {
+    let remedy =
+      format.map { "make lines of it first: \($0.command(for: path))" }
+      ?? "each line must be one order, as `orderstream produce --dry-run --events 3` prints them"
+    return CommandError(.data, "nothing of \(name) is published", why: why, remedy: remedy)
+  }
+
+  private func nameHeldBack(othersGoThrough: Bool) {
+    for held in heldBack { name(held.line, held.poison, othersGoThrough: othersGoThrough) }
+    heldBack.removeAll()
+  }
+
+  private func name(_ line: Int64, _ poison: Poison, othersGoThrough: Bool) {
+    context.console.report(
+      CommandError(
+        .data, "cannot publish line \(line) of \(name)", why: "\(poison.message) (\(poison.code))",
+        remedy: othersGoThrough
+          ? "the other orders go through; correct it and publish it alone" : "correct it and run the same command again"),
+      endsRun: false)
+  }
+}
+
+/// A kind of file that is not made of JSON lines, as far as its first bytes tell, and the command that makes them of it.
+struct ForeignFormat {
+  /// With its article: `a gzip file`.
+  let name: String
+  private let converter: String
+
+  /// - Parameter head: The first bytes of the input.
+  /// - Returns: `nil` when they tell nothing.
+  init?(_ head: [UInt8]) {
+    guard let found = Self.packed(head) ?? Self.text(head) else { return nil }
+    (name, converter) = found
+  }
+
+  private static func packed(_ head: [UInt8]) -> (String, String)? {
+    let signatures: [([UInt8], name: String, converter: String)] = [
+      ([0x1F, 0x8B], "a gzip file", "gzip -dc"),
+      ([0x28, 0xB5, 0x2F, 0xFD], "a zstd file", "zstd -dc"),
+      ([0x42, 0x5A, 0x68], "a bzip2 file", "bzip2 -dc"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "an xz file", "xz -dc"),
+      ([0xFF, 0xFE], "UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+      ([0xFE, 0xFF], "UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+      ([0x7B, 0x00], "UTF-16 text", "iconv -f UTF-16LE -t UTF-8"),
+      ([0x00, 0x7B], "UTF-16 text", "iconv -f UTF-16BE -t UTF-8"),
+    ]
+    return signatures.first { head.starts(with: $0.0) }.map { ($0.name, $0.converter) }
+  }
+
+  private static func text(_ head: [UInt8]) -> (String, String)? {
+    let first = head.drop { $0 <= 0x20 }.prefix { $0 != 0x0A }
+    guard let start = first.first, !first.contains(where: { $0 < 0x20 && $0 != 0x09 && $0 != 0x0D }) else { return nil }
+    switch start {
+    case UInt8(ascii: "["): return ("a JSON array", "jq -c '.[]'")
+    case UInt8(ascii: "{"):
+      return first.dropFirst().allSatisfy { $0 <= 0x20 } ? ("JSON over several lines", "jq -c .") : nil
+    default: break
+    }
+    let separators: [(UInt8, String, String)] = [
+      (UInt8(ascii: "\t"), "tab-separated text", "mlr --itsv --ojsonl cat"),
+      (UInt8(ascii: ";"), "a CSV file", "mlr --icsv --ifs ';' --ojsonl cat"),
+      (UInt8(ascii: ","), "a CSV file", "mlr --icsv --ojsonl cat"),
+    ]
+    return separators.first { first.contains($0.0) }.map { ($0.1, $0.2) }
+  }
+
+  /// The command line that publishes the file of this kind.
+  func command(for path: String) -> String {
+    if path == "-" { return "… | \(converter) | orderstream produce --input -" }
+    let plain = path.utf8.allSatisfy {
+      switch $0 {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2F, 0x2E, 0x5F: true
+      case 0x2D: path.utf8.first != 0x2D
+      default: $0 >= 0x80
+      }
+    }
+    let quoted = plain ? path : "'" + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+    return "\(converter) \(path.hasPrefix("-") ? "./" : "")\(quoted) | orderstream produce --input -"
+  }
+}
