@@ -12,7 +12,7 @@ import Testing
     let bytes = Data(buffer.bytes)
     #expect(bytes.last == 0x0A && bytes.count { $0 == 0x0A } == 1, "one document a line")
     let document = try #require(try JSONSerialization.jsonObject(with: bytes) as? [String: Any])
-    #expect(document["schema"] as? String == "orderstream.\(report.command)/1")
+    #expect(document["schema"] as? String == "orderstream.\(report.command)/\(report.schemaVersion)")
     #expect(document["broker"] as? String == "a \"broker\"" && document["elapsed_ms"] as? Int == 12)
     #expect(document["active_ms"] as? Int64 == active)
     return document
@@ -45,6 +45,22 @@ import Testing
     #expect(nothing["current_minute"] is NSNull && nothing["current_orders_per_minute"] as? Int == 0)
     #expect((nothing["orders_by_minute"] as? [String: Int])?.isEmpty == true)
     #expect(nothing["failure_rate_percent"] as? Double == 0)
+  }
+
+  @Test func liveAnalytics() throws {
+    let summary = ReportTests.summary(rejected: 2)
+    let changed = [MetricsTotals.Minute(minute: summary.minutes[1].minute, orders: 5, failed: 2)]
+    let line = LiveMetricsReport(summary.totals, changed: changed, processed: 7, lostRecords: 0)
+    let last = MetricsReport(summary, processed: 7, changed: changed)
+    for (report, isLast) in [(line as any Report, false), (last, true)] {
+      let document = try Self.document(report, active: 3)
+      #expect(document["schema"] as? String == "orderstream.analytics/2")
+      #expect(document["complete"] as? Bool == isLast && document["total_orders"] as? Int == 10_000)
+      #expect(document["changed_by_minute"] as? [String: Int] == ["2024-01-15T10:31": 5])
+      #expect(document["changed_failed_by_minute"] as? [String: Int] == ["2024-01-15T10:31": 2])
+      #expect((document["orders_by_minute"] as? [String: Int])?.count == (isLast ? 7 : nil))
+      #expect((document["failed_by_minute"] == nil) == !isLast)
+    }
   }
 
   @Test func replay() throws {

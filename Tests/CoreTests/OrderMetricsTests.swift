@@ -96,6 +96,40 @@ import Testing
     #expect(try fresh.metrics.summary(with: nil) == expected, "seed \(seed)")
   }
 
+  @Test(
+    "Totals that are brought up to date are those of all records, through commits, rebalances and other members",
+    arguments: 0..<20 as Range<UInt64>)
+  func liveTotals(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let stored = RecordingTransaction()
+    let (member, other) = (Member(stored: stored), Member(stored: stored))
+    let live = LiveMetrics(member.metrics)
+    var own: [Int32] = [0, 1, 2]
+    var shown: [Int64: MetricsTotals.Minute] = [:]
+    var rest = Self.records(seed: seed, count: 300)[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(1 + Int(random.below(40)))
+      rest = rest.dropFirst(part.count)
+      try member.apply(part.filter { own.contains($0.partition) })
+      try other.apply(part.filter { !own.contains($0.partition) })
+      try member.save(own)
+      try other.save((0..<3).filter { !own.contains($0) })
+      if random.below(4) == 0 {
+        own = (0..<3).filter { _ in random.below(3) > 0 }
+        try member.restore(own)
+        try other.restore((0..<3).filter { !own.contains($0) })
+      }
+      let others = own.count == 3 ? nil : other.metrics
+      for minute in try live.refresh(with: others) {
+        #expect(shown.updateValue(minute, forKey: minute.minute) != minute, "only what has changed")
+      }
+      let expected = try member.metrics.summary(with: others)
+      #expect(live.totals == expected.totals && live.summary == expected, "seed \(seed)")
+      #expect(shown.values.sorted { $0.minute < $1.minute } == expected.minutes, "seed \(seed)")
+      #expect(live.newest(5) == expected.minutes.suffix(5))
+    }
+  }
+
   @Test("Hours before 1970 are rounded down")
   func hours() {
     let minutes: [Int64] = [-61, -60, -59, -1, 0, 59, 60]

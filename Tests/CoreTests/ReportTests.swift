@@ -70,7 +70,7 @@ import Testing
       .split(separator: "\n").suffix(2)
     #expect(lines == ["  1969-12-31 23:59        1     0 failed", "  9999-12-31 23:59  1234567  1000 failed"])
     let line = ByteBuffer()
-    MetricsReport(Self.summary(rejected: 3), processed: 0).appendLine(to: line)
+    LiveMetricsReport(Self.summary(rejected: 3).totals, changed: [], processed: 0, lostRecords: 0).appendLine(to: line)
     #expect(
       String(decoding: line.bytes, as: UTF8.self) == "total 10000, failed 512 (5.12 %), current 1398/min, rejected 3\n")
   }

@@ -58,6 +58,15 @@ struct HangEvidenceTests {
     #expect(evidence.verdict == .unknown)
   }
 
+  @Test("what is committed in one partition is committed in all")
+  func seen() {
+    for offsetsPend in [true, false] {
+      let evidence = HangEvidence(
+        offsetsPend: offsetsPend, stateHangs: true, mark: mark, isSeen: true, newestStateMs: 205, firstHangingMs: 250)
+      #expect(evidence.verdict == .commit)
+    }
+  }
+
   @Test("a group's offsets lie where Java's hash of its name puts them")
   func offsetsPartition() {
     // "inventory".hashCode() is -2020599460, "polygenelubricants".hashCode() is Integer.MIN_VALUE.

@@ -45,10 +45,13 @@ public struct CommittedOffset: Hashable, Sendable {
   public var offset: Offset
   /// Who committed it: the identity of a member of this program; `nil` for another program, and for 0.1.0 on Kafka.
   public var committer: String?
+  /// The latest timestamp of the transaction that committed it, milliseconds since 1970 UTC, where that stands beside it.
+  public var committedMs: Int64?
 
-  public init(_ offset: Offset, committer: String?) {
+  public init(_ offset: Offset, committer: String?, committedMs: Int64? = nil) {
     self.offset = offset
     self.committer = committer
+    self.committedMs = committedMs
   }
 }
 

@@ -3,9 +3,20 @@ extension PipelineLoop {
   /// the stored state of all others. Call it from an observer (not with
   /// `commitsWhileReading`) or after `run`, before `close`.
   public func groupSummary(of metrics: OrderMetrics) throws(PipelineError) -> MetricsSummary {
+    try metrics.summary(with: storedOfOthers())
+  }
+
+  /// Brings `live` up to date, as `groupSummary` would.
+  /// - Returns: The minutes whose counts are not those of the last time, oldest first.
+  public func refresh(_ live: LiveMetrics) throws(PipelineError) -> [MetricsTotals.Minute] {
+    try live.refresh(with: storedOfOthers())
+  }
+
+  /// What is stored of the partitions that other members have; `nil` when there are none.
+  private func storedOfOthers() throws(PipelineError) -> OrderMetrics? {
     let own = Set(progress.assigned)
     let others = (0..<(try partitionCountNow())).filter { !own.contains($0) }
-    return try metrics.summary(with: others.isEmpty ? nil : stored(others))
+    return others.isEmpty ? nil : try stored(others)
   }
 
   /// The metrics of the whole group as they are stored: what holds after a run that failed in the middle of a batch.

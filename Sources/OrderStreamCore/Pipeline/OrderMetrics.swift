@@ -24,6 +24,10 @@ public final class OrderMetrics: Processor {
   private let decoder = OrderDecoder()
   private var partitions: [Int32: Partition] = [:]
   private var distinctMinutes = MinuteTable()
+  /// Whether `changedHours` is wanted.
+  var tracksChanges = false
+  /// Hours that have changed since they were taken last; `nil` when more than orders has: partitions were placed anew.
+  private var changedHours: Set<Int64>?
 
   public init(topic: String, onPoison: OnPoison) {
     self.topic = topic
@@ -143,6 +147,7 @@ public final class OrderMetrics: Processor {
       }
     }
     try writer.put(.position) { $0.append(littleEndian: partition.rejected) }
+    if tracksChanges { changedHours?.formUnion(partition.dirtyHours) }
     partitions[number]?.dirtyHours.removeAll(keepingCapacity: true)
     partitions[number]?.lastDirtyHour = .min
   }
@@ -152,24 +157,49 @@ public final class OrderMetrics: Processor {
   public func forgetAll() {
     partitions.removeAll()
     distinctMinutes = MinuteTable()
+    changedHours = nil
   }
+
+  // MARK: - What it holds
+
+  /// The hours that have changed since the last call; `nil` when partitions were placed anew meanwhile.
+  func takeChangedHours() -> Set<Int64>? {
+    defer { changedHours = [] }
+    return changedHours
+  }
+
+  /// The counts of a minute in all partitions held here; `nil` when it has no order.
+  func counts(of minute: Int64) -> (orders: UInt32, failed: UInt32)? {
+    var sum = MinuteTable.Slot(minute: minute, orders: 0, failed: 0)
+    for partition in partitions.values {
+      if let counts = partition.minutes.counts(of: minute) { sum.add(orders: counts.orders, failed: counts.failed) }
+    }
+    return sum.orders == 0 ? nil : (sum.orders, sum.failed)
+  }
+
+  /// Rejected records of all partitions held here.
+  var rejected: Int64 { partitions.values.reduce(0) { $0 + $1.rejected } }
 
   /// The totals of all partitions held here, and of those that `others` holds, merged; the same for any order of
   /// arrival and any partitioning.
   /// - Throws: `tooManyMinutes` when both together pass the limit.
   public func summary(with others: OrderMetrics?) throws(PipelineError) -> MetricsSummary {
+    let (minutes, rejected) = try merged(with: others)
+    return MetricsSummary(minutes: minutes, rejected: rejected)
+  }
+
+  /// - Throws: `tooManyMinutes` when both together pass the limit.
+  func merged(with others: OrderMetrics?) throws(PipelineError) -> (minutes: MinuteTable, rejected: Int64) {
     var merged = MinuteTable()
-    var rejected: Int64 = 0
     for partitions in [partitions, others?.partitions ?? [:]] {
       for partition in partitions.values {
-        rejected += partition.rejected
         partition.minutes.forEach { minute, orders, failed in
           _ = merged.add(minute: minute, orders: orders, failed: failed)
         }
       }
     }
     guard merged.count <= Self.minuteLimit else { throw .tooManyMinutes(nil) }
-    return MetricsSummary(minutes: merged, rejected: rejected)
+    return (merged, rejected + (others?.rejected ?? 0))
   }
 }
 

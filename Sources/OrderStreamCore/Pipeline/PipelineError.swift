@@ -68,7 +68,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
       let culprit = place.map { "the order at \($0) would add another" } ?? "its members together have more"
       return (
         "cannot count orders by minute", "\(limit) and \(culprit)",
-        "check the timestamps, or read the topic in parts with several groups"
+        "check the timestamps, or read the topic in parts with several groups; --on-error cannot skip it, because then the "
+          + "totals would depend on the order of arrival"
       )
     case .offsetsMoved(let topic, let group, let moved):
       let list = moved.map { "\(topic)[\($0.partition)] is at \($0.committed) and its state at \($0.covered)" }

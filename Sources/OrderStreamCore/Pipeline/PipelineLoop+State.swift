@@ -130,6 +130,10 @@ extension PipelineLoop {
         continue
       }
       if position.origin == .earlierTopic { continue }
+      // Written after these offsets, so together with others that the cluster has lost: state wins. Somebody who moves
+      // offsets does it later.
+      let outlives = committed.committedMs.flatMap { time in position.timestampMs.map { $0 > time } } ?? false
+      if position.nextOffset > committed.offset && outlives { continue }
       if position.nextOffset != committed.offset {
         moved.append(
           MovedOffset(partition: partition, committed: committed.offset, covered: position.nextOffset))

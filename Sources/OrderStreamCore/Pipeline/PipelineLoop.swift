@@ -163,6 +163,9 @@ public final class PipelineLoop {
   /// Whether records were applied that are not committed yet.
   public var hasUncommittedRecords: Bool { pendingRecords > 0 || openCommit != nil }
 
+  /// Whether partitions are placed at this member, with what is stored of them.
+  public var hasPartitions: Bool { !progress.assigned.isEmpty }
+
   /// First record received to last commit so far, nanoseconds; 0 without a record.
   public var activeNanoseconds: Int64 {
     firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0

@@ -3,6 +3,9 @@ public protocol Report {
   /// The command's name, as in `orderstream.<command>/1`.
   var command: StaticString { get }
 
+  /// The version of the document's schema, the number in `orderstream.<command>/1`.
+  var schemaVersion: Int { get }
+
   /// Whether the run met its own stop condition: `complete` in the document, and the last line of the text if not.
   var completion: Completion { get }
 
@@ -17,6 +20,8 @@ public protocol Report {
 }
 
 extension Report {
+  public var schemaVersion: Int { 1 }
+
   public var consequence: String? { nil }
 
   /// Appends the text for people: the body, and after a run that was cut short the line that says so.
@@ -47,7 +52,7 @@ public struct ReportFrame: Sendable {
     var json = JSONWriter(buffer)
     json.beginObject()
     json.key("schema")
-    json.string("orderstream.\(report.command)/1")
+    json.string("orderstream.\(report.command)/\(report.schemaVersion)")
     json.key("broker")
     json.string(broker)
     json.member("complete", report.completion.isWhole)

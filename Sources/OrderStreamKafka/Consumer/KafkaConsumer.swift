@@ -91,7 +91,11 @@ final class KafkaConsumer: Consumer {
       batch.removeAll()
       return try replace(source)
     }
-    if batch.isEmpty && batch.ends.isEmpty, let event = pendingEvent(source) { return event }
+    if batch.isEmpty && batch.ends.isEmpty {
+      if let event = pendingEvent(source) { return event }
+      // Others may wait for what this member has left open, and it may have nothing to write for long.
+      try transaction?.closeOwn()
+    }
     return .polled
   }
 
@@ -195,9 +199,10 @@ final class KafkaConsumer: Consumer {
         var offsets: [CommittedOffset?] = []
         for element in list.elements {
           try NativeError.check(element.error)
+          let mark = CommitMark(element.metadata)
           offsets.append(
             element.offset < 0
-              ? nil : CommittedOffset(element.offset, committer: CommitMark(element.metadata)?.identity))
+              ? nil : CommittedOffset(element.offset, committer: mark?.identity, committedMs: mark?.endMs))
         }
         outage.answered()
         return offsets

@@ -48,21 +48,50 @@ final class IdentitySlot: Sendable {
   /// The identities of slots of this machine whose holders have died: their files are there, with a mark, and nobody holds
   /// them. Files stay as they are, for who takes the slot next.
   static func abandoned(group: String, clusterID: String, directory: String, limit: Int) -> [String] {
-    let scope = scope(group, clusterID)
-    return (0..<limit).compactMap { slot in
-      let descriptor = open("\(directory)/\(scope)-\(slot).lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-      guard descriptor >= 0 else { return nil }
+    files(group, clusterID, directory).filter { !$0.isHeld }.prefix(limit).map(\.identity)
+  }
+
+  /// The identities that processes of this machine hold at this moment.
+  static func held(group: String, clusterID: String, directory: String) -> Set<String> {
+    Set(files(group, clusterID, directory).filter(\.isHeld).map(\.identity))
+  }
+
+  /// The lock files of a group, numbered ones and those of instances, each with the identity that its holder has.
+  private static func files(
+    _ group: String, _ clusterID: String, _ directory: String
+  ) -> [(identity: String, isHeld: Bool)] {
+    let prefix = scope(group, clusterID) + "-"
+    var found: [(identity: String, isHeld: Bool)] = []
+    guard let entries = opendir(directory) else { return [] }
+    defer { closedir(entries) }
+    while let entry = readdir(entries) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) { String(cString: $0) }
+      }
+      guard name.hasPrefix(prefix), name.hasSuffix(".lock") else { continue }
+      let place = String(name.dropFirst(prefix.count).dropLast(".lock".count))
+      let descriptor = open("\(directory)/\(name)", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+      guard descriptor >= 0 else { continue }
       defer { _ = closeFile(descriptor) }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return nil }
-      let mark = content(descriptor)
-      return mark.utf8.count == markLength ? "\(group)-\(machine(mark))-\(slot)" : nil
+      let isHeld = flock(descriptor, LOCK_EX | LOCK_NB) != 0
+      if place.hasPrefix("i-") {
+        found.append((instanceIdentity(String(place.dropFirst(2)), group), isHeld))
+      } else if let slot = Int(place) {
+        let mark = content(descriptor)
+        if mark.utf8.count == markLength { found.append(("\(group)-\(machine(mark))-\(slot)", isHeld)) }
+      }
     }
+    return found.sorted { $0.identity < $1.identity }
+  }
+
+  private static func instanceIdentity(_ instance: String, _ group: String) -> String {
+    // Brokers take instance ids of up to 249 characters. The names alone would not tell a-b, c from a, b-c.
+    "\("\(group)-\(instance)".prefix(230))-i\(hash([group, instance]))"
   }
 
   /// Takes the identity of an instance; `nil` when another process of this machine has it.
   convenience init?(instance: String, group: String, clusterID: String, directory: String) {
-    // Brokers take instance ids of up to 249 characters. The names alone would not tell a-b, c from a, b-c.
-    let identity = "\("\(group)-\(instance)".prefix(230))-i\(Self.hash([group, instance]))"
+    let identity = Self.instanceIdentity(instance, group)
     let path = "\(directory)/\(Self.scope(group, clusterID))-i-\(instance).lock"
     let descriptor = Self.prepare(directory) ? Self.lock(path) : nil
     if let descriptor, descriptor < 0 { return nil }

@@ -11,7 +11,8 @@ enum KafkaWords {
     topic.hasPrefix("__") || topic.hasPrefix(stateTopicPrefix) && topic.hasSuffix(stateTopicSuffix)
   }
 
-  /// A header of each state record: the identity of the member that wrote it.
+  /// A header of each state record: the identity of the member that wrote it, a blank, and the begin of its transaction as
+  /// in `CommitMark`, by which the records of one transaction are known to belong together.
   static let writerHeader: StaticString = "writer"
 
   /// The partition of `__consumer_offsets` that holds a group's offsets: Java's `abs(hashCode) % count`.

@@ -44,6 +44,9 @@ struct CommitClock: Sendable {
 
   init(identity: String) { self.identity = identity }
 
+  /// Of the open transaction; no other one of the identity has the same.
+  var begin: Int64 { beginMs }
+
   /// What an earlier process with this identity has used.
   mutating func pass(_ mark: CommitMark) { latestMs = max(latestMs, mark.endMs) }
 

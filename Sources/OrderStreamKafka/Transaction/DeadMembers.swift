@@ -2,8 +2,8 @@ import OrderStreamCore
 
 /// Ends what dead members of a group have left open. The identity that committed last stands beside each committed
 /// offset; one that is no member any more is initialised once, which makes its coordinator abort its open transaction and
-/// fences it. Without that an heir would wait until the transaction times out. A living one that is fenced by mistake,
-/// because it had just lost its session, makes itself another client and goes on.
+/// fences it. Without that an heir would wait until the transaction times out. One that has only lost its session is known
+/// to live by its lock, where it is on this machine; elsewhere it may be fenced, makes itself another client and goes on.
 final class DeadMembers {
   /// How long one identity may take; its coordinator may be away.
   private static let initLimit = Duration.seconds(3)
@@ -27,15 +27,26 @@ final class DeadMembers {
   func end(siblings: Bool = false) {
     var identities = marks()
     if siblings { for identity in siblingIdentities where identities[identity] == nil { identities[identity] = -1 } }
-    identities[ownIdentity] = nil
     identities = identities.filter { ended[$0.key] != $0.value }
-    guard !identities.isEmpty, let members = try? context.lookup.groups(group, .seconds(2)).first?.members else {
-      return
+    for identity in gone(Set(identities.keys), elsewhere: true) where end(identity) {
+      ended[identity] = identities[identity]
     }
-    for (identity, time) in identities.sorted(by: { $0.key < $1.key }) {
+  }
+
+  /// Those that are no members of the group any more and whose processes, as far as can be seen, are dead. None when the
+  /// group cannot be looked at.
+  /// - Parameter elsewhere: Whether not to be a member is enough on another machine.
+  func gone(_ identities: Set<String>, elsewhere: Bool) -> [String] {
+    let identities = identities.subtracting([ownIdentity])
+    guard !identities.isEmpty, let members = try? context.lookup.groups(group, .seconds(2)).first?.members else {
+      return []
+    }
+    let living = IdentitySlot.held(group: group, clusterID: context.clusterID, directory: context.lockDirectory)
+    let dead = Set(siblingIdentities)
+    return identities.sorted().filter { identity in
       // Coordinators make the id of a static member of its instance id and a random part.
-      if members.contains(where: { $0.id.hasPrefix(identity + "-") }) { continue }
-      if end(identity) { ended[identity] = time }
+      !members.contains { $0.id.hasPrefix(identity + "-") } && !living.contains(identity)
+        && (elsewhere || dead.contains(identity))
     }
   }
 

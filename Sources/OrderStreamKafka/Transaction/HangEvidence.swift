@@ -23,6 +23,8 @@ struct HangEvidence: Hashable, Sendable {
   var stateHangs = false
   /// The newest mark of this identity beside the offsets that do not wait.
   var mark: CommitMark?
+  /// Whether state of the very transaction that hangs can be seen, or its mark: what is committed anywhere is committed.
+  var isSeen = false
   /// The timestamp of the newest state record of this identity that can be seen; looked for when offsets wait.
   var newestStateMs: Int64?
   /// The timestamp of the earliest record of this identity, or of an identity that is not known, that hangs; `nil` when
@@ -34,7 +36,7 @@ struct HangEvidence: Hashable, Sendable {
     switch outcome {
     case .committed: return .commit
     case .aborted: return .abort
-    case .unknown: return offsetsPend ? verdictByState : verdictByMark
+    case .unknown: return isSeen ? .commit : offsetsPend ? verdictByState : verdictByMark
     }
   }
 

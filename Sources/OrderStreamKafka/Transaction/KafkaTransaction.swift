@@ -12,6 +12,9 @@ final class KafkaTransaction: Transaction {
   private static let abortLimit = Duration.seconds(5)
   /// A commit that takes longer is told.
   private static let slowCommit = Duration.seconds(5)
+  /// A commit without an answer for as long is given up, and what became of it is asked: a call of librdkafka 2.0.2 that a
+  /// broker's death has met may never return (issue 5423), also when the broker has long been back.
+  private static let lostCommit = Duration.seconds(15)
   private static let closeLimit = Duration.seconds(3)
   /// How long closing waits for a commit that is under way.
   private static let commitCloseLimit = Duration.seconds(1)
@@ -56,7 +59,7 @@ final class KafkaTransaction: Transaction {
   /// By topic and partition, whether the open transaction has written there.
   private var written: [[Bool]]
   private let stateKey = ByteBuffer(capacity: 256)
-  /// The headers of a state record.
+  /// The headers of a state record of the open transaction.
   private let writer = ByteBuffer(capacity: 256)
   private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
 
@@ -78,7 +81,6 @@ final class KafkaTransaction: Transaction {
     lastEnd = context.time.monotonicNanoseconds
     watch = TransactionGuard(
       group: group, identity: slot.identity, source: topic, topics: topics, deadMembers: consumer.deadMembers, context)
-    Headers.append(name: KafkaWords.writerHeader, text: slot.identity, to: writer)
     link = try makeLink()
     consumer.transaction = self
     passEarlierMarks()
@@ -105,6 +107,20 @@ final class KafkaTransaction: Transaction {
       throw error
     }
     needsLook = false
+  }
+
+  /// Closes what an earlier transaction of this identity has left hanging, without waiting for anything else. To be called
+  /// while nothing is to be written; looks only after something has happened to brokers.
+  func closeOwn() throws(BrokerError) {
+    guard case .idle = phase, let link else { return }
+    if link.takeDisruption() { needsLook = true }
+    guard needsLook else { return }
+    do throws(BrokerError) {
+      if try watch.closeOwn(link, last: last) { needsLook = false }
+    } catch {
+      if error.requiresAbort { phase = .mustReplace(error) }
+      throw error
+    }
   }
 
   deinit { close() }
@@ -203,6 +219,8 @@ final class KafkaTransaction: Transaction {
       if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
       if needsLook { try settle() }
       clock.begin(wallMs: context.time.wallMilliseconds)
+      writer.removeAll()
+      Headers.append(name: KafkaWords.writerHeader, text: "\(slot.identity) \(clock.begin)", to: writer)
       do { try link.client.beginTransaction() } catch {
         throw failed(error, "cannot begin a transaction")
       }
@@ -232,10 +250,7 @@ final class KafkaTransaction: Transaction {
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let outcome = commit.outcome(within: timeout) else {
-      try checkAge(of: commit)
-      return false
-    }
+    guard let outcome = commit.outcome(within: timeout) ?? lost(commit) else { return false }
     self.commit = nil
     let wait = commitWait
     commitWait = nil
@@ -254,17 +269,18 @@ final class KafkaTransaction: Transaction {
     return true
   }
 
-  /// A commit that takes long is an outage like any other.
-  private func checkAge(of commit: TransactionCommit) throws(BrokerError) {
+  /// A commit that takes long is an outage like any other, which is said. One that takes too long is lost: its client is
+  /// left to the thread that waits for it, and another one finds out what became of it, waiting for brokers as ever.
+  private func lost(_ commit: TransactionCommit) -> TransactionCommit.Outcome? {
     let age = Duration.nanoseconds(context.time.monotonicNanoseconds - commit.started)
-    guard age >= Self.slowCommit else { return }
+    if age < Self.slowCommit || context.outages.hasStopped { return nil }
     let wait = commitWait ?? OutageWait(context.outages, atLeast: Self.commitLimit, noteAfter: .zero)
     commitWait = wait
     let why = BrokerError(
       .timedOut, commitWords, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
       remedy: "check the cluster's health", recovery: .fatal)
-    // A request to stop has its own patience.
-    guard wait.goesOn(because: why, pause: .zero) || context.outages.hasStopped else { throw why }
+    let goesOn = wait.goesOn(because: why, pause: .zero)
+    return age >= Self.lostCommit || !goesOn ? .failed(nil, mayBeCommitted: true) : nil
   }
 
   private var commitWords: String { "cannot commit \(topic) for the group \(group)" }

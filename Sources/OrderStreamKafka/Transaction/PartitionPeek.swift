@@ -6,6 +6,8 @@ struct PeekedRecord {
   var timestampMs: Int64
   /// The identity that wrote it, where it says so: state records do.
   var writer: String?
+  /// The begin of the transaction that it was written in.
+  var beginMs: Int64?
 }
 
 extension KafkaContext {
@@ -56,6 +58,9 @@ extension ConsumedMessage {
     headers.removeAll()
     appendHeaders(to: headers)
     let writer = Headers(block: headers.bytes).first(named: KafkaWords.writerHeader)
-    return PeekedRecord(timestampMs: timestampMs, writer: writer.map { String(decoding: $0, as: UTF8.self) })
+    let words = writer.map { String(decoding: $0, as: UTF8.self).split(separator: " ") } ?? []
+    return PeekedRecord(
+      timestampMs: timestampMs, writer: words.first.map(String.init),
+      beginMs: words.count > 1 ? Int64(words[1]) : nil)
   }
 }

@@ -11,9 +11,9 @@ final class TransactionGuard {
   /// How long a transaction may be open before it hangs: living members commit every 100 ms.
   private static let hangsAfter = Duration.milliseconds(1500)
 
-  /// How long a transaction may be open before those of other identities are closed for them: their own members, which
-  /// know best how it ended, come first.
-  private static let othersHangAfter = Duration.seconds(6)
+  /// How long a transaction may be open before those of dead members are closed for them, and how long where the death of
+  /// a member cannot be seen because it was on another machine.
+  private static let othersHangAfter = (here: Duration.seconds(3), elsewhere: Duration.seconds(30))
 
   /// One transaction may hang behind another.
   private static let closeAgainAfter = Duration.seconds(5)
@@ -45,6 +45,10 @@ final class TransactionGuard {
   private let deadMembers: DeadMembers
   /// Its ends of partitions are last stable offsets.
   private var stable: NativeClient?
+  /// What was open when `closeOwn` looked last, and when it looks again: after longer than a living member needs.
+  private var seen: Open?
+  private var nextLook: Deadline?
+  private static let lookPause = hangsAfter
 
   init(
     group: String, identity: String, source: String, topics: [String], deadMembers: DeadMembers,
@@ -73,7 +77,8 @@ final class TransactionGuard {
     var wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
     var hasEnded = false
     var nextClosing = hanging
-    var nextClosingOthers = Deadline(Self.othersHangAfter, context.time)
+    var nextClosingOthers = Deadline(Self.othersHangAfter.here, context.time)
+    let elsewhere = Deadline(Self.othersHangAfter.elsewhere, context.time)
     var closed: String?
     while true {
       if !hasEnded && dead.hasPassed {
@@ -83,8 +88,8 @@ final class TransactionGuard {
         closed = try close(open, as: identity, link, last, wait) ?? closed
         nextClosing = Deadline(Self.closeAgainAfter, context.time)
       } else if nextClosingOthers.hasPassed {
-        closed = try closeOthers(open, wait) ?? closed
-        nextClosingOthers = Deadline(Self.othersHangAfter, context.time)
+        closed = try closeOthers(open, wait, elsewhere: elsewhere.hasPassed) ?? closed
+        nextClosingOthers = Deadline(Self.closeAgainAfter, context.time)
       }
       open = try stillOpen(open)
       if open.isEmpty {
@@ -93,6 +98,31 @@ final class TransactionGuard {
       }
       try wait.pause { places(open) }
     }
+  }
+
+  /// Closes what this identity has left hanging, without waiting: a look that finds nothing new since the last one is made
+  /// again later.
+  /// - Returns: Whether nothing is open any more of what was open at the first look.
+  func closeOwn(_ link: TransactionLink, last: Last?) throws(BrokerError) -> Bool {
+    if let nextLook, !nextLook.hasPassed { return false }
+    nextLook = Deadline(Self.lookPause, context.time)
+    guard let before = seen else {
+      let open = try look()
+      seen = open.isEmpty ? nil : open
+      return open.isEmpty
+    }
+    let open = try stillOpen(before)
+    seen = open.isEmpty ? nil : open
+    if open.isEmpty { return true }
+    let wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
+    do throws(BrokerError) {
+      let closed = try close(open, as: identity, link, last, wait)
+      if let closed, try stillOpen(open).isEmpty { context.note(.warning, closed) }
+    } catch {
+      // Where nothing tells how it ended the next transaction waits, and says so.
+      guard error.code == .busy else { throw error }
+    }
+    return false
   }
 
   // MARK: - Looking
@@ -202,7 +232,13 @@ final class TransactionGuard {
       if evidence.offsetsPend && hiding { return nil }
       if let mark = evidence.mark { hanging = hanging.filter { $0.value >= mark.beginMs } }
       evidence.firstHangingMs = hanging.values.min()
-      if evidence.offsetsPend { evidence.newestStateMs = try newestState(of: identity) }
+      if evidence.offsetsPend || evidence.stateHangs {
+        let state = try visibleState(of: identity)
+        evidence.newestStateMs = state.newestMs
+        let begins = Set(first.filter { $0.value.writer == identity }.compactMap(\.value.beginMs))
+        evidence.isSeen =
+          !begins.isDisjoint(with: state.begins) || evidence.mark.map { begins.contains($0.beginMs) } ?? false
+      }
     }
     let isCommit: Bool
     switch evidence.verdict {
@@ -212,7 +248,9 @@ final class TransactionGuard {
     case .abort: isCommit = false
     }
     if last == nil || last?.outcome == .unknown {
-      let end = isCommit ? max(evidence.mark?.endMs ?? .min, evidence.newestStateMs ?? .min) : .max
+      // Nothing of this identity comes after what hangs.
+      let known = max(evidence.mark?.endMs ?? .min, evidence.newestStateMs ?? .min)
+      let end = isCommit && !evidence.isSeen ? known : .max
       own = Set(hanging.filter { $0.value <= end }.keys)
     }
     var offsets: PositionList?
@@ -229,14 +267,15 @@ final class TransactionGuard {
       + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
   }
 
-  /// Closes what other members have left open that cannot do it themselves: one that is gone never will, and one that
-  /// lives may wait for this member, which does not poll while it waits. Taking an identity ends its open transaction and
-  /// fences its client; a member that lives makes another one and goes on.
-  private func closeOthers(_ open: Open, _ wait: OpenTransactionWait) throws(BrokerError) -> String? {
+  /// Closes what members have left open that are gone. One that lives closes its own, and must not be disturbed: fenced
+  /// while it does so, what it is about to close as committed would be aborted.
+  /// - Parameter elsewhere: Whether those count as gone that are no members any more and were on another machine.
+  private func closeOthers(
+    _ open: Open, _ wait: OpenTransactionWait, elsewhere: Bool
+  ) throws(BrokerError) -> String? {
     var writers = Set(try firstHanging(open).filter { $0.key.topic == stateTopic }.compactMap(\.value.writer))
     if !open.offsets.isEmpty { writers.formUnion(deadMembers.committers) }
-    writers.remove(identity)
-    for writer in writers.sorted() {
+    for writer in deadMembers.gone(writers, elsewhere: elsewhere) {
       if context.outages.hasStopped { return nil }
       guard let client = deadMembers.take(writer) else { continue }
       let link: TransactionLink
@@ -292,16 +331,19 @@ final class TransactionGuard {
     return first
   }
 
-  /// The timestamp of the newest state record of an identity that can be seen.
-  private func newestState(of identity: String) throws(BrokerError) -> Int64? {
+  /// The state records of an identity that can be seen: the newest timestamp, and the transactions that they belong to.
+  private func visibleState(of identity: String) throws(BrokerError) -> (newestMs: Int64?, begins: Set<Int64>) {
     var newest: Int64?
+    var begins: Set<Int64> = []
     for partition in 0..<(try context.partitionCount(of: stateTopic)) {
       let place = TopicPartition(topic: stateTopic, partition: partition)
       for record in try context.records(of: place, from: 0, limit: .max, committed: true) {
-        if record.writer == identity { newest = max(newest ?? 0, record.timestampMs) }
+        guard record.writer == identity else { continue }
+        newest = max(newest ?? 0, record.timestampMs)
+        if let begin = record.beginMs { begins.insert(begin) }
       }
     }
-    return newest
+    return (newest, begins)
   }
 }
 

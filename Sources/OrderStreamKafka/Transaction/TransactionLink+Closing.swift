@@ -1,7 +1,10 @@
+import CRdKafka
 import OrderStreamCore
+import OrderStreamThreads
 
 extension TransactionLink {
   private static let closeLimit = Duration.seconds(15)
+  private static let graceOfClose = Duration.seconds(1)
 
   /// Closes what an earlier transaction of this identity has left open, as it had ended: by a transaction over the same
   /// partitions, which becomes one with it. librdkafka takes no part in a partition without a record there, so each gets
@@ -11,6 +14,7 @@ extension TransactionLink {
   ///   - partitions: Each with the index of its topic, and an offset for the tombstone's source.
   ///   - timestampMs: Of the tombstones: not later than the transaction that is closed.
   ///   - offsets: Where the group's offsets wait too.
+  /// - Throws: An error that requires an abort. After `timedOut` a thread may still hold the client.
   func close(
     _ partitions: [(TopicPartition, index: Int, offset: Offset)], stateIndex: Int, sourceHeader: String,
     timestampMs: Int64, offsets: PositionList?, group: String, commit: Bool, _ context: KafkaContext
@@ -23,18 +27,36 @@ extension TransactionLink {
         try sendTombstone(place.partition, index, timestampMs, source: index == stateIndex ? nil : source)
       }
       try client.flush(deadline.remaining)
-      if let offsets, let metadata = GroupMetadata(group: group) {
-        let list = PartitionList(topic: offsets.topic, offsets.positions)
-        list.setMetadata(offsets.metadata)
-        try client.repeating(until: deadline, context.time) { () throws(NativeError) in
-          try client.sendOffsets(list, metadata)
-        }
+      // A broker that goes away meanwhile may keep these calls for ever (librdkafka issue 5423).
+      let ending = ending(offsets, group: group, commit: commit, deadline, context.time)
+      guard let failure = ending.join(deadline.remaining + Self.graceOfClose) else {
+        throw NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT)
       }
-      try client.repeating(until: deadline, context.time) { () throws(NativeError) in
-        if commit { try client.commitTransaction() } else { try client.abortTransaction(deadline.remaining) }
-      }
+      if let failure { throw failure }
     } catch {
       throw context.errors.map(cause(error), "cannot close a transaction of the group \(group)", recovery: .abort)
+    }
+  }
+
+  /// Ends the open transaction on a thread of its own; it yields what went wrong.
+  private func ending(
+    _ offsets: PositionList?, group: String, commit: Bool, _ deadline: Deadline, _ time: any TimeSource
+  ) -> BackgroundThread<NativeError?> {
+    let client = client
+    return .endingByItself {
+      do throws(NativeError) {
+        if let offsets, let metadata = GroupMetadata(group: group) {
+          let list = PartitionList(topic: offsets.topic, offsets.positions)
+          list.setMetadata(offsets.metadata)
+          try client.repeating(until: deadline, time) { () throws(NativeError) in
+            try client.sendOffsets(list, metadata)
+          }
+        }
+        try client.repeating(until: deadline, time) { () throws(NativeError) in
+          if commit { try client.commitTransaction() } else { try client.abortTransaction(deadline.remaining) }
+        }
+        return nil
+      } catch { return error }
     }
   }
 

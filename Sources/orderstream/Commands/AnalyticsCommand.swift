@@ -27,18 +27,24 @@ struct AnalyticsCommand {
     settings.commitsWhileReading = !options.bounds.follow
     let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
     let output = MetricsOutput(context: context, broker: broker.name, file: file, follows: options.bounds.follow)
+    let live = options.bounds.follow ? LiveMetrics(metrics) : nil
     let observer = RunObserver(
       "analytics", context: context,
-      live: options.bounds.follow
-        ? { loop throws(CommandError) in
-          let summary = try CommandError.wrapPipeline { () throws(PipelineError) in
-            try loop.groupSummary(of: metrics)
-          }
-          try output.live(
-            MetricsReport(
-              summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: .ongoing),
-            activeMilliseconds: loop.activeNanoseconds / 1_000_000)
-        } : nil)
+      live: live.map { live in
+        RunObserver.Live(
+          begin: { loop throws(CommandError) in
+            try CommandError.wrapPipeline { () throws(PipelineError) in _ = try loop.refresh(live) }
+          },
+          report: { loop throws(CommandError) in
+            let changed = try CommandError.wrapPipeline { () throws(PipelineError) in try loop.refresh(live) }
+            let read = context.time.monotonicNanoseconds
+            try output.live(
+              LiveMetricsReport(
+                live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords),
+              of: live, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+            return read
+          }, afterwards: { () throws(CommandError) in try output.writeFileIfDue(live) })
+      })
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(
         settings, broker: broker, processor: metrics, time: context.time, stop: context.stop, observer: observer)
@@ -47,19 +53,28 @@ struct AnalyticsCommand {
     let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
     // A broker that did not answer in time is not asked again.
     if run.failure != nil && context.stop.isRequested { return run.finish(context.console) }
-    let summary: MetricsSummary
+    let report: MetricsReport
     do throws(CommandError) {
-      summary = try CommandError.wrapPipeline { () throws(PipelineError) in
-        try run.failure == nil ? loop.groupSummary(of: metrics) : loop.storedGroupSummary()
+      report = try CommandError.wrapPipeline { () throws(PipelineError) in
+        let summary: MetricsSummary
+        var changed: [MetricsTotals.Minute]?
+        if run.failure != nil {
+          summary = try loop.storedGroupSummary()
+        } else if let live {
+          changed = try loop.refresh(live)
+          summary = live.summary
+        } else {
+          summary = try loop.groupSummary(of: metrics)
+        }
+        return MetricsReport(
+          summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: run.completion,
+          changed: changed ?? (live == nil ? nil : []))
       }
     } catch {
       // The disk or the broker that failed does not answer now either: what went wrong first is what is told.
       throw run.failure ?? error
     }
-    try output.final(
-      MetricsReport(
-        summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: run.completion),
-      activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+    try output.final(report, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return run.finish(context.console)
   }
 }

@@ -33,10 +33,11 @@ struct InventoryCommand {
     let observer = RunObserver(
       "inventory", context: context,
       live: options.bounds.follow && context.options.json
-        ? { loop throws(CommandError) in
+        ? RunObserver.Live { loop throws(CommandError) in
           try context.emit(
             report(projection, loop, .ongoing), broker: broker.name,
             activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+          return context.time.monotonicNanoseconds
         } : nil)
     let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
       try PipelineLoop(

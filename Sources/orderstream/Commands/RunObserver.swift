@@ -2,8 +2,30 @@ import OrderStreamCore
 
 /// Shows the progress of a pipeline on stderr, and gives a live report its turn at most once a second.
 final class RunObserver: PipelineObserver {
-  /// Live reports and files are written at most this often, however often the group commits.
+  /// What a run shows while it goes on.
+  struct Live {
+    /// Takes note of what was there before the first record of the run.
+    let begin: ((PipelineLoop) throws(CommandError) -> Void)?
+    /// Called after commits. Returns when it had read what it reports, on the monotonic clock.
+    let report: (PipelineLoop) throws(CommandError) -> Int64
+    /// Called on every turn: for what a report has left for later.
+    let afterwards: (() throws(CommandError) -> Void)?
+
+    init(
+      begin: ((PipelineLoop) throws(CommandError) -> Void)? = nil,
+      report: @escaping (PipelineLoop) throws(CommandError) -> Int64,
+      afterwards: (() throws(CommandError) -> Void)? = nil
+    ) {
+      self.begin = begin
+      self.report = report
+      self.afterwards = afterwards
+    }
+  }
+
+  /// Live reports are written at most this often, however often the group commits.
   private static let liveInterval = Duration.seconds(1)
+  /// How many times as long as reading what is reported the pipeline has to itself before the next report.
+  private static let liveRest: Int64 = 9
 
   /// How far the run is, as `PipelineLoop` tells it.
   struct Extent {
@@ -18,15 +40,15 @@ final class RunObserver: PipelineObserver {
   private let title: String
   private let progress: Progress
   private let startNanoseconds: Int64
-  private let live: ((PipelineLoop) throws(CommandError) -> Void)?
+  private let live: Live?
+  private var hasBegun = false
   private var hasNews = false
   /// Whether the last report failed, and that was said.
   private var isUnreported = false
   private var nextLive: Int64
   private var lastWait: PipelineWait?
 
-  /// - Parameter live: called after commits, at most once a second.
-  init(_ title: String, context: CommandContext, live: ((PipelineLoop) throws(CommandError) -> Void)? = nil) {
+  init(_ title: String, context: CommandContext, live: Live? = nil) {
     self.title = title
     self.context = context
     self.live = live
@@ -44,20 +66,28 @@ final class RunObserver: PipelineObserver {
     progress.update { line(loop) }
     extent.inAll = loop.recordsInAll ?? extent.inAll
     // Only what is committed is shown, so the totals and the number of records are of one moment.
-    guard hasNews, !loop.hasUncommittedRecords, let live, failure == nil else { return }
+    guard let live, failure == nil else { return }
     let now = context.time.monotonicNanoseconds
-    guard now >= nextLive else { return }
-    nextLive = now + Self.liveInterval.nanoseconds
-    hasNews = false
     do throws(CommandError) {
-      try live(loop)
-      isUnreported = false
+      try live.afterwards?()
+      if loop.hasUncommittedRecords { return }
+      if !hasBegun && loop.committedRecords == 0 {
+        guard loop.hasPartitions else { return }
+        hasBegun = true
+        try live.begin?(loop)
+      } else if hasNews && now >= nextLive {
+        hasNews = false
+        let read = try live.report(loop)
+        nextLive = max(now + Self.liveInterval.nanoseconds, read + Self.liveRest * (read - now))
+        isUnreported = false
+      }
     } catch {
       // What a service cannot report now it reports when brokers answer again.
       if error.code == .unavailable || error.code == .temporary {
         if !isUnreported { context.console.warning("cannot report now: \(error.what): \(error.why)") }
         isUnreported = true
         hasNews = true
+        nextLive = now + Self.liveInterval.nanoseconds
         return
       }
       failure = error

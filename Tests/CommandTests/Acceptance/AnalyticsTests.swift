@@ -55,7 +55,9 @@ struct AnalyticsTests {
     try child.wait(for: "a line about ten orders") { child.lines.last?.contains("total 10,") == true }
     try stage.run("produce", "--events", "5", "-q")
     try child.wait(for: "a line about fifteen") { child.lines.last?.contains("total 15,") == true }
-    #expect(try stage.text("metrics_output.txt").contains("  Total orders               15\n"))
+    try eventually("the file") {
+      try stage.text("metrics_output.txt").contains("  Total orders               15\n")
+    }
     child.send(SIGTERM)
     let outcome = try child.end()
     #expect(outcome.code == 0)
@@ -72,7 +74,14 @@ struct AnalyticsTests {
     let outcome = try child.end()
     let documents = try outcome.lines.map { try JSON($0) }
     #expect(outcome.code == 0 && (2...6).contains(documents.count), "\(outcome)")
-    #expect(documents.allSatisfy { $0["schema"].string == "orderstream.analytics/1" })
+    #expect(documents.allSatisfy { $0["schema"].string == "orderstream.analytics/2" })
+    #expect(documents.dropLast().allSatisfy { $0["orders_by_minute"] == .null && $0["failed_by_minute"] == .null })
+    let last = try #require(documents.last)
+    var counts: [String: Int] = [:]
+    for document in documents {
+      for (minute, count) in document["changed_by_minute"].members { counts[minute] = count.int }
+    }
+    #expect(counts == last["orders_by_minute"].members.compactMapValues(\.int) && !counts.isEmpty)
     #expect(documents.last?["total_orders"].int == 750)
     let times = documents.dropLast().compactMap { $0["elapsed_ms"].int }
     // The times are those of the documents, to the millisecond, a little after the decision to write them.
