@@ -140,6 +140,15 @@ mutations() {
     'guard try transaction.finishCommit(timeout: timeout) else { return false }' \
     '_ = try transaction.finishCommit(timeout: timeout)'
 
+  # The rest of the batch is still applied, so only a crash between its parts shows it.
+  mutation part-for-the-whole 'the offsets of a part are those of its last record' 'SweepTests/inventory' \
+    "$core/Pipeline/PipelineLoop+Commit.swift" 'let positions = progress.startCommit()
+' 'let positions = progress.startCommit().map { position in
+      let whole = batch.entries.filter { $0.partition == position.partition }.map(\.offset.next).max()
+      return PartitionOffset(partition: position.partition, offset: max(position.offset, whole ?? 0))
+    }
+'
+
   mutation stale-read-ahead 'nothing comes from before a seek' 'ReadAheadTests' \
     "$embedded/Consuming/EmbeddedConsumer.swift" '    ahead?.cancel()
     self.positions' '    self.positions'

@@ -98,7 +98,7 @@ private final class FaultTransaction: Transaction {
   }
 
   func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    commitNumber = plan.nextCommit()
+    commitNumber = plan.nextCommit(pendingBytes: inner.pendingBytes)
     if let fault = plan.fault(ofCommit: commitNumber, .before) { throw fault }
     if let tampering = plan.tampering, tampering.commit == commitNumber { try tamper(tampering) }
     try inner.startCommit(offsets)

@@ -56,6 +56,7 @@ public final class FaultPlan: Sendable {
     var staleReads = 0
     var reads = 0
     var earlyLooks = 0
+    var mostPending = 0
   }
 
   public let commitFault: CommitFault?
@@ -99,10 +100,13 @@ public final class FaultPlan: Sendable {
   public var commits: Int { state.withLock { $0.commits } }
   /// Transactions aborted so far.
   public var aborts: Int { state.withLock { $0.aborts } }
+  /// The most bytes that a transaction has had when its commit was started.
+  public var mostPending: Int { state.withLock { $0.mostPending } }
 
-  func nextCommit() -> Int {
+  func nextCommit(pendingBytes: Int) -> Int {
     state.withLock { state in
       defer { state.commits += 1 }
+      state.mostPending = max(state.mostPending, pendingBytes)
       state.earlyLooks = earlyLooks
       return state.commits
     }

@@ -25,11 +25,12 @@ import Testing
     _ progress: inout AssignmentProgress, _ batch: RecordBatch, maximum: Int = .max
   ) throws -> [[Offset]] {
     var runs: [[Offset]] = []
-    let (taken, failure) = progress.take(batch, maximum: maximum, marks: true) { range throws(PipelineError) in
+    let (taken, next, failure) = progress.take(batch, maximum: maximum, marks: true) { range throws(PipelineError) in
       runs.append(range.map { batch.entries[$0].offset })
+      return range.upperBound
     }
     if let failure { throw failure }
-    #expect(taken == runs.reduce(0) { $0 + $1.count })
+    #expect(taken == runs.reduce(0) { $0 + $1.count } && next == nil)
     return runs
   }
 
@@ -74,15 +75,44 @@ import Testing
     var progress = progress(.follow(idle: nil), start: [0, 0])
     let batch = records([(0, 0), (0, 1), (1, 0), (1, 4), (0, 2), (1, 5)])
     let refused = PipelineError.poison(Coordinates(TopicPartition(topic: "t", partition: 1), offset: 4), .tooLong)
-    let (records, failure) = progress.take(batch, maximum: .max, marks: true) { _ throws(PipelineError) in throw refused
+    let (records, next, failure) = progress.take(batch, maximum: .max, marks: true) { _ throws(PipelineError) in
+      throw refused
     }
-    #expect(records == 3 && failure?.record?.offset == 4)
+    #expect(records == 3 && next == nil && failure?.record?.offset == 4)
     #expect(progress.uncommitted == [at(0, 2), at(1, 4)])
     // Where the error names no record, the run is as it was.
     let other = progress.take(batch, maximum: .max, marks: true) { _ throws(PipelineError) in
       throw .groupActive(group: "g")
     }
     #expect(other.records == 3 && other.failure != nil && progress.uncommitted == [at(0, 3), at(1, 6)])
+  }
+
+  @Test("A batch may be taken in parts: positions and ends follow what was applied, in each partition")
+  func parts() throws {
+    var progress = progress(.ends([3, 6]))
+    let batch = records([(0, 0), (1, 0), (0, 1), (1, 1), (1, 4), (0, 2), (0, 3)], ends: [(0, 9), (1, 9)])
+    var starts: [Int] = []
+    func part(from first: Int, records: Int) -> (Int, Int?) {
+      let (taken, next, failure) = progress.take(batch, from: first, maximum: .max, marks: true) { range in
+        starts.append(range.lowerBound)
+        return min(range.upperBound, range.lowerBound + records)
+      }
+      #expect(failure == nil)
+      return (taken, next)
+    }
+    #expect(part(from: 0, records: 3) == (3, 3))
+    #expect(progress.uncommitted == [at(0, 2), at(1, 1)] && progress.remaining == 6 && !progress.isReadyToFinish)
+    #expect(progress.mark(of: 0)?.offset == 1 && progress.mark(of: 1)?.offset == 0)
+    commit(&progress)
+    // One that takes nothing, because the transaction has enough already, moves nothing.
+    #expect(part(from: 3, records: 0) == (0, 3))
+    #expect(!progress.hasUncommitted && progress.mark(of: 0)?.offset == 1 && progress.mark(of: 1)?.offset == 0)
+    #expect(part(from: 3, records: 2) == (2, 5))
+    #expect(
+      progress.uncommitted == [at(1, 5)] && progress.mark(of: 0)?.offset == 1 && progress.mark(of: 1)?.offset == 4)
+    commit(&progress)
+    #expect(part(from: 5, records: 9) == (1, nil))
+    #expect(progress.uncommitted == [at(0, 3), at(1, 9)] && progress.isReadyToFinish && starts == [0, 3, 3, 5])
   }
 
   @Test("Control records at the end are passed by the committed offset, also beyond the bound")

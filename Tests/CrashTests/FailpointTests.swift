@@ -20,7 +20,7 @@ struct FailpointTests {
       "group/file-made", "group/entered", "pipeline/assigned", "pipeline/before-commit", "pipeline/after-commit",
       "pipeline/before-close", "group/before-leave", "group/left", "group/file-removed",
     ]
-  static let inventory = pipeline + ["marks/written"]
+  static let inventory = pipeline + ["marks/written", "pipeline/between-parts"]
   static let analytics = pipeline + ["file/created", "file/written", "file/renamed", "file/synced"]
   static let reset = analytics + ["reset/before-commit", "reset/after-commit"]
   static let replay = reset

@@ -11,10 +11,12 @@ enum Sweep {
 
   /// - Parameters:
   ///   - places: names that the command must pass, so that a sweep cannot grow blind.
+  ///   - environment: of the runs that are killed.
   ///   - stage: what the n-th run works on, prepared.
   ///   - after: what must hold after the kill at a place, `nil` after the run that was not killed.
   static func run(
-    _ line: [String], passing places: [String], stage: (_ run: Int) throws -> Stage,
+    _ line: [String], passing places: [String], environment: [String: String] = [:],
+    stage: (_ run: Int) throws -> Stage,
     after: (_ stage: Stage, _ place: String?) throws -> Void
   ) throws {
     var seen: Set<String> = []
@@ -22,7 +24,7 @@ enum Sweep {
     func killed(at place: String) throws -> String? {
       runs += 1
       let stage = try stage(runs)
-      let name = try kill(line, at: place, stage)
+      let name = try kill(line, at: place, stage, environment: environment)
       do { try after(stage, name) } catch { throw HarnessError("place \(place), \(name ?? "not killed"): \(error)") }
       return name
     }
@@ -38,8 +40,11 @@ enum Sweep {
 
   /// Runs a command that is killed at one place, given by number or by name.
   /// - Returns: the name of the place; `nil` when the run ended before it, with exit code 0.
-  static func kill(_ line: [String], at place: String, _ stage: Stage) throws -> String? {
-    let outcome = try stage.start(line, environment: ["ORDERSTREAM_FAILPOINT": place]).end()
+  static func kill(
+    _ line: [String], at place: String, _ stage: Stage, environment: [String: String] = [:]
+  ) throws -> String? {
+    let armed = environment.merging(["ORDERSTREAM_FAILPOINT": place]) { $1 }
+    let outcome = try stage.start(line, environment: armed).end()
     if outcome.code == killed {
       let last = outcome.errors.split(separator: "\n").last { $0.hasPrefix("failpoint ") }
       guard let last else { throw HarnessError("killed, and not at a place: \(outcome)") }

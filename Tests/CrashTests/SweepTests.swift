@@ -44,12 +44,14 @@ struct SweepTests {
     }
   }
 
-  @Test("Killed anywhere, inventory goes on exactly once, dead letters too")
+  @Test("Killed anywhere, also between the parts of a batch, inventory goes on exactly once, dead letters too")
   func inventory() throws {
     let stage = try Self.stage(orders: 40)
     var poison = 0
     try Sweep.run(
       ["inventory", "-q"], passing: FailpointTests.inventory,
+      // The events of ten orders are three times as much.
+      environment: ["ORDERSTREAM_COMMIT_BYTES": "2500"],
       stage: { run in
         if run > 1 { try stage.run("produce", "--events", "10", "-q") }
         try Self.addPoison(stage)

@@ -28,6 +28,7 @@ import Testing
     },
     "negative-amount": order("\"price\":1", "\"price\":-1"), "empty-item-id": order("\"i\"", "\"\""),
     "quantity": order("\"quantity\":1", "\"quantity\":1.5"), "timestamp": order("10:30:00", "24:30:00"),
+    "order-too-costly": order("\"o\"", "\"\(String(repeating: "o", count: 450_000))\""),
   ]
 
   private static let headers = [TestRecord.Header("binary", [0, 255, 10]), TestRecord.Header("none", nil)]

@@ -21,6 +21,11 @@ public enum InventoryEventEncoder {
     buffer.append(UInt8(ascii: "}"))
   }
 
+  /// Of a value, without its order id, item id, quantity and timestamp.
+  static let fixedBytes = fixedText.utf8CodeUnitCount
+  private static let fixedText: StaticString =
+    #"{"event_type":"InventoryEvent","order_id":,"item_id":,"quantity":,"action":"reserve","timestamp":}"#
+
   /// The header block (see `Headers`) with the one header `source` = `<topic>/<partition>/<offset>/<line>`.
   /// - Parameters:
   ///   - offset: of the order's record.

@@ -33,7 +33,7 @@ public final class OrderDecoder {
       isFailed: raw.is_failed, minute: CivilTime.minute(ofSecond: time.epochSeconds),
       orderID: UnsafeRawBufferPointer(raw.order_id), timestamp: timestamp,
       items: .init(base: raw.items, count: raw.item_count))
-    return nil
+    return OrderCost.isTooHigh(order, valueBytes: value.count) ? .orderTooCostly : nil
   }
 
   @inline(never)

@@ -11,6 +11,7 @@
 /// 7. For each item in turn: `wrongType` when it is no object, `duplicateField`, `missingField`, `wrongType` of its
 ///    fields, `emptyItemID`, `quantity`, `negativeAmount` of the price.
 /// 8. `timestamp`.
+/// 9. `orderTooCostly`.
 public enum Poison: Error, Hashable, Sendable {
   case tombstone
   case emptyValue
@@ -44,6 +45,8 @@ public enum Poison: Error, Hashable, Sendable {
   case quantity
   /// Not of the form that `CivilTime.parse` reads, or a time that does not exist.
   case timestamp
+  /// Its inventory events are beyond the limits of `OrderCost`.
+  case orderTooCostly
 
   /// 1 MB: a value of exactly so many bytes is still read.
   public static let longestValue = 1_000_000
@@ -75,6 +78,7 @@ public enum Poison: Error, Hashable, Sendable {
     case .emptyItemID: "empty-item-id"
     case .quantity: "quantity"
     case .timestamp: "timestamp"
+    case .orderTooCostly: "order-too-costly"
     }
   }
 
@@ -103,6 +107,9 @@ public enum Poison: Error, Hashable, Sendable {
     case .emptyItemID: "an item_id is empty"
     case .quantity: "a quantity is not a whole number from 1 to 2147483647"
     case .timestamp: "the timestamp is not a possible time of the form YYYY-MM-DDTHH:MM:SS[.fraction][Z|±hh:mm]"
+    case .orderTooCostly:
+      "the inventory events of the order have more than 8 MB (\(OrderCost.mostBytes) bytes) in all or 900 kB "
+        + "(\(OrderCost.mostEventBytes) bytes) each"
     }
   }
 }

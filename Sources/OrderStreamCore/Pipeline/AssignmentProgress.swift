@@ -66,15 +66,20 @@ struct AssignmentProgress {
 
   /// Hands the records that count to `apply`, in contiguous ranges, at most `maximum` of them, and moves the positions.
   /// Left out: partitions of others, records before the position (from before a seek), records beyond the bound.
-  /// - Returns: how many records were applied, and the error that `apply` ended with. When it names a record, the positions
-  ///   stand before it and everything behind it, so that what was applied can be committed.
-  /// - Parameter marks: whether the last record of each partition is to be known by its mark.
+  /// - Parameters:
+  ///   - first: where in the batch to begin.
+  ///   - marks: whether the last record of each partition is to be known by its mark.
+  ///   - apply: returns the first record that it has not applied, or the end of the range.
+  /// - Returns: how many records were applied; where to go on when `apply` has stopped inside the batch; and the error that
+  ///   it ended with. The positions stand before the first record that was not applied, of each partition, so that what was
+  ///   applied can be committed; where an error names no record, behind all that it was given.
   mutating func take(
-    _ batch: RecordBatch, maximum: Int, marks: Bool, apply: (Range<Int>) throws(PipelineError) -> Void
-  ) -> (records: Int, failure: PipelineError?) {
+    _ batch: RecordBatch, from first: Int = 0, maximum: Int, marks: Bool,
+    apply: (Range<Int>) throws(PipelineError) -> Int
+  ) -> (records: Int, next: Int?, failure: PipelineError?) {
     defer { if marks { markLast(in: batch) } }
     var taken = 0
-    var index = 0
+    var index = first
     let count = batch.entries.count
     while index < count && taken < maximum {
       guard accept(batch.entries[index], at: index) else {
@@ -87,36 +92,41 @@ struct AssignmentProgress {
         taken += 1
       } while index < count && taken < maximum && accept(batch.entries[index], at: index)
       do throws(PipelineError) {
-        try apply(start..<index)
+        let applied = try apply(start..<index)
+        if applied < index { return (taken - rewind(batch, applied..<index), applied, nil) }
       } catch {
-        return (taken - rewind(batch, start..<index, to: error.record), error)
+        let refused = Self.place(of: error.record, in: batch, start..<index) ?? index
+        return (taken - rewind(batch, refused..<index), nil, error)
       }
     }
     if index == count { batch.ends.forEach { reachEnd($0) } }
-    return (taken, nil)
+    return (taken, nil, nil)
   }
 
-  /// Takes back the records of a run from `record` on.
-  /// - Returns: how many they are; none when the run does not have it.
-  private mutating func rewind(_ batch: RecordBatch, _ run: Range<Int>, to record: Coordinates?) -> Int {
-    guard let record else { return 0 }
-    let first = run.first {
+  private static func place(of record: Coordinates?, in batch: RecordBatch, _ run: Range<Int>) -> Int? {
+    guard let record else { return nil }
+    return run.first {
       batch.entries[$0].partition == record.topicPartition.partition && batch.entries[$0].offset == record.offset
     }
-    guard let first else { return 0 }
+  }
+
+  /// Takes back the last records that were accepted.
+  /// - Returns: how many they are.
+  private mutating func rewind(_ batch: RecordBatch, _ run: Range<Int>) -> Int {
+    let first = run.lowerBound
     // From behind, so that the first record of each partition is what stays.
-    for index in (first..<run.upperBound).reversed() {
+    for index in run.reversed() {
       partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset
     }
     for number in assigned {
       let last = partitions[Int(number)].lastEntry
       guard last >= first else { continue }
-      // What lies before the run was taken too; what lies before the batch has its mark.
+      // What lies before the run was taken too; what was taken before, or lies before the batch, has its mark.
       let earlier = (0..<first).last { batch.entries[$0].partition == number }
       let isTaken = earlier.map { batch.entries[$0].offset > partitions[Int(number)].mark?.offset ?? -1 } ?? false
       partitions[Int(number)].lastEntry = isTaken ? earlier ?? -1 : -1
     }
-    return run.upperBound - first
+    return run.count
   }
 
   /// Notes the last record taken of each partition.

@@ -69,10 +69,11 @@ public final class InventoryProjection: Processor {
   }
 
   public func apply(
-    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
-  ) throws(PipelineError) {
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
+  ) throws(PipelineError) -> Int {
     let now = time.wallMilliseconds
     for index in range {
+      guard transaction.pendingBytes < pendingBytes else { return index }
       let record = batch[index]
       guard let poison = decoder.decode(record.value) else {
         try sendItems(of: decoder.order, from: record, at: now, to: transaction)
@@ -87,6 +88,7 @@ public final class InventoryProjection: Processor {
       }
       counts.rejected += 1
     }
+    return range.upperBound
   }
 
   private func sendItems(

@@ -56,9 +56,10 @@ public final class LagProcessor: Processor {
   public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {}
 
   public func apply(
-    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
-  ) throws(PipelineError) {
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
+  ) throws(PipelineError) -> Int {
     for index in range { pending.append(batch[index].key.flatMap(OrderNumber.parse) ?? -1) }
+    return range.upperBound
   }
 
   public func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError) {

@@ -85,8 +85,8 @@ public final class OrderMetrics: Processor {
   }
 
   public func apply(
-    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
-  ) throws(PipelineError) {
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
+  ) throws(PipelineError) -> Int {
     var index = range.lowerBound
     while index < range.upperBound {
       let number = batch.entries[index].partition
@@ -98,6 +98,7 @@ public final class OrderMetrics: Processor {
       try apply(batch, index..<end, to: &partition)
       index = end
     }
+    return index
   }
 
   private func apply(

@@ -8,9 +8,6 @@ extension PipelineLoop {
     var attempts = 0
   }
 
-  /// With `commitsWhileReading`, how many times `commitRecords` may wait for an open commit before reading does too. One
-  /// more poll may have begun below that, so a transaction has at most 50 000 records.
-  static let readingLimit = 4
   /// Before a commit that failed is tried again, so that nobody is asked as fast as he can refuse.
   private static let attemptPause: Duration = .milliseconds(20)
   /// How long one look at a commit lasts that is waited for, so that a request to stop is seen.
@@ -55,7 +52,7 @@ extension PipelineLoop {
 
   private var isCommitDue: Bool {
     time.monotonicNanoseconds - lastCommit >= settings.commitInterval.nanoseconds
-      || pendingRecords >= Int64(settings.commitRecords)
+      || pendingRecords >= Int64(settings.recordsPerCommit)
       || transaction.pendingBytes >= settings.commitBytes
       || remainingRecords() == 0
       || progress.isReadyToFinish
@@ -64,7 +61,6 @@ extension PipelineLoop {
   private var mustWaitForCommit: Bool {
     guard settings.commitsWhileReading, let openCommit else { return true }
     return batch.isEmpty || progress.isReadyToFinish || remainingRecords() == 0
-      || pendingRecords >= Int64(Self.readingLimit * settings.commitRecords)
       || time.monotonicNanoseconds - openCommit.started >= settings.commitInterval.nanoseconds
   }
 

@@ -7,7 +7,9 @@ extension PipelineLoop {
       return try hasGroupReached(ends) ? .reachedEnds : nil
     case .follow(let idle):
       // Joining the group is not idling: it may take longer than the time-out.
-      guard let idle, isAssigned, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else { return nil }
+      guard let idle, isAssigned, !isInsideBatch, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else {
+        return nil
+      }
       return .idle
     }
   }

@@ -15,10 +15,11 @@ extension PipelineLoop {
     public var batchRecords = 10_000
     /// A commit is due after this long, or after `commitRecords`, or `commitBytes`, whichever comes first.
     public var commitInterval: Duration = .milliseconds(100)
-    public var commitRecords = 10_000
-    public var commitBytes = 8 << 20
-    /// Goes on reading while a commit is under way, up to `PipelineLoop.readingLimit`. Only for jobs without outputs
-    /// whose processor can hold more than is committed, and that nobody looks at before the end.
+    /// `nil`: 10 000 where there are outputs, else any number: what is read in an interval is a few lines of state.
+    public var commitRecords: Int?
+    public var commitBytes = OrderCost.mostBytes
+    /// Goes on reading while a commit is under way, for one more interval at most. Only for jobs without outputs whose
+    /// processor can hold more than is committed, and that nobody looks at before the end.
     public var commitsWhileReading = false
     /// Time that a slow consumer spends on each record (`lag-demo`).
     public var delayPerRecord: Duration = .zero
@@ -28,6 +29,8 @@ extension PipelineLoop {
       self.partitionCount = partitionCount
       self.bound = bound
     }
+
+    var recordsPerCommit: Int { commitRecords ?? (outputs.isEmpty ? .max : 10_000) }
   }
 
   /// Makes the three ports, or none of them: a group keeps no member whose run could not begin.

@@ -49,12 +49,12 @@ extension PipelineLoop {
     processor.forgetAll()
     ledger.removeAll()
     progress.clear()
-    batch.removeAll()
+    dropBatch()
   }
 
   /// Whether the group has something else in mind for this member than these partitions.
   private func isSuperseded(_ partitions: [Int32]) throws(PipelineError) -> Bool {
-    defer { batch.removeAll() }
+    defer { dropBatch() }
     do throws(BrokerError) {
       switch try consumer.poll(into: batch, timeout: Self.settlePause) {
       case .polled: return false

@@ -32,6 +32,8 @@ public final class PipelineLoop {
   let group: String
 
   let batch: RecordBatch
+  /// Where in the batch to go on, once what was applied of it is committed: its outputs are large.
+  private var nextInBatch: Int?
   let stateKey = ByteBuffer(capacity: 64)
   private let stateValue = ByteBuffer(capacity: 1024)
   /// Of the state records that this member holds.
@@ -93,7 +95,7 @@ public final class PipelineLoop {
       !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
-    batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.commitRecords))
+    batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.recordsPerCommit))
     (admin, consumer, transaction) = try Self.open(settings, broker)
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit
@@ -137,7 +139,8 @@ public final class PipelineLoop {
     try recovering { () throws(PipelineError) in try commitIfDue() }
     observer.pipelineTurned(loop: self)
     if let end = try reachedEnd() { return end }
-    let event = try poll()
+    if isInsideBatch { Failpoint.reach("pipeline/between-parts") }
+    let event = isInsideBatch ? .polled : try poll()
     switch event {
     case .polled:
       try recovering { () throws(PipelineError) in try take() }
@@ -198,7 +201,7 @@ public final class PipelineLoop {
   }
 
   private func recordsWanted() -> Int {
-    var wanted = min(settings.batchRecords, settings.commitRecords)
+    var wanted = min(settings.batchRecords, settings.recordsPerCommit)
     if settings.delayPerRecord > .zero {
       let perInterval = settings.commitInterval.nanoseconds / max(1, settings.delayPerRecord.nanoseconds)
       wanted = min(wanted, max(1, Int(perInterval)))
@@ -216,13 +219,18 @@ public final class PipelineLoop {
     return .nanoseconds(max(0, min(due, Self.pollTimeout.nanoseconds)))
   }
 
-  /// Applies what the poll brought, in runs that lie before the bound.
+  /// Whether only a part of the batch in hand was applied.
+  var isInsideBatch: Bool { nextInBatch != nil }
+
+  /// Applies what the poll brought, in runs that lie before the bound, until a commit has as much as it should.
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
-    let (taken, failure) = progress.take(batch, maximum: remainingRecords(), marks: sourceID == nil) {
-      range throws(PipelineError) in
-      try processor.apply(batch, range, to: transaction)
+    let (taken, next, failure) = progress.take(
+      batch, from: nextInBatch ?? 0, maximum: remainingRecords(), marks: sourceID == nil
+    ) { range throws(PipelineError) in
+      try processor.apply(batch, range, to: transaction, until: settings.commitBytes)
     }
+    nextInBatch = next
     if taken > 0 {
       lastRecord = time.monotonicNanoseconds
       if firstRecord == nil { firstRecord = lastRecord }
@@ -307,10 +315,16 @@ public final class PipelineLoop {
     }
   }
 
+  /// Forgets the batch in hand: what was not applied of it is read again, or belongs to somebody else.
+  func dropBatch() {
+    batch.removeAll()
+    nextInBatch = nil
+  }
+
   private func abort() throws(PipelineError) {
     try endCommit()
     try brokerCall { () throws(BrokerError) in try transaction.abort() }
-    batch.removeAll()
+    dropBatch()
     pendingRecords = 0
     processor.forgetAll()
   }

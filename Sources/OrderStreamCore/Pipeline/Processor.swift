@@ -9,8 +9,12 @@ public protocol Processor: AnyObject {
   /// Takes one state record of a partition back in. Called only after `forgetAll`.
   func restore(partition: Int32, _ record: StateRecord) throws(PipelineError)
 
-  /// Applies the records `range` of `batch`, in order, all valid positions of the current assignment.
-  func apply(_ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction) throws(PipelineError)
+  /// Applies the records `range` of `batch`, in order, all valid positions of the current assignment; none of them once the
+  /// transaction has `pendingBytes`, so that large outputs are committed in parts.
+  /// - Returns: the first record that was not applied, or the end of the range.
+  func apply(
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
+  ) throws(PipelineError) -> Int
 
   /// Writes what changed in this partition since the last call, the position last.
   func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError)
@@ -27,6 +31,13 @@ public protocol Processor: AnyObject {
 }
 
 extension Processor {
+  /// Applies all of a range.
+  public func apply(
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction
+  ) throws(PipelineError) {
+    _ = try apply(batch, range, to: transaction, until: .max)
+  }
+
   /// Jobs that only read write none.
   public func outputEvents(of partition: Int32) -> Int64 { 0 }
 }

@@ -11,6 +11,31 @@ extension JSONWriter {
     buffer.append(quote)
   }
 
+  /// How many bytes `appendQuoted` appends for valid UTF-8.
+  static func quotedCount(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var count = bytes.count + 2
+    for byte in bytes where byte < 0x20 || byte == quote || byte == backslash { count += escapeCount(of: byte) - 1 }
+    return count
+  }
+
+  private static func escapeCount(of byte: UInt8) -> Int {
+    switch byte {
+    case quote, backslash, 0x08, 0x09, 0x0a, 0x0c, 0x0d: 2
+    default: 6
+    }
+  }
+
+  /// How many digits a number has.
+  static func digitCount(_ value: UInt64) -> Int {
+    var length = 1
+    var limit: UInt64 = 10
+    while length < 20, value >= limit {
+      length += 1
+      limit = length == 20 ? limit : limit &* 10
+    }
+    return length
+  }
+
   static func appendInteger(_ value: Int64, to buffer: ByteBuffer) {
     appendDigits(value.magnitude, atLeast: 1, negative: value < 0, to: buffer)
   }
@@ -25,13 +50,7 @@ extension JSONWriter {
 
   /// Appends a number with at least `width` digits (at most 20).
   static func appendDigits(_ value: UInt64, atLeast width: Int, negative: Bool = false, to buffer: ByteBuffer) {
-    var length = 1
-    var limit: UInt64 = 10
-    while length < 20, value >= limit {
-      length += 1
-      limit = length == 20 ? limit : limit &* 10
-    }
-    length = max(length, width)
+    let length = max(digitCount(value), width)
     if negative { buffer.append(UInt8(ascii: "-")) }
     buffer.append(upTo: length) { bytes in
       var rest = value

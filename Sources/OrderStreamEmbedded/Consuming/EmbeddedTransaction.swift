@@ -22,10 +22,6 @@ final class EmbeddedTransaction: Transaction {
     }
   }
 
-  /// The most that one transaction may hold in memory. No order of ordinary size comes near; one of a megabyte that
-  /// repeats a long `order_id` in thousands of events does.
-  private static let largestBytes = 256 << 20
-
   private let connection: LogConnection
   private let consumer: EmbeddedConsumer
   private let member: GroupMember
@@ -63,13 +59,6 @@ final class EmbeddedTransaction: Transaction {
       throw BrokerError(
         .recordTooLarge, "cannot append to \(topic.name)[\(record.partition)]",
         why: "the record has \(byteCount) bytes and the log takes \(RecordChunk.largestRecordBytes)", recovery: .none)
-    }
-    guard pendingBytes + byteCount <= Self.largestBytes else {
-      throw BrokerError(
-        .recordTooLarge, "cannot append to \(topic.name)[\(record.partition)]",
-        why:
-          "one transaction would hold more than \(Self.largestBytes >> 20) MB: an order has too many items for its size",
-        recovery: .none)
     }
     chunk(output, Int(record.partition), byteCount).append(record, byteCount: byteCount)
     pendingBytes += byteCount

@@ -6,6 +6,13 @@ package enum Orders {
       + #""status":"\#(failed ? "failed" : "placed")","timestamp":"2024-01-15T10:\#(minute):00"}"#
   }
 
+  /// An order of many items with a long id, which its events repeat.
+  package static func heavy(idLength: Int, items: Int) -> String {
+    let lines = Array(repeating: #"{"item_id":"a","quantity":1,"price":1}"#, count: items).joined(separator: ",")
+    return order(number: 1).replacing("order_000001", with: String(repeating: "k", count: idLength))
+      .replacing(#"{"item_id":"burger","quantity":2,"price":10.0}"#, with: lines)
+  }
+
   /// The orders 0 to 7 of `order(number:)`, number 2 failed, as other programs may write them.
   package static let strange: [String] = [
     // Spaces, and another order of the keys.

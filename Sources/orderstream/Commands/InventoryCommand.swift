@@ -25,6 +25,12 @@ struct InventoryCommand {
     settings.outputs = outputs
     settings.maximumRecords = options.bounds.maxEvents
     settings.acceptsLoss = options.acceptLoss
+    #if DEBUG
+      // A crash test has a small batch committed in parts.
+      if let bytes = ProcessEnvironment.lookup("ORDERSTREAM_COMMIT_BYTES").flatMap({ Int($0) }) {
+        settings.commitBytes = bytes
+      }
+    #endif
     let projection = InventoryProjection(
       InventoryProjection.Settings(
         topic: options.topic, group: options.group, onPoison: onPoison,

@@ -8,10 +8,10 @@ struct LimitTests {
   /// Address space for a debug build, whose code alone takes much of it.
   private static let memory = "ulimit -v 1500000"
 
-  @Test("Keys of 900 kB go through every command in bounded memory")
+  @Test("Keys of 440 kB go through every command in bounded memory")
   func longKeys() throws {
     let stage = try Stage()
-    let id = String(repeating: "k", count: 900_000)
+    let id = String(repeating: "k", count: 440_000)
     let lines = (0..<20).map { Orders.order(number: 1).replacing("order_000001", with: "\($0)\(id)") }
     try stage.write("in.jsonl", lines.joined(separator: "\n"))
     try stage.run("produce", "--input", "in.jsonl", "--partitions", "1", "-q", prelude: Self.memory)
@@ -25,17 +25,36 @@ struct LimitTests {
   @Test("A record at the limit of the log goes through, and one byte more is refused in words", arguments: [0, 1])
   func limit(excess: Int) throws {
     let stage = try Stage()
-    let frame = Orders.order(number: 1).replacing("order_000001", with: "").utf8.count
+    let frame = Orders.order(number: 1).replacing("user_1", with: "").utf8.count
     let line = Orders.order(number: 1)
-      .replacing("order_000001", with: String(repeating: "k", count: 1_000_000 - frame + excess))
+      .replacing("user_1", with: String(repeating: "u", count: 1_000_000 - frame + excess))
     let outcome = try stage.run(
       "produce", "--input", "-", "--json", exits: excess == 0 ? 0 : 65, input: line, prelude: Self.memory)
     #expect(try outcome.document["acknowledged"].int == 1 - excess)
     #expect(outcome.errorLines.count == excess && (excess == 0 || outcome.errors.contains("too-long")), "\(outcome)")
     guard excess == 0 else { return }
-    // The inventory event has the key once more; no record of ours is too large for the log.
     try stage.run("inventory", "-q", prelude: Self.memory)
     #expect(try stage.json("audit")["inventory_events"].int == 1)
+  }
+
+  @Test("An order whose events would be too large is poison for every command alike")
+  func tooCostly() throws {
+    let stage = try Stage()
+    let costly = [Orders.heavy(idLength: 100_000, items: 100), Orders.heavy(idLength: 450_000, items: 1)]
+    let lines = [Orders.order(number: 1)] + costly + [Orders.heavy(idLength: 4000, items: 300)]
+    let outcome = try stage.run(
+      "produce", "--input", "-", "--partitions", "1", "--json", exits: 65, input: lines.joined(separator: "\n"))
+    #expect(try outcome.document["acknowledged"].int == 2 && outcome.document["rejected"].int == 2)
+    #expect(outcome.errorLines.filter { $0.contains("order-too-costly") }.count == 2, "\(outcome)")
+    // Other programs know no such limit.
+    try EmbeddedLog.open(stage.log).produce(costly.map { TestRecord(value: $0) }, to: "order-events")
+    let inventory = try stage.run("inventory", "--json", prelude: Self.memory).document
+    #expect(inventory["orders"].int == 2 && inventory["items"].int == 301 && inventory["rejected"].int == 2)
+    let audit = try stage.json("audit")
+    #expect(audit["rejected"].int == 2 && audit["inventory_events"].int == 301)
+    let metrics = try stage.json("analytics")
+    #expect(metrics["total_orders"].int == 2 && metrics["rejected"].int == 2)
+    #expect(try stage.json("replay")["match"].bool == true)
   }
 
   @Test(
