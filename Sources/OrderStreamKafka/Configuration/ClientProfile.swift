@@ -84,8 +84,10 @@ struct ClientProfile {
   private static let reading: Settings =
     network + [
       ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "300000"),
-      ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.wait.max.ms", "50"),
-      ("fetch.error.backoff.ms", "50"), ("topic.metadata.refresh.interval.ms", "5000"),
+      ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"),
+      // Of a partition. What a fetch brings comes on top of the queue, and is decompressed as a whole.
+      ("fetch.message.max.bytes", "262144"), ("fetch.wait.max.ms", "50"), ("fetch.error.backoff.ms", "50"),
+      ("topic.metadata.refresh.interval.ms", "5000"),
     ] + queueBackoff
 
   /// Whether it is a setting how long fetchers rest once the local queue was full (a second by default): since 2.2.
