@@ -24,8 +24,11 @@ let package = Package(
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
 
+    .systemLibrary(
+      name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+
     // The domain, and one back end a target. Back ends never import each other.
-    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON"]),
+    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON", "CCrypto"]),
     // Threads for calls that block.
     .target(name: "OrderStreamThreads"),
     .target(

@@ -43,6 +43,7 @@ missing() {
   have pkg-config || echo pkg-config
   pkg-config --exists rdkafka 2>/dev/null || echo rdkafka
   pkg-config --exists simdjson 2>/dev/null || echo simdjson
+  pkg-config --exists libcrypto 2>/dev/null || echo libcrypto
   # macOS has SQLite and its header in the SDK.
   [ "$(uname -s)" = Darwin ] || pkg-config --exists sqlite3 2>/dev/null || echo sqlite3
   if [ "$test_tools" = yes ]; then have shellcheck || echo shellcheck; fi
@@ -61,6 +62,9 @@ package_name() { # manager, thing
     brew:rdkafka) echo librdkafka ;;
     apt:simdjson) echo libsimdjson-dev ;;
     dnf:simdjson) echo simdjson-devel ;;
+    apt:libcrypto) echo libssl-dev ;;
+    dnf:libcrypto) echo openssl-devel ;;
+    brew:libcrypto) echo openssl@3 ;;
     apt:sqlite3) echo libsqlite3-dev ;;
     dnf:sqlite3) echo sqlite-devel ;;
     dnf:shellcheck) echo ShellCheck ;;

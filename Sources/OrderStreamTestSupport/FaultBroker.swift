@@ -130,6 +130,8 @@ private final class FaultTransaction: Transaction {
     try inner.abort()
   }
 
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { inner.takes(record, on: output) }
+
   var pendingBytes: Int { inner.pendingBytes }
 
   func close() { inner.close() }

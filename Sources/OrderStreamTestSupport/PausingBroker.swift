@@ -97,6 +97,8 @@ private final class PausingTransaction: Transaction {
 
   func abort() throws(BrokerError) { try inner.abort() }
 
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { inner.takes(record, on: output) }
+
   var pendingBytes: Int { inner.pendingBytes }
 
   func close() { inner.close() }

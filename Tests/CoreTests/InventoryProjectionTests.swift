@@ -93,6 +93,45 @@ import Testing
     #expect(projection.committedCounts.rejected == 3 && projection.committedCounts.orders == 0)
   }
 
+  private func named(_ headers: [TestRecord.Header]) -> [String: String] {
+    Dictionary(headers.map { (text($0.name) ?? "", text($0.value) ?? "") }) { $1 }
+  }
+
+  @Test("Of a record that is too large for the output the letter has the start, the size and the digest")
+  func truncatedDeadLetter() throws {
+    let projection = projection(.deadLetter)
+    let own = [TestRecord.Header("mine", Array("yes".utf8))]
+    var large = TestRecord(
+      partition: 2, offset: 9, key: "key", value: String(repeating: "x", count: 5000), headers: own)
+    var short = TestRecord(partition: 2, offset: 10, key: "key", value: "not json", headers: own)
+    short.key = [UInt8](repeating: UInt8(ascii: "k"), count: 5000)
+    let transaction = RecordingTransaction()
+    transaction.largestRecord = 3000
+    try projection.apply(batch([large, short, TestRecord(value: "{")]), 0..<3, to: transaction)
+    let letters = transaction.sent.map(\.record)
+    #expect(letters.count == 3 && letters[0].key == large.key && letters[0].partition == 2)
+    #expect(letters[0].value == Array(large.value!.prefix(1024)))
+    #expect(letters[0].headers.first == own[0])
+    let headers = named(letters[0].headers)
+    #expect(headers["error-code"] == "not-json" && headers["source"] == "in/2/9" && headers["original-size"] == "5000")
+    // sha256sum's.
+    #expect(
+      headers["original-sha256"] == "c59d3c0480cc2d71d8f646e735e92da65450311eec46e81a5db8c7e6e8a92054")
+    // Where the key is what is too large it is cut too, and the record's own headers are left out.
+    #expect(letters[1].value == short.value && letters[1].key == Array(short.key!.prefix(1024)))
+    let cut = named(letters[1].headers)
+    #expect(cut["mine"] == nil && cut["source"] == "in/2/10" && cut["original-key-size"] == "5000")
+    #expect(cut["original-size"] == "8")
+    #expect(cut["original-sha256"] == "7ccfa1fbf3940e6f0c0375d87c0f9235a50514e14cb427bdfaf5077987b26ccf")
+    #expect(letters[2].value == Array("{".utf8) && named(letters[2].headers)["original-size"] == nil)
+    projection.committed()
+    #expect(projection.committedCounts.rejected == 3 && projection.committedCounts.truncatedDeadLetters == 2)
+    large.value = nil
+    transaction.largestRecord = 0
+    try projection.apply(batch([large]), 0..<1, to: transaction)
+    #expect(transaction.sent.last?.record.value == nil && transaction.sent.last?.record.headers.count == 5)
+  }
+
   @Test("Poison is skipped and counted, or stops with its coordinates")
   func skipAndFail() throws {
     let records = batch([

@@ -12,6 +12,8 @@ final class RecordingTransaction: Transaction {
   /// State as a broker would hold it: the last write to each key wins.
   private(set) var state: [Int32: [[UInt8]: [UInt8]]] = [:]
   var failure: BrokerError?
+  /// Key, value and headers of the largest record that it takes.
+  var largestRecord = Int.max
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
     if let failure { throw failure }
@@ -24,6 +26,10 @@ final class RecordingTransaction: Transaction {
       return copy
     }
     sent.append(Sent(output: output, record: copy))
+  }
+
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool {
+    (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count <= largestRecord
   }
 
   func putState(

@@ -99,6 +99,24 @@ import Testing
     }
   }
 
+  @Test("A record as large as the log takes has no room for the letter's headers: its start and its digest go through")
+  func truncated() throws {
+    // On Kafka the limits are the topics' own, and not set through the ports.
+    try #require(BackEnd.all.first).run { _, broker in
+      let orders = try Orders(broker, partitions: 1)
+      try Run.createOutputs(orders)
+      try orders.produce(20)
+      // A record has 20 bytes besides.
+      let value = String(repeating: "x", count: (16 << 20) - 20)
+      try broker.produce([TestRecord(value: value)], to: Orders.topic)
+      let result = try Run(orders).with { $0.partitions = 1 }.inventory()
+      #expect(result.counts.orders == 20 && result.counts.rejected == 1 && result.counts.truncatedDeadLetters == 1)
+      let letter = try #require(try broker.contents(of: Run.deadLetters).first)
+      #expect(letter.value?.count == 1024 && Self.code(letter) == "too-long")
+      #expect(letter.headers.count == 6)
+    }
+  }
+
   @Test("A dead letter that cannot be written stops the run before its record", arguments: BackEnd.all)
   func unwritable(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in

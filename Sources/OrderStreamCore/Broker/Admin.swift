@@ -67,8 +67,9 @@ extension Admin {
 }
 
 public enum AdminChange: Hashable, Sendable {
-  /// `replicationFactor` `nil` means the broker's default; the embedded log takes none or 1.
-  case createTopic(name: String, partitions: Int32, replicationFactor: Int16?)
+  /// `replicationFactor` `nil` means the broker's default; the embedded log takes none or 1. The topic takes copies of
+  /// whatever `recordsOf` takes, with some headers more; the embedded log has one limit for all.
+  case createTopic(name: String, partitions: Int32, replicationFactor: Int16?, recordsOf: String? = nil)
   /// Raises the number of partitions to `total`.
   case addPartitions(topic: String, total: Int32)
   /// Removes the topic with its records. Groups keep their offsets in it only if the broker does so.

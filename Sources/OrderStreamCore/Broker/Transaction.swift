@@ -6,6 +6,9 @@ public protocol Transaction: AnyObject {
   /// Adds a record to an output topic, named by its index in `Broker.transaction(for:outputs:)`.
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError)
 
+  /// Whether an output takes a record of this size, as far as that is known before it is sent.
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool
+
   /// Sets one state record of the group for a source partition; `value` `nil` removes it. The last write to a key wins.
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
@@ -39,6 +42,8 @@ public protocol Transaction: AnyObject {
 
 extension Transaction {
   public var outputMark: RecordMark? { nil }
+
+  public func takes(_ record: OutgoingRecord, on output: Int) -> Bool { true }
 
   /// Starts a commit and waits until it has ended.
   public func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {

@@ -15,6 +15,8 @@ public final class InventoryProjection: Processor {
     public var reserved: Int64 = 0
     public var released: Int64 = 0
     public var rejected: Int64 = 0
+    /// Of the rejected ones, those whose dead letter is not a whole copy.
+    public var truncatedDeadLetters: Int64 = 0
   }
 
   /// Indexes of the transaction's outputs.
@@ -48,9 +50,11 @@ public final class InventoryProjection: Processor {
   private let decoder = OrderDecoder()
   private let value = ByteBuffer()
   private let headers = ByteBuffer()
+  private let letters: DeadLetters
 
   public init(_ settings: Settings, time: any TimeSource) {
     self.settings = settings
+    letters = DeadLetters(topic: settings.topic, group: settings.group)
     self.time = time
   }
 
@@ -83,7 +87,8 @@ public final class InventoryProjection: Processor {
       case .fail:
         let partition = TopicPartition(topic: settings.topic, partition: record.partition)
         throw .poison(Coordinates(partition, offset: record.offset), poison)
-      case .deadLetter: try sendDeadLetter(record, poison, at: now, to: transaction)
+      case .deadLetter:
+        if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }
       case .skip: break
       }
       counts.rejected += 1
@@ -112,22 +117,6 @@ public final class InventoryProjection: Processor {
     counts.orders += 1
     counts.items += Int64(line)
     if order.isFailed { counts.released += Int64(line) } else { counts.reserved += Int64(line) }
-  }
-
-  private func sendDeadLetter(
-    _ record: RecordBatch.View, _ poison: Poison, at now: Int64, to transaction: any Transaction
-  ) throws(PipelineError) {
-    let source = "\(settings.topic)/\(record.partition)/\(record.offset)"
-    headers.removeAll()
-    headers.append(record.headers.block)
-    Headers.append(name: "error-code", text: poison.code, to: headers)
-    Headers.append(name: "error-message", text: poison.message, to: headers)
-    Headers.append(name: "source", text: source, to: headers)
-    Headers.append(name: "source-group", text: settings.group, to: headers)
-    let letter = OutgoingRecord(
-      partition: record.partition, timestampMs: now, key: record.key, value: record.value,
-      headers: Headers(block: headers.bytes))
-    try brokerCall { () throws(BrokerError) in try transaction.send(letter, to: Output.deadLetters) }
   }
 
   public func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError) {

@@ -30,6 +30,10 @@ extension PipelineLoop {
       self.bound = bound
     }
 
+    /// The most bytes of one poll. Orders may become three hundred times as much, and while they are written the group is
+    /// not heard.
+    var pollBytes: Int { outputs.isEmpty ? 8 << 20 : 1 << 20 }
+
     var recordsPerCommit: Int { commitRecords ?? (outputs.isEmpty ? .max : 10_000) }
   }
 

@@ -95,7 +95,8 @@ public final class PipelineLoop {
       !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
     needsReset = settings.resetsGroup
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
-    batch = RecordBatch(recordLimit: min(settings.batchRecords, settings.recordsPerCommit))
+    batch = RecordBatch(
+      recordLimit: min(settings.batchRecords, settings.recordsPerCommit), byteLimit: settings.pollBytes)
     (admin, consumer, transaction) = try Self.open(settings, broker)
     lastCommit = time.monotonicNanoseconds
     lastRecord = lastCommit

@@ -32,12 +32,16 @@ public enum TopicSetup {
   }
 
   /// The partition count of a topic, created when it is missing.
-  public static func ensure(_ topic: String, wishes: Wishes, admin: any Admin) throws(BrokerError) -> Int32 {
+  /// - Parameter source: the topic whose records a new one must take.
+  public static func ensure(
+    _ topic: String, wishes: Wishes, recordsOf source: String? = nil, admin: any Admin
+  ) throws(BrokerError) -> Int32 {
     if let count = try partitionCount(of: topic, wishes: wishes, admin: admin) { return count }
     let partitions = wishes.partitions ?? defaultPartitions
     do {
       try admin.apply(
-        .createTopic(name: topic, partitions: partitions, replicationFactor: wishes.replicationFactor))
+        .createTopic(
+          name: topic, partitions: partitions, replicationFactor: wishes.replicationFactor, recordsOf: source))
     } catch  where error.code == .topicExists {
       // Another process was faster.
       return try partitionCount(of: topic, wishes: wishes, admin: admin) ?? partitions
@@ -45,14 +49,17 @@ public enum TopicSetup {
     return partitions
   }
 
-  /// A topic derived from `source` (inventory events, dead letters): created with the source's partition count.
+  /// A topic derived from another (inventory events, dead letters): created with the source's partition count.
+  /// - Parameter source: the source, where copies of its records are to go.
   public static func ensureDerived(
-    _ topic: String, sourcePartitions: Int32, replicationFactor: Int16?, admin: any Admin
+    _ topic: String, sourcePartitions: Int32, replicationFactor: Int16?, recordsOf source: String? = nil,
+    admin: any Admin
   ) throws(BrokerError) -> Int32 {
     let found = try partitionCount(
       of: topic, wishes: Wishes(partitions: nil, replicationFactor: nil), admin: admin)
     if let found { return found }
     return try ensure(
-      topic, wishes: Wishes(partitions: sourcePartitions, replicationFactor: replicationFactor), admin: admin)
+      topic, wishes: Wishes(partitions: sourcePartitions, replicationFactor: replicationFactor), recordsOf: source,
+      admin: admin)
   }
 }

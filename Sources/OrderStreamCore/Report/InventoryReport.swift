@@ -24,6 +24,9 @@ public struct InventoryReport: Report {
     TextRows.append("Reserved", counts.reserved, to: text)
     TextRows.append("Released", counts.released, to: text)
     TextRows.append("Rejected records", counts.rejected, to: text)
+    if counts.truncatedDeadLetters > 0 {
+      TextRows.append("Truncated dead letters", counts.truncatedDeadLetters, to: text)
+    }
     if lostRecords > 0 { TextRows.append("Lost to retention", lostRecords, to: text) }
   }
 
@@ -34,6 +37,7 @@ public struct InventoryReport: Report {
     json.member("reserved", counts.reserved)
     json.member("released", counts.released)
     json.member("rejected", counts.rejected)
+    json.member("truncated_dead_letters", counts.truncatedDeadLetters)
     json.member("lost_to_retention", lostRecords)
   }
 }

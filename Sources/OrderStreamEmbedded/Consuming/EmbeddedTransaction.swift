@@ -64,6 +64,10 @@ final class EmbeddedTransaction: Transaction {
     pendingBytes += byteCount
   }
 
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool {
+    RecordChunk.byteCount(of: record) <= RecordChunk.largestRecordBytes
+  }
+
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {

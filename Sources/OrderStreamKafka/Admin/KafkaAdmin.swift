@@ -71,14 +71,28 @@ final class KafkaAdmin: Admin {
 
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
-    case .createTopic(let name, let partitions, let replicationFactor):
+    case .createTopic(let name, let partitions, let replicationFactor, let source):
       try checkName(name)
-      try steps.create(name, partitions: partitions, replicationFactor: replicationFactor)
+      try steps.create(
+        name, partitions: partitions, replicationFactor: replicationFactor,
+        settings: source.map(settings(forRecordsOf:)) ?? [])
     case .addPartitions(let topic, let total): try steps.addPartitions(topic, total: total)
     case .deleteTopic(let topic): try steps.delete(topic)
     case .deleteGroup(let group): try deleteGroup(group)
     case .deleteRecords(let partition, let before): try deleteRecords(partition, before: before)
     }
+  }
+
+  /// What the headers of a dead letter may have besides those of its record.
+  private static let headerRoom = 1024
+
+  /// Nothing where it cannot be seen: then the new topic takes what the cluster takes by default.
+  private func settings(forRecordsOf source: String) -> [(String, String)] {
+    let name = KafkaWords.recordLimitSetting
+    guard
+      let limit = (try? context.lookup.setting(name, of: source, .seconds(5))).flatMap({ $0 }).flatMap({ Int32($0) })
+    else { return [] }
+    return [(name, "\(min(Int(limit) + Self.headerRoom, Int(Int32.max)))")]
   }
 
   private func checkName(_ name: String) throws(BrokerError) {

@@ -13,6 +13,9 @@ struct ClientFactory: Sendable {
   /// What brokers know the clients of this run by; the user's property wins.
   var effectiveClientID: String { properties.last { $0.key == "client.id" }?.value ?? clientID }
 
+  /// The user's own limit for records that are sent.
+  var messageByteLimit: Int? { properties.last { $0.key == "message.max.bytes" }.flatMap { Int($0.value) } }
+
   /// - Throws: `configuration` with librdkafka's own words for a property or value that it refuses.
   func client(_ profile: ClientProfile) throws(BrokerError) -> NativeClient {
     let configuration = NativeConfiguration()

@@ -69,10 +69,10 @@ struct ClientProfile {
     return profile
   }
 
-  static func transactional(id: String) -> ClientProfile {
+  static func transactional(id: String, limits: OutputLimits = OutputLimits(bytes: [])) -> ClientProfile {
     ClientProfile(
       type: RD_KAFKA_PRODUCER,
-      defaults: network + sending + [
+      defaults: network + sending + limits.settings + [
         ("linger.ms", "5"), ("queue.buffering.max.messages", "\(transactionBacklogRecords)"),
         ("transaction.timeout.ms", "\(transactionTimeout.milliseconds)"), ("retry.backoff.ms", "10"),
         // Each lost connection is to be known: what a transaction left there is looked at before the next one.

@@ -20,6 +20,7 @@ final class ClientEvents: Sendable {
     var failedDelivery: NativeError?
     var deliveredMark: RecordMark?
     var refusedTopics: Set<String> = []
+    var oversizedTopics: Set<String> = []
   }
 
   private let log: any LogSink
@@ -67,6 +68,9 @@ final class ClientEvents: Sendable {
 
   /// Topics to which this client may not write, as far as brokers have said so.
   var refusedTopics: Set<String> { state.withLock { $0.refusedTopics } }
+
+  /// Topics for which a batch of this client was too large.
+  var oversizedTopics: Set<String> { state.withLock { $0.oversizedTopics } }
 
   /// Where the last record with a tag came to lie, since the last call (clients with the report callback only).
   func takeDeliveredMark() -> RecordMark? {
@@ -122,11 +126,20 @@ final class ClientEvents: Sendable {
         return
       }
       let error = NativeError(message.pointee.err)
-      let refused = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ? message.pointee.rkt : nil
-      let topic = refused.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
+      let topic: String? =
+        switch error.code {
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+          message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
+        default: nil
+        }
       ClientEvents.of(opaque).state.withLock { state in
         state.failedDelivery = state.failedDelivery ?? error
-        if let topic { state.refusedTopics.insert(topic) }
+        guard let topic else { return }
+        if error.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE {
+          state.oversizedTopics.insert(topic)
+        } else {
+          state.refusedTopics.insert(topic)
+        }
       }
     }
 

@@ -1,5 +1,8 @@
 /// Names that this back end gives to things on the cluster.
 enum KafkaWords {
+  /// The setting of a topic for how large a batch it takes.
+  static let recordLimitSetting = "max.message.bytes"
+
   static let stateTopicPrefix = "orderstream-"
   static let stateTopicSuffix = "-state"
 

@@ -41,6 +41,7 @@ final class KafkaTransaction: Transaction {
   private let topic: String
   private let group: String
   private let topics: [String]
+  private var limits: OutputLimits
   private let stateIndex: Int
   private var link: TransactionLink?
   private var phase = Phase.idle
@@ -75,6 +76,7 @@ final class KafkaTransaction: Transaction {
     for output in outputs { _ = try context.partitionCount(of: output) }
     let state = try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)
     topics = outputs + [state]
+    limits = OutputLimits(of: outputs, context)
     stateIndex = outputs.count
     written = topics.map { _ in [] }
     clock = CommitClock(identity: slot.identity)
@@ -135,8 +137,16 @@ final class KafkaTransaction: Transaction {
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
     precondition(output >= 0 && output < stateIndex, "an output is named by its index in `transaction(for:outputs:)`")
+    guard takes(record, on: output) else {
+      throw BrokerError(
+        .recordTooLarge, "cannot append to \(topics[output])[\(record.partition)]",
+        why: "the record has \(OutputLimits.size(of: record)) bytes and the topic takes \(limits.bytes[output])",
+        remedy: "raise the topic's \(KafkaWords.recordLimitSetting)", recovery: .none)
+    }
     try enqueue(record, output)
   }
+
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { limits.takes(record, on: output) }
 
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
@@ -384,7 +394,7 @@ final class KafkaTransaction: Transaction {
   }
 
   private func makeLink() throws(BrokerError) -> TransactionLink {
-    try TransactionLink.open(identity: slot.identity, group: group, topics: topics, context)
+    try TransactionLink.open(identity: slot.identity, group: group, topics: topics, limits: limits, context)
   }
 
   private func expired(_ what: String) -> BrokerError {
@@ -406,10 +416,23 @@ final class KafkaTransaction: Transaction {
       let append = "cannot append to \(refused.joined(separator: " and "))"
       return remember(context.errors.denied(missingRights(error), error, isTopic ? append : what))
     }
+    if mapped.code == .recordTooLarge { return refusedBatch(mapped) }
     guard link?.client.isFatal == true || error.isFatal else { return remember(mapped) }
     context.note(.info, "the producer of \(slot.identity) failed: \(mapped.why)")
     phase = .mustReplace(mapped)
     return mapped
+  }
+
+  /// A broker takes less than its topic's settings say, or than was assumed without them: another client, which aborts what
+  /// this one has sent, tries with smaller batches and records.
+  private func refusedBatch(_ error: BrokerError) -> BrokerError {
+    let refused = link?.client.events.oversizedTopics ?? []
+    let isLowered = topics.indices.dropLast().filter { refused.contains(topics[$0]) && limits.lower($0) }.count > 0
+    var error = error
+    if let topic = refused.sorted().first { error.what = "cannot append to \(topic)" }
+    if !isLowered { error.recovery = .fatal }
+    phase = .mustReplace(error)
+    return error
   }
 
   /// The topics that brokers have refused to this producer; all of them when they did not say which.

@@ -22,10 +22,10 @@ final class TransactionLink {
 
   /// Makes a client, and waits until the coordinator has given it the identity.
   static func open(
-    identity: String, group: String, topics: [String], _ context: KafkaContext
+    identity: String, group: String, topics: [String], limits: OutputLimits, _ context: KafkaContext
   ) throws(BrokerError) -> TransactionLink {
     let what = "cannot write transactions of the group \(group)"
-    let client = try clientWithIdentity(identity, what, context)
+    let client = try clientWithIdentity(identity, limits, what, context)
     do {
       let link = try TransactionLink(client, topics: topics)
       // The first transaction on a topic whose leaders the client does not know waits a second.
@@ -35,11 +35,11 @@ final class TransactionLink {
   }
 
   private static func clientWithIdentity(
-    _ identity: String, _ what: String, _ context: KafkaContext
+    _ identity: String, _ limits: OutputLimits, _ what: String, _ context: KafkaContext
   ) throws(BrokerError) -> NativeClient {
     let wait = OutageWait(context.outages, atLeast: initLimit, noteAfter: initNoteAfter)
     while true {
-      let client = try context.factory.client(.transactional(id: identity))
+      let client = try context.factory.client(.transactional(id: identity, limits: limits))
       do throws(BrokerError) {
         try takeIdentity(identity, client, what, wait, context)
         return client

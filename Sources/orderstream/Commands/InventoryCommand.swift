@@ -83,7 +83,7 @@ struct InventoryCommand {
         try CommandError.wrap { () throws(BrokerError) in
           try TopicSetup.ensureDerived(
             output, sourcePartitions: source.partitionCount, replicationFactor: context.options.replicationFactor,
-            admin: admin)
+            recordsOf: output == options.deadLetterTopic ? source.name : nil, admin: admin)
         })
     }
     if let topic = options.deadLetterTopic, let letters = counts.last, letters < source.partitionCount {

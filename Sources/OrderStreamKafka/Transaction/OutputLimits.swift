@@ -1,0 +1,62 @@
+import OrderStreamCore
+
+/// The largest records that the outputs of a transaction take, so that one that is refused is known before it is sent: the
+/// broker's refusal aborts the whole transaction.
+///
+/// What counts is the record as it is before compression. The broker looks at what arrives, so this may refuse what would
+/// just fit.
+struct OutputLimits {
+  /// What a batch of one record has besides its key, value and headers, at the most.
+  private static let batchOverhead = 128
+  /// The most that is ever sent as one record: half of the producer's queue.
+  private static let mostBytes = 32 << 20
+  /// The default of librdkafka's `batch.size`.
+  private static let batchBytes = 1_000_000
+  /// Where brokers refuse what they should take, the next try is with a fraction of it, down to the least that is worth one.
+  private static let reduction = 4
+  private static let leastBytes = 4096
+
+  /// By output.
+  private(set) var bytes: [Int]
+
+  init(bytes: [Int]) { self.bytes = bytes }
+
+  /// Asks for the settings of the outputs. One that may not be seen is taken to be the default.
+  init(of outputs: [String], _ context: KafkaContext) {
+    bytes = outputs.map { topic in
+      do throws(NativeError) {
+        let found = try context.lookup.setting(KafkaWords.recordLimitSetting, of: topic, .seconds(5))
+        return found.flatMap { Int($0) } ?? ClientProfile.recordByteLimit
+      } catch {
+        context.note(.info, "cannot see how large records \(topic) takes: \(error.text)")
+        return ClientProfile.recordByteLimit
+      }
+    }
+    let own = context.factory.messageByteLimit ?? Self.mostBytes
+    bytes = bytes.map { min($0, own, Self.mostBytes) }
+  }
+
+  @inline(__always)
+  static func size(of record: OutgoingRecord) -> Int {
+    batchOverhead + (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count
+  }
+
+  @inline(__always)
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { Self.size(of: record) <= bytes[output] }
+
+  /// After brokers have refused a batch to this output.
+  /// - Returns: false when there is nothing left to try.
+  mutating func lower(_ output: Int) -> Bool {
+    guard bytes[output] / Self.reduction >= Self.leastBytes else { return false }
+    bytes[output] /= Self.reduction
+    return true
+  }
+
+  /// Of a client that sends such records, and no batch that is larger than the smallest limit.
+  var settings: ClientProfile.Settings {
+    let largest = max(ClientProfile.recordByteLimit, bytes.max() ?? 0)
+    return [
+      ("message.max.bytes", "\(largest)"), ("batch.size", "\(min(Self.batchBytes, bytes.min() ?? Self.batchBytes))"),
+    ]
+  }
+}
