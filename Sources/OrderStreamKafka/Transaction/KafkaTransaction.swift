@@ -141,7 +141,8 @@ final class KafkaTransaction: Transaction {
       throw BrokerError(
         .recordTooLarge, "cannot append to \(topics[output])[\(record.partition)]",
         why: "the record has \(OutputLimits.size(of: record)) bytes and the topic takes \(limits.bytes[output])",
-        remedy: "raise the topic's \(KafkaWords.recordLimitSetting)", recovery: .none)
+        remedy: "raise the topic's \(KafkaWords.recordLimitSetting)"
+          + (context.factory.messageByteLimit == nil ? "" : " and -X message.max.bytes"), recovery: .none)
     }
     try enqueue(record, output)
   }
