@@ -57,10 +57,9 @@ extension EmbeddedAdmin {
       for group in try GroupRow.all(scope.database) {
         try GroupStore(group: group, topic: topic.id, topicName: name).erase(scope)
       }
-      for row in rows {
-        try scope.run("DELETE FROM committed WHERE partition = ?", [.integer(row.id)])
-        try StateRecords.buryPartition(scope, row, topic: name)
-      }
+      try scope.run(
+        "DELETE FROM committed WHERE partition IN (SELECT id FROM partition WHERE topic = ?)", [.integer(topic.id)])
+      try StateRecords.buryTopic(scope, topic)
       try scope.run("DELETE FROM partition WHERE topic = ?", [.integer(topic.id)])
       try scope.run("DELETE FROM topic WHERE id = ?", [.integer(topic.id)])
       scope.removedPartitions = rows.map(\.id)
@@ -74,9 +73,10 @@ extension EmbeddedAdmin {
     try connection.write(what) { scope in
       guard let group = try GroupRow.find(scope.database, name: name) else { return }
       var dead: [String] = []
-      for topic in try TopicRow.all(scope.database) {
+      for id in try GroupStore.topics(scope.database, of: group) {
+        guard let topic = try TopicRow.find(scope.database, id: id) else { continue }
         let store = GroupStore(group: group, topic: topic.id, topicName: topic.name)
-        let members = try store.load(scope.database).members
+        let members = try store.members(scope.database)
         if let alive = members.first(where: { MemberFile.isAlive($0.id, in: connection.directory) }) {
           throw BrokerError(
             .groupActive, what, why: "its member \(alive.id) on \(alive.host) is active",

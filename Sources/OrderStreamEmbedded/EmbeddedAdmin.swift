@@ -11,7 +11,7 @@ final class EmbeddedAdmin: Admin {
 
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
     try connection.read("cannot list the topics") { database in
-      try TopicRow.all(database).filter { name == nil || $0.name == name }.map {
+      try (name.map { try TopicRow.find(database, name: $0).map { [$0] } ?? [] } ?? TopicRow.all(database)).map {
         TopicDescription(
           name: $0.name, partitionCount: $0.partitionCount, isInternal: $0.name.hasPrefix("__"),
           id: String($0.id))
@@ -53,23 +53,22 @@ final class EmbeddedAdmin: Admin {
 
   func groupListing(named name: String?, within limit: Duration) throws(BrokerError) -> GroupListing {
     try connection.read("cannot list the groups") { database in
-      let topics = try TopicRow.all(database)
-      return GroupListing(
-        try GroupRow.all(database).filter { name == nil || $0.name == name }.map {
-          try describe($0, topics, database)
-        })
+      let groups = try name.map { try GroupRow.find(database, name: $0).map { [$0] } ?? [] } ?? GroupRow.all(database)
+      // What a group has says which topics are looked at, and each of them once.
+      var index = PartitionIndex(database)
+      return GroupListing(try groups.map { try describe($0, &index) })
     }
   }
 
   func readState(group name: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
     try connection.read("cannot read the state of the group \(name)") { database in
       guard let group = try GroupRow.find(database, name: name) else { return }
-      for topic in try TopicRow.all(database) {
-        for row in try topic.partitions(database) {
-          try StateRecords.each(database, group: group.id, partition: row, topic: topic.name) { key, value in
-            body(topic.name, StoredState(partition: row.number, key: key, value: value, origin: .thisTopic))
-          }
-        }
+      var index = PartitionIndex(database)
+      try StateRecords.each(database, group: group.id) { record in
+        guard let (topic, row) = try index.find(record.partition) else { return }
+        try record.check("\(topic.name)[\(row.number)]")
+        body(
+          topic.name, StoredState(partition: row.number, key: record.key, value: record.value, origin: .thisTopic))
       }
       try StateRecords.eachOfGoneTopics(database, group: group.id, body)
     }
@@ -88,19 +87,22 @@ final class EmbeddedAdmin: Admin {
 
   func close() { connection.close() }
 
-  private func describe(_ group: GroupRow, _ topics: [TopicRow], _ database: Database) throws -> GroupDescription {
+  private func describe(_ group: GroupRow, _ index: inout PartitionIndex) throws -> GroupDescription {
+    let database = index.database
     var description = GroupDescription(group: group.name, state: "Empty", members: [], committed: [:])
     // Nobody else has groups in a log of this program.
     description.beginsAtEarliest = true
+    try CommittedOffsets.each(database, group: group.id) { committed in
+      guard let (topic, row) = try index.find(committed.partition) else { return }
+      let place = TopicPartition(topic: topic.name, partition: row.number)
+      try committed.check("\(place)")
+      description.committed[place] = committed.offset
+    }
     var isStable = true
-    for topic in topics {
-      let partitions = try topic.partitions(database)
-      for row in partitions {
-        let key = TopicPartition(topic: topic.name, partition: row.number)
-        description.committed[key] = try CommittedOffsets.get(
-          database, group: group.id, partition: row, topic: topic.name)
-      }
-      let state = try GroupStore(group: group, topic: topic.id, topicName: topic.name).load(database)
+    for id in try GroupStore.topics(database, of: group) {
+      guard let topic = try index.topic(id) else { continue }
+      let state = try GroupStore(group: group, topic: topic.id, topicName: topic.name)
+        .load(database, partitions: index.partitions(of: topic))
       isStable = isStable && state.isStable
       for member in state.members where MemberFile.isAlive(member.id, in: connection.directory) {
         let owned = state.slots.filter { $0.owner == member.id }.map {

@@ -25,11 +25,13 @@ public struct GroupLag: Hashable, Sendable {
   ///   - looks: at these topics, taken after the group was described, so that no commit in between looks like one beyond
   ///     the end; a topic that is missing here is gone.
   public init(of group: GroupDescription, in topics: some Sequence<String>, looks: [String: TopicLook]) {
-    partitions = topics.sorted().flatMap { Self.partitions(of: group, in: $0, looks[$0]) }
+    let used = Dictionary(grouping: group.usedPartitions, by: \.topic).mapValues { $0.map(\.partition) }
+    partitions = topics.sorted().flatMap { Self.partitions(of: group, in: $0, used: used[$0] ?? [], looks[$0]) }
   }
 
-  private static func partitions(of group: GroupDescription, in topic: String, _ look: TopicLook?) -> [Partition] {
-    let used = group.usedPartitions.filter { $0.topic == topic }.map(\.partition)
+  private static func partitions(
+    of group: GroupDescription, in topic: String, used: [Int32], _ look: TopicLook?
+  ) -> [Partition] {
     let seen = look?.partitions ?? []
     return Set(used).union(seen.indices.map { Int32($0) }).sorted().map { number in
       let place = TopicPartition(topic: topic, partition: number)

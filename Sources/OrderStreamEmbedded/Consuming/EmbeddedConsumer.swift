@@ -17,6 +17,8 @@ final class EmbeddedConsumer: Consumer {
   private let reader: BatchReader
   private let time: any TimeSource
   private var positions: [ReadPosition] = []
+  /// The topic's partitions, and the `dataVersion` at which they were read.
+  private var known: (version: Int64, rows: [PartitionRow])?
   private var turn = 0
   /// `dataVersion` at the last look; `nil` when a look is due whatever it is.
   private var lookedAt: Int64?
@@ -92,20 +94,21 @@ final class EmbeddedConsumer: Consumer {
 
   func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     let group = groupID
-    return try read(partitions) { database, row in
-      try CommittedOffsets.get(database, group: group, partition: row, topic: topic.name)
-        .map { CommittedOffset($0, committer: Self.committer) }
+    return try read(partitions) { database, rows in
+      let found = try CommittedOffsets.all(database, group: group, of: rows, topic: topic.name)
+      return rows.map { row in found[row.id].map { CommittedOffset($0, committer: Self.committer) } }
     }
   }
 
   func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     let group = groupID
-    _ = try read(partitions) { database, row in
-      try StateRecords.each(database, group: group, partition: row, topic: topic.name) { key, value in
-        body(StoredState(partition: row.number, key: key, value: value, origin: .thisTopic))
+    let wanted = Set(partitions)
+    try read(partitions) { database, rows in
+      try StateRecords.each(database, group: group, of: rows, topic: topic.name) { partition, key, value in
+        body(StoredState(partition: partition, key: key, value: value, origin: .thisTopic))
       }
       try StateRecords.eachOfEarlierTopic(database, group: group, topic: topic.name) { found in
-        guard found.partition == row.number else { return }
+        guard wanted.contains(found.partition) else { return }
         hasEarlierState = true
         body(found)
       }
@@ -163,7 +166,7 @@ final class EmbeddedConsumer: Consumer {
       lookedAt = nil
       return event
     }
-    if !batch.ends.isEmpty { try connection.checkTails(topic: topic, ends: batch.ends) }
+    if !batch.ends.isEmpty { try connection.checkTails(batch.ends, of: known?.rows ?? []) }
     readAhead(of: batch)
     return .polled
   }
@@ -180,7 +183,7 @@ final class EmbeddedConsumer: Consumer {
         canReadAhead = false
       }
     }
-    ahead?.start(positions, recordLimit: batch.recordLimit, firstTurn: nextTurn())
+    ahead?.start(positions, known?.rows ?? [], recordLimit: batch.recordLimit, firstTurn: nextTurn())
   }
 
   private func nextTurn() -> Int {
@@ -190,7 +193,7 @@ final class EmbeddedConsumer: Consumer {
 
   private func read(into batch: RecordBatch) throws(BrokerError) -> GroupMember.Finding {
     try connection.read("cannot read \(topic.name)") { database in
-      let partitions = try topic.partitionsNow(database)
+      let partitions = try rows(database)
       if let member {
         let finding = try member.look(database)
         guard case .working = finding else { return finding }
@@ -208,23 +211,34 @@ final class EmbeddedConsumer: Consumer {
   }
 
   private func check(_ partitions: [Int32]) throws(BrokerError) {
-    _ = try read(partitions) { _, _ in }
+    try read(partitions) { _, _ in }
   }
 
-  /// Reads something for each of these partitions, in one snapshot.
+  /// Reads something for these partitions, in one snapshot.
   private func read<T>(
-    _ partitions: [Int32], _ body: (Database, PartitionRow) throws -> T
-  ) throws(BrokerError) -> [T] {
+    _ partitions: [Int32], _ body: (Database, [PartitionRow]) throws -> T
+  ) throws(BrokerError) -> T {
     try connection.read("cannot read \(topic.name)") { database in
-      let rows = try topic.partitionsNow(database)
-      return try partitions.map { number in
+      let rows = try rows(database)
+      let wanted = try partitions.map { number in
         guard rows.indices.contains(Int(number)) else {
           throw BrokerError(
             .unknownPartition, "cannot read \(topic.name)[\(number)]", why: "the topic has \(rows.count) partitions",
             recovery: .none)
         }
-        return try body(database, rows[Int(number)])
+        return rows[Int(number)]
       }
+      return try body(database, wanted)
     }
+  }
+
+  /// The topic's partitions in this snapshot, read again only when somebody has committed since.
+  private func rows(_ database: Database) throws -> [PartitionRow] {
+    // Inside a transaction it is the version of the snapshot.
+    let version = try Query.integer(database, "PRAGMA data_version") ?? 0
+    if let known, known.version == version { return known.rows }
+    let rows = try topic.partitionsNow(database)
+    known = (version, rows)
+    return rows
   }
 }

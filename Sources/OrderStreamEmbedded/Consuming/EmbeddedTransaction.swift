@@ -28,7 +28,7 @@ final class EmbeddedTransaction: Transaction {
   // Touched for every record, by nothing that calls back (docs/performance.md).
   @exclusivity(unchecked) private var outputs: [Output]
   private var state: [StateKey: [UInt8]?] = [:]
-  private var spare: [RecordChunk] = []
+  private var spare = ChunkPool()
   @exclusivity(unchecked) private(set) var pendingBytes = 0
   /// The one that is under way.
   @exclusivity(unchecked) private var commit: BackgroundThread<Result<Void, BrokerError>>?
@@ -129,7 +129,7 @@ final class EmbeddedTransaction: Transaction {
     if let commit, commit.join(Self.closePatience) == nil { return }
     commit = nil
     reset()
-    spare = []
+    spare.removeAll()
     connection.closeBesideOthers()
   }
 
@@ -144,12 +144,17 @@ final class EmbeddedTransaction: Transaction {
   private func owned(
     _ scope: WriteScope, _ offsets: [PartitionOffset], by identity: GroupMember.Identity
   ) throws -> [Int32: Int64] {
-    let group = try member.store.load(scope.database)
-    let isOwner = Set(group.owned(by: identity.id, generation: identity.generation))
-    var rows: [Int32: Int64] = [:]
-    for slot in group.slots where isOwner.contains(slot.partition) { rows[slot.number] = slot.partition }
+    let store = member.store
+    let isMember = try store.members(scope.database).contains { $0.id == identity.id }
     let needed = Set(offsets.map(\.partition) + state.keys.map(\.partition))
-    if !group.contains(identity.id) || needed.contains(where: { rows[$0] == nil }) {
+    var rows: [Int32: Int64] = [:]
+    for number in needed {
+      let found = try PartitionRow.find(scope.database, topic: store.topic, number: number, name: store.topicName)
+      if let row = found, try store.owns(scope.database, row, identity.id, generation: identity.generation) {
+        rows[number] = row.id
+      }
+    }
+    if !isMember || rows.count < needed.count {
       let gone = needed.filter { rows[$0] == nil }.sorted().map { "\(member.store.topicName)[\($0)]" }
       throw BrokerError(
         .fenced, "cannot commit to the group \(member.store.group.name)",
@@ -164,8 +169,7 @@ final class EmbeddedTransaction: Transaction {
   private func chunk(_ output: Int, _ partition: Int, _ byteCount: Int) -> RecordChunk {
     let last = outputs[output].last[partition]
     if last >= 0 && outputs[output].chunks[last].takes(byteCount) { return outputs[output].chunks[last] }
-    let chunk = spare.popLast() ?? RecordChunk(partition: Int32(partition))
-    chunk.reset(partition: Int32(partition))
+    let chunk = spare.take(Int32(partition))
     outputs[output].last[partition] = outputs[output].chunks.count
     outputs[output].chunks.append(chunk)
     return chunk
@@ -173,12 +177,11 @@ final class EmbeddedTransaction: Transaction {
 
   private func reset() {
     for index in outputs.indices {
-      for chunk in outputs[index].chunks where chunk.bytes.capacity <= 2 * RecordChunk.byteLimit {
-        chunk.reset(partition: chunk.partition)
-        spare.append(chunk)
+      for chunk in outputs[index].chunks {
+        outputs[index].last[Int(chunk.partition)] = -1
+        spare.put(chunk)
       }
       outputs[index].chunks.removeAll(keepingCapacity: true)
-      for partition in outputs[index].last.indices { outputs[index].last[partition] = -1 }
     }
     state.removeAll(keepingCapacity: true)
     pendingBytes = 0

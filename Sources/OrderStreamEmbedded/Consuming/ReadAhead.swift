@@ -23,12 +23,13 @@ final class ReadAhead {
   }
 
   /// Begins to read on from `positions`. Nothing else may have been started and not taken.
-  func start(_ positions: [ReadPosition], recordLimit: Int, firstTurn: Int) {
+  /// - Parameter rows: of the topic's partitions, as the consumer knows them: it is read up to their ends.
+  func start(_ positions: [ReadPosition], _ rows: [PartitionRow], recordLimit: Int, firstTurn: Int) {
     precondition(task == nil, "one read at a time")
     batch.removeAll()
     batch.recordLimit = recordLimit
     let handed = Handed(reader: self)
-    task = BackgroundThread.endingByItself { handed.reader.read(positions, firstTurn: firstTurn) }
+    task = BackgroundThread.endingByItself { handed.reader.read(positions, rows, firstTurn: firstTurn) }
   }
 
   /// Exchanges the contents of `batch` with what was read; `nil` when nothing was, or not for a batch of these limits.
@@ -55,13 +56,12 @@ final class ReadAhead {
     return task.join()
   }
 
-  private func read(_ positions: [ReadPosition], firstTurn: Int) -> [ReadPosition]? {
+  private func read(_ positions: [ReadPosition], _ rows: [PartitionRow], firstTurn: Int) -> [ReadPosition]? {
     var positions = positions
     do throws(BrokerError) {
       try connection.read("cannot read \(topic.name)") { database in
-        let partitions = try topic.partitionsNow(database)
         try BatchReader(topic: topic.id, name: topic.name)
-          .fill(batch, database, &positions, partitions, firstTurn: firstTurn)
+          .fill(batch, database, &positions, rows, firstTurn: firstTurn)
       }
       return positions
     } catch {

@@ -3,18 +3,54 @@ import OrderStreamCore
 
 /// The next offsets to read that a group has committed.
 enum CommittedOffsets {
-  static func get(_ database: Database, group: Int64, partition: PartitionRow, topic: String) throws -> Offset? {
-    var found: Offset?
-    try Query.run(
-      database, "SELECT next_offset, crc FROM committed WHERE consumer_group = ? AND partition = ?",
-      [.integer(group), .integer(partition.id)]
-    ) { query in
-      let offset = query.integer(0)
-      try seal(group: group, partition: partition.id, offset)
-        .check(query.integer(1), "the committed offset of \(topic)[\(partition.number)]")
-      found = offset
+  /// One of them.
+  struct Record {
+    /// Row id.
+    let partition: Int64
+    let offset: Offset
+    fileprivate let group: Int64
+    fileprivate let crc: Int64
+
+    /// - Parameter place: the partition, for the error.
+    /// - Throws: `damaged`.
+    func check(_ place: @autoclosure () -> String) throws {
+      try CommittedOffsets.seal(group: group, partition: partition, offset)
+        .check(crc, "the committed offset of \(place())")
+    }
+  }
+
+  /// Those of these partitions of one topic, by row id, in one pass.
+  static func all(
+    _ database: Database, group: Int64, of rows: [PartitionRow], topic: String
+  ) throws -> [Int64: Offset] {
+    var found: [Int64: Offset] = [:]
+    guard let first = rows.map(\.id).min(), let last = rows.map(\.id).max() else { return found }
+    let numbers = Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0.number) })
+    try each(database, group: group, from: first, through: last) { record in
+      // Rows of another topic may lie between.
+      guard let number = numbers[record.partition] else { return }
+      try record.check("\(topic)[\(number)]")
+      found[record.partition] = record.offset
     }
     return found
+  }
+
+  /// Visits a group's, unchecked, in the order of the partitions' row ids.
+  static func each(
+    _ database: Database, group: Int64, from first: Int64 = 1, through last: Int64 = LogSchema.partitionLimit,
+    _ body: (Record) throws -> Void
+  ) throws {
+    try Query.run(
+      database,
+      """
+      SELECT partition, next_offset, crc FROM committed
+      WHERE consumer_group = ? AND partition BETWEEN ? AND ? ORDER BY partition
+      """,
+      [.integer(group), .integer(first), .integer(last)]
+    ) { query in
+      try body(
+        Record(partition: query.integer(0), offset: query.integer(1), group: group, crc: query.integer(2)))
+    }
   }
 
   static func put(_ scope: WriteScope, group: Int64, partition: Int64, _ offset: Offset) throws {

@@ -120,7 +120,7 @@ final class GroupMember {
     let now = MachineClock.nanoseconds
     guard now >= nextWatch else { return false }
     nextWatch = now + Self.watchIntervalNanoseconds
-    let others = try connection.read(what) { try store.load($0) }.members.map(\.id).filter { $0 != id }
+    let others = try connection.read(what) { try store.members($0) }.map(\.id).filter { $0 != id }
     guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
     return try connection.write(what, patience: Self.pollPatience) { scope in
       try store.change(scope) { state in

@@ -10,17 +10,12 @@ struct GroupStore {
 
   private var key: [SQLValue] { [.integer(group.id), .integer(topic)] }
 
-  func load(_ database: Database) throws -> GroupState {
+  /// - Parameter partitions: of the topic, where they have been read already.
+  func load(_ database: Database, partitions: [PartitionRow]? = nil) throws -> GroupState {
     var state = GroupState()
     state.generation = try generation(database) ?? 0
-    try Query.run(
-      database, "SELECT id, host, generation, crc FROM member WHERE consumer_group = ? AND topic = ? ORDER BY id", key
-    ) { query in
-      let member = GroupState.Member(id: query.text(0), host: query.text(1), generation: query.integer(2))
-      try seal(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
-      state.members.append(member)
-    }
-    for row in try PartitionRow.all(database, topic: topic, name: topicName) {
+    state.members = try members(database)
+    for row in try partitions ?? PartitionRow.all(database, topic: topic, name: topicName) {
       state.slots.append(GroupState.Slot(partition: row.id, number: row.number))
     }
     // Partitions without a row here have come since the last rebalance.
@@ -43,6 +38,46 @@ struct GroupStore {
     }
     state.slots.removeLast(state.slots.count - known)
     return state
+  }
+
+  /// The topics in which a group has had members.
+  static func topics(_ database: Database, of group: GroupRow) throws -> [Int64] {
+    var topics: [Int64] = []
+    try Query.run(database, "SELECT topic FROM generation WHERE consumer_group = ?", [.integer(group.id)]) {
+      topics.append($0.integer(0))
+    }
+    return topics
+  }
+
+  /// The members alone, sorted by id.
+  func members(_ database: Database) throws -> [GroupState.Member] {
+    var members: [GroupState.Member] = []
+    try Query.run(
+      database, "SELECT id, host, generation, crc FROM member WHERE consumer_group = ? AND topic = ? ORDER BY id", key
+    ) { query in
+      let member = GroupState.Member(id: query.text(0), host: query.text(1), generation: query.integer(2))
+      try seal(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
+      members.append(member)
+    }
+    return members
+  }
+
+  /// Whether a member took this partition in that generation and still has it.
+  func owns(_ database: Database, _ row: PartitionRow, _ id: String, generation: Int64) throws -> Bool {
+    var isOwner = false
+    try Query.run(
+      database, "SELECT target, owner, generation, crc FROM assignment WHERE consumer_group = ? AND partition = ?",
+      [.integer(group.id), .integer(row.id)]
+    ) { query in
+      var slot = GroupState.Slot(partition: row.id, number: row.number)
+      slot.target = query.optionalText(0)
+      slot.owner = query.optionalText(1)
+      slot.generation = query.integer(2)
+      try seal(slot)
+        .check(query.integer(3), "the assignment of \(topicName)[\(row.number)] in the group \(group.name)")
+      isOwner = slot.owner == id && slot.generation == generation
+    }
+    return isOwner
   }
 
   /// The generation alone, `nil` before the first member.

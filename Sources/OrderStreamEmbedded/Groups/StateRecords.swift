@@ -3,19 +3,54 @@ import OrderStreamCore
 
 /// The state records of a group, by source partition and key.
 enum StateRecords {
-  /// Pointers are valid during the call of `body`.
+  /// One record. Its pointers are valid during the call that hands it over.
+  struct Record {
+    /// Row id.
+    let partition: Int64
+    let key: UnsafeRawBufferPointer
+    let value: UnsafeRawBufferPointer
+    fileprivate let group: Int64
+    fileprivate let crc: Int64
+
+    /// - Parameter place: what it is a record of, for the error.
+    /// - Throws: `damaged`.
+    func check(_ place: @autoclosure () -> String) throws {
+      try StateRecords.seal(group: group, partition: partition, key, value).check(crc, "a state record of \(place())")
+    }
+  }
+
+  /// Visits the records of these partitions of one topic, in one pass.
   static func each(
-    _ database: Database, group: Int64, partition: PartitionRow, topic: String,
-    _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+    _ database: Database, group: Int64, of rows: [PartitionRow], topic: String,
+    _ body: (_ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
+  ) throws {
+    guard let first = rows.map(\.id).min(), let last = rows.map(\.id).max() else { return }
+    let numbers = Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0.number) })
+    try each(database, group: group, from: first, through: last) { record in
+      // Rows of another topic may lie between.
+      guard let number = numbers[record.partition] else { return }
+      try record.check("\(topic)[\(number)]")
+      body(number, record.key, record.value)
+    }
+  }
+
+  /// Visits a group's records, unchecked, in the order of the partitions' row ids.
+  static func each(
+    _ database: Database, group: Int64, from first: Int64 = 1, through last: Int64 = LogSchema.partitionLimit,
+    _ body: (Record) throws -> Void
   ) throws {
     try Query.run(
-      database, "SELECT key, value, crc FROM state WHERE consumer_group = ? AND partition = ?",
-      [.integer(group), .integer(partition.id)]
+      database,
+      """
+      SELECT partition, key, value, crc FROM state
+      WHERE consumer_group = ? AND partition BETWEEN ? AND ? ORDER BY partition
+      """,
+      [.integer(group), .integer(first), .integer(last)]
     ) { query in
-      let (key, value) = (query.bytes(0), query.bytes(1))
-      try seal(group: group, partition: partition.id, key, value)
-        .check(query.integer(2), "a state record of \(topic)[\(partition.number)]")
-      body(key, value)
+      try body(
+        Record(
+          partition: query.integer(0), key: query.bytes(1), value: query.bytes(2), group: group, crc: query.integer(3))
+      )
     }
   }
 
@@ -43,26 +78,31 @@ enum StateRecords {
   /// `<topic>/<partition>/position`.
   private static let goneTopics: Int64 = 0
 
-  /// Keeps the positions that groups have in a partition whose topic is being removed, so that a later topic of its name
-  /// is not taken for it. The other records go.
-  static func buryPartition(_ scope: WriteScope, _ row: PartitionRow, topic: String) throws {
-    var positions: [(group: Int64, value: [UInt8])] = []
+  /// Keeps the positions that groups have in a topic that is being removed, so that a later topic of its name is not
+  /// taken for it. The other records go.
+  static func buryTopic(_ scope: WriteScope, _ topic: TopicRow) throws {
+    var positions: [(group: Int64, number: Int64, value: [UInt8])] = []
     let key = Array("position".utf8)
     try key.withUnsafeBytes { key in
+      // One pass over the table: no index begins with the partition.
       try Query.run(
-        scope.database, "SELECT consumer_group, value FROM state WHERE partition = ? AND key = ?",
-        [.integer(row.id), .bytes(key)]
-      ) { positions.append(($0.integer(0), Array($0.bytes(1)))) }
+        scope.database,
+        """
+        SELECT consumer_group, partition.number, value FROM state CROSS JOIN partition ON partition.id = state.partition
+        WHERE key = ? AND topic = ?
+        """, [.bytes(key), .integer(topic.id)]
+      ) { positions.append(($0.integer(0), $0.integer(1), Array($0.bytes(2)))) }
     }
     for position in positions {
-      let key = Array("\(topic)/\(row.number)/position".utf8)
+      let key = Array("\(topic.name)/\(position.number)/position".utf8)
       try key.withUnsafeBytes { key in
         try position.value.withUnsafeBytes { value in
           try put(scope, group: position.group, partition: goneTopics, key: key, value: value)
         }
       }
     }
-    try scope.run("DELETE FROM state WHERE partition = ?", [.integer(row.id)])
+    try scope.run(
+      "DELETE FROM state WHERE partition IN (SELECT id FROM partition WHERE topic = ?)", [.integer(topic.id)])
   }
 
   /// The positions that a group has in a topic of that name that is gone.
@@ -76,8 +116,9 @@ enum StateRecords {
   static func eachOfGoneTopics(
     _ database: Database, group: Int64, _ body: (_ topic: String, StoredState) -> Void
   ) throws {
-    let none = PartitionRow.none
-    try each(database, group: group, partition: none, topic: "topics that are gone") { key, value in
+    try each(database, group: group, from: goneTopics, through: goneTopics) { record in
+      try record.check("topics that are gone")
+      let (key, value) = (record.key, record.value)
       let parts = String(decoding: key, as: UTF8.self).split(separator: "/", maxSplits: 2)
       guard parts.count == 3, let partition = Int32(parts[1]) else { return }
       let own = UnsafeRawBufferPointer(rebasing: key[(parts[0].utf8.count + parts[1].utf8.count + 2)...])
@@ -90,8 +131,9 @@ enum StateRecords {
   static func forgetEarlierTopic(_ scope: WriteScope, group: Int64, topic: String) throws {
     var keys: [[UInt8]] = []
     let prefix = Array("\(topic)/".utf8)
-    try each(scope.database, group: group, partition: .none, topic: topic) { key, _ in
-      if key.starts(with: prefix) { keys.append(Array(key)) }
+    try each(scope.database, group: group, from: goneTopics, through: goneTopics) { record in
+      try record.check("topics that are gone")
+      if record.key.starts(with: prefix) { keys.append(Array(record.key)) }
     }
     for key in keys {
       try key.withUnsafeBytes { try put(scope, group: group, partition: goneTopics, key: $0, value: nil) }

@@ -9,9 +9,12 @@ final class ProducerQueue: @unchecked Sendable {
   private let lingerNanoseconds: Int64
 
   // Those without a run-time check are touched for every record (docs/performance.md).
-  @exclusivity(unchecked) private var open: [RecordChunk]
+  /// By partition; `nil` where nothing waits.
+  @exclusivity(unchecked) private var open: [RecordChunk?]
+  /// Partitions with an open chunk.
+  private var openPartitions: [Int32] = []
   private var ready: [RecordChunk] = []
-  private var spare: [RecordChunk] = []
+  private var spare = ChunkPool()
   @exclusivity(unchecked) private var openRecords = 0
   private var readyBytes = 0
   /// Neither acknowledged nor failed, those that the writer has in hand too.
@@ -35,7 +38,7 @@ final class ProducerQueue: @unchecked Sendable {
     self.limits = limits
     self.tellsOfAll = tellsOfAll
     lingerNanoseconds = limits.linger.nanoseconds
-    open = (0..<partitionCount).map { RecordChunk(partition: $0) }
+    open = Array(repeating: nil, count: Int(partitionCount))
     counts = DeliveryCounts(partitionCount: partitionCount)
   }
 
@@ -63,12 +66,9 @@ final class ProducerQueue: @unchecked Sendable {
       monitor.signalWork()
     }
     let partition = Int(record.partition)
-    if !open[partition].takes(byteCount) {
-      shelve(partition)
-      if readyBytes >= limits.flushBytes { monitor.signalWork() }
-    }
-    open[partition].append(record, byteCount: byteCount)
-    if tellsOfAll { open[partition].sequences.append(sequence) }
+    let chunk = chunk(partition, for: byteCount)
+    chunk.append(record, byteCount: byteCount)
+    if tellsOfAll { chunk.sequences.append(sequence) }
     openRecords += 1
     queuedRecords += 1
     queuedBytes += byteCount
@@ -151,10 +151,22 @@ final class ProducerQueue: @unchecked Sendable {
 
   // Only while locked.
 
-  private func takeQueued(_ byteLimit: Int, withOpen: Bool) -> [RecordChunk] {
-    if withOpen {
-      for partition in open.indices where open[partition].count > 0 { shelve(partition) }
+  /// The open chunk of a partition; one without room for so many bytes more moves to the ready ones.
+  private func chunk(_ partition: Int, for byteCount: Int) -> RecordChunk {
+    if let chunk = open[partition] {
+      if chunk.takes(byteCount) { return chunk }
+      makeReady(chunk)
+      if readyBytes >= limits.flushBytes { monitor.signalWork() }
+    } else {
+      openPartitions.append(Int32(partition))
     }
+    let chunk = spare.take(Int32(partition))
+    open[partition] = chunk
+    return chunk
+  }
+
+  private func takeQueued(_ byteLimit: Int, withOpen: Bool) -> [RecordChunk] {
+    if withOpen { makeAllReady() }
     var taken = 0
     var bytes = 0
     while taken < ready.count && (taken == 0 || bytes + ready[taken].bytes.count <= byteLimit) {
@@ -168,38 +180,38 @@ final class ProducerQueue: @unchecked Sendable {
     return chunks
   }
 
-  private func shelve(_ partition: Int) {
-    let chunk = open[partition]
+  private func makeReady(_ chunk: RecordChunk) {
     openRecords -= Int(chunk.count)
     readyBytes += chunk.bytes.count
     ready.append(chunk)
-    let next = spare.popLast() ?? RecordChunk(partition: Int32(partition))
-    next.reset(partition: Int32(partition))
-    open[partition] = next
+  }
+
+  private func makeAllReady() {
+    for partition in openPartitions {
+      if let chunk = open[Int(partition)] { makeReady(chunk) }
+      open[Int(partition)] = nil
+    }
+    openPartitions.removeAll(keepingCapacity: true)
   }
 
   private func recycle(_ chunks: [RecordChunk]) {
     for chunk in chunks {
       queuedRecords -= Int(chunk.count)
       queuedBytes -= chunk.bytes.count
-      chunk.reset(partition: chunk.partition)
-      // One that a huge record has blown up is let go.
-      if chunk.bytes.capacity <= 2 * RecordChunk.byteLimit { spare.append(chunk) }
+      spare.put(chunk)
     }
     monitor.signalProgress()
   }
 
   private func giveUpQueued() {
-    let rest = ready + open.filter { $0.count > 0 }
-    for chunk in rest {
+    makeAllReady()
+    for chunk in ready {
       counts.failed += Int64(chunk.count)
       reports.failed += chunk.sequences
       queuedRecords -= Int(chunk.count)
       queuedBytes -= chunk.bytes.count
-      chunk.reset(partition: chunk.partition)
     }
     ready.removeAll()
-    openRecords = 0
     readyBytes = 0
     monitor.signalProgress()
   }

@@ -5,11 +5,12 @@ enum BatchAppender {
   /// Appends the chunks in their order and moves the high watermarks.
   /// - Throws: `unknownTopic` when the topic or one of the partitions is gone.
   static func append(_ chunks: [RecordChunk], topic name: String, id topic: Int64, _ scope: WriteScope) throws {
-    var partitions = try PartitionRow.all(scope.database, topic: topic, name: name)
-    var lastSeals: [Int32: UInt32] = [:]
+    // Those that are written alone, so that a transaction costs what it holds, however many partitions there are.
+    var written: [Int32: (row: PartitionRow, seal: UInt32)] = [:]
     for chunk in chunks where chunk.count > 0 {
-      guard partitions.indices.contains(Int(chunk.partition)) else { throw TopicRow.unknown(name) }
-      let row = partitions[Int(chunk.partition)]
+      var row =
+        try written[chunk.partition]?.row
+        ?? PartitionRow.get(scope.database, topic: topic, number: chunk.partition, name: name)
       let seal = BatchSeal(
         topic: topic, partition: chunk.partition, base: row.high, count: chunk.count,
         minTimestamp: chunk.minTimestamp, maxTimestamp: chunk.maxTimestamp)
@@ -26,11 +27,10 @@ enum BatchAppender {
           .integer(chunk.minTimestamp), .integer(chunk.maxTimestamp), .integer(Int64(crc)),
           .bytes(chunk.bytes.bytes),
         ])
-      partitions[Int(chunk.partition)].high += Int64(chunk.count)
-      lastSeals[chunk.partition] = crc
+      row.high += Int64(chunk.count)
+      written[chunk.partition] = (row, crc)
     }
-    for row in partitions {
-      guard let crc = lastSeals[row.number] else { continue }
+    for (row, crc) in written.values.sorted(by: { $0.row.number < $1.row.number }) {
       try row.save(scope)
       scope.movedEnds.append(TailMark(partition: row.id, end: row.high, crc: crc))
     }

@@ -9,9 +9,6 @@ struct PartitionRow {
   var low: Offset = 0
   var high: Offset = 0
 
-  /// Stands for no partition: rows begin at 1.
-  static let none = PartitionRow(id: 0, topic: 0, number: 0)
-
   private static let columns = "id, topic, number, low, high, crc"
 
   private var seal: RowSeal {
@@ -39,6 +36,26 @@ struct PartitionRow {
       rows.append(row)
     }
     return rows
+  }
+
+  /// One partition of a topic.
+  /// - Throws: `damaged` when it was altered; `unknownTopic` when the topic or the partition is gone.
+  static func get(_ database: Database, topic: Int64, number: Int32, name: String) throws -> PartitionRow {
+    if let row = try find(database, topic: topic, number: number, name: name) { return row }
+    guard let topic = try TopicRow.find(database, id: topic), number >= 0, number < topic.partitionCount else {
+      throw TopicRow.unknown(name)
+    }
+    throw StorageErrors.damaged("\(name)[\(number)]", why: "the partition is missing: the log was altered")
+  }
+
+  /// One partition of a topic, `nil` when it is not there.
+  static func find(_ database: Database, topic: Int64, number: Int32, name: String) throws -> PartitionRow? {
+    var found: PartitionRow?
+    try Query.run(
+      database, "SELECT \(columns) FROM partition WHERE topic = ? AND number = ?",
+      [.integer(topic), .integer(Int64(number))]
+    ) { found = try PartitionRow($0, name: name) }
+    return found
   }
 
   static func insert(_ scope: WriteScope, topic: Int64, number: Int32) throws {
@@ -71,5 +88,46 @@ struct PartitionRow {
     low = query.integer(3)
     high = query.integer(4)
     try seal.check(query.integer(5), "\(name)[\(number)]")
+  }
+}
+
+/// Finds partitions by row id, in one snapshot. A topic's rows are read the first time that one of them is asked for, so
+/// that a question about every partition of the log costs one pass.
+struct PartitionIndex {
+  let database: Database
+  private var topics: [Int64: TopicRow] = [:]
+  private var rows: [Int64: PartitionRow] = [:]
+  /// By topic.
+  private var partitions: [Int64: [PartitionRow]] = [:]
+
+  /// - Parameter database: the snapshot; the index is valid as long as that is.
+  init(_ database: Database) { self.database = database }
+
+  /// A partition and its topic, `nil` when one of them is not there.
+  /// - Throws: `damaged`.
+  mutating func find(_ partition: Int64) throws -> (topic: TopicRow, row: PartitionRow)? {
+    if let row = rows[partition] { return topics[row.topic].map { ($0, row) } }
+    let id = try Query.integer(database, "SELECT topic FROM partition WHERE id = ?", [.integer(partition)])
+    guard let id, let topic = try topic(id) else { return nil }
+    _ = try self.partitions(of: topic)
+    guard let row = rows[partition] else { throw StorageErrors.damaged(topic.name, why: "the log was altered") }
+    return (topic, row)
+  }
+
+  mutating func topic(_ id: Int64) throws -> TopicRow? {
+    if let known = topics[id] { return known }
+    let found = try TopicRow.find(database, id: id)
+    topics[id] = found
+    return found
+  }
+
+  /// - Throws: `damaged` when partitions are missing.
+  mutating func partitions(of topic: TopicRow) throws -> [PartitionRow] {
+    if let known = partitions[topic.id] { return known }
+    let found = try topic.partitions(database)
+    topics[topic.id] = topic
+    for row in found { rows[row.id] = row }
+    partitions[topic.id] = found
+    return found
   }
 }

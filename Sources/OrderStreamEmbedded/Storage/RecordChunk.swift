@@ -12,7 +12,8 @@ final class RecordChunk {
   /// Key, value and headers of one record.
   static let largestRecordBytes = 16 << 20
 
-  let bytes = ByteBuffer(capacity: 1 << 16)
+  /// Small at first: with many partitions most chunks stay small.
+  let bytes = ByteBuffer(capacity: 1 << 10)
   // Touched for every record, by nothing that calls back: the run-time check is left out (docs/performance.md).
   @exclusivity(unchecked) private(set) var partition: Int32
   @exclusivity(unchecked) private(set) var count: Int32 = 0
@@ -69,4 +70,32 @@ final class RecordChunk {
     target.copyMemory(from: start, byteCount: source.count)
     return target + source.count
   }
+}
+
+/// Empty chunks to use again.
+struct ChunkPool {
+  /// Room that is kept; what does not fit is let go.
+  private static let byteLimit = 24 << 20
+
+  private var chunks: [RecordChunk] = []
+  private var roomBytes = 0
+
+  /// An empty chunk, a new one if there is none.
+  mutating func take(_ partition: Int32) -> RecordChunk {
+    guard let chunk = chunks.popLast() else { return RecordChunk(partition: partition) }
+    roomBytes -= chunk.bytes.capacity
+    chunk.reset(partition: partition)
+    return chunk
+  }
+
+  mutating func put(_ chunk: RecordChunk) {
+    let room = chunk.bytes.capacity
+    // One that a huge record has blown up is let go too.
+    guard room <= 2 * RecordChunk.byteLimit, roomBytes + room <= Self.byteLimit else { return }
+    chunk.reset(partition: chunk.partition)
+    roomBytes += room
+    chunks.append(chunk)
+  }
+
+  mutating func removeAll() { self = ChunkPool() }
 }

@@ -14,7 +14,12 @@ extension LogConnection {
     } catch {
       throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
     }
-    for mark in found.marks { try check(mark) }
+    // In one snapshot, so that the rows of a topic are read once and not for each of its marks.
+    let doubtful = try read("cannot check the log \(directory.path)") { database in
+      var index = PartitionIndex(database)
+      return try found.marks.filter { try Self.damage($0, &index) != nil }
+    }
+    for mark in doubtful { try check(mark) }
     try checkChanges()
     let holdsRecords = try holdsRecords()
     let isBlind = found.marks.isEmpty && found.altered == 0 && holdsRecords
@@ -27,8 +32,8 @@ extension LogConnection {
   }
 
   /// Compares ends that a reader has just reached with their marks.
-  func checkTails(topic: TopicRow, ends: [PartitionOffset]) throws(BrokerError) {
-    let rows = try read("cannot read \(topic.name)") { try PartitionRow.all($0, topic: topic.id, name: topic.name) }
+  /// - Parameter rows: of the topic's partitions, as they were read with the ends.
+  func checkTails(_ ends: [PartitionOffset], of rows: [PartitionRow]) throws(BrokerError) {
     for end in ends where rows.indices.contains(Int(end.partition)) {
       guard let mark = try mark(of: rows[Int(end.partition)].id), mark.end > end.offset else { continue }
       try check(mark)
@@ -44,9 +49,11 @@ extension LogConnection {
   private func check(_ mark: TailMark) throws(BrokerError) {
     var mark = mark
     for _ in 0..<Self.attempts {
-      guard let damage = try read("cannot check the log \(directory.path)", { try Self.damage($0, mark) }) else {
-        return
+      let damage = try read("cannot check the log \(directory.path)") { database in
+        var index = PartitionIndex(database)
+        return try Self.damage(mark, &index)
       }
+      guard let damage else { return }
       guard let again = try self.mark(of: mark.partition) else { return }
       if again == mark { throw damage }
       mark = again
@@ -78,20 +85,11 @@ extension LogConnection {
     }
   }
 
-  private static func damage(_ database: Database, _ mark: TailMark) throws -> BrokerError? {
-    var found: (topic: Int64, number: Int32)?
-    try Query.run(database, "SELECT topic, number FROM partition WHERE id = ?", [.integer(mark.partition)]) {
-      found = ($0.integer(0), Int32(truncatingIfNeeded: $0.integer(1)))
-    }
-    guard let found, let topic = try TopicRow.find(database, id: found.topic) else {
+  private static func damage(_ mark: TailMark, _ index: inout PartitionIndex) throws -> BrokerError? {
+    guard let (topic, row) = try index.find(mark.partition) else {
       return StorageErrors.damaged(
         "the log", why: "a partition with \(mark.end) records is missing: the log was cut or an older copy put back")
     }
-    let rows = try topic.partitions(database)
-    guard rows.indices.contains(Int(found.number)) else {
-      throw StorageErrors.damaged("\(topic.name)[\(found.number)]", why: "the log was altered")
-    }
-    let row = rows[Int(found.number)]
     if row.high < mark.end {
       return StorageErrors.damaged(
         "\(topic.name)[\(row.number)]@\(row.high)",
@@ -101,7 +99,7 @@ extension LogConnection {
     if mark.end <= row.low { return nil }
     var fits = false
     try Query.stepping(
-      database, "SELECT id, count, crc FROM batch WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
+      index.database, "SELECT id, count, crc FROM batch WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
       [
         .integer(LogSchema.batchID(partition: row.id, base: 0)),
         .integer(LogSchema.batchID(partition: row.id, base: mark.end - 1)),

@@ -12,6 +12,8 @@ import OrderStreamCore
 /// commit; it may be behind after a crash. It is not synchronised: a mark that is behind is no wrong mark.
 final class TailMarks {
   private static let slotBytes = 32
+  /// Slots that one read of the file brings.
+  private static let slotsRead = 2048
   private static let changesSlot: Int64 = 0
 
   private let file: Descriptor
@@ -37,18 +39,22 @@ final class TailMarks {
 
   /// Every mark there is, and how many slots were altered.
   func all() throws(ErrorNumber) -> (marks: [TailMark], altered: Int) {
-    let slots = try file.size() / Int64(Self.slotBytes)
+    let count = Int(try file.size()) / Self.slotBytes
     var marks: [TailMark] = []
     var altered = 0
-    for partition in 0..<slots {
-      var slot = Slot()
-      _ = try withUnsafeMutableBytes(of: &slot.words) { buffer throws(ErrorNumber) in
-        try file.read(into: buffer, at: partition * Int64(Self.slotBytes))
-      }
-      if let mark = slot.mark(of: partition) {
-        if partition != Self.changesSlot { marks.append(mark) }
-      } else if !slot.isEmpty {
-        altered += 1
+    let slots = UnsafeMutableBufferPointer<Slot>.allocate(capacity: Self.slotsRead)
+    defer { slots.deallocate() }
+    for first in stride(from: 0, to: count, by: Self.slotsRead) {
+      // What a file that shrinks meanwhile leaves out is no mark.
+      slots.initialize(repeating: Slot())
+      _ = try file.read(into: UnsafeMutableRawBufferPointer(slots), at: Int64(first * Self.slotBytes))
+      for (index, slot) in slots.prefix(count - first).enumerated() {
+        let partition = Int64(first + index)
+        if let mark = slot.mark(of: partition) {
+          if partition != Self.changesSlot { marks.append(mark) }
+        } else if !slot.isEmpty {
+          altered += 1
+        }
       }
     }
     return (marks, altered)
