@@ -30,13 +30,20 @@ public final class Audit {
   /// What was found so far.
   public private(set) var findings: AuditFindings
   private var seen: SeenItems
-  /// By output partition and source partition: the largest source position so far, and the first one.
-  private var lastPosition: [[Position?]]
-  private var firstPosition: [[Position?]]
+  /// The output partition that is judged, and by source partition the largest source position in it so far.
+  private var judged: Int32 = -1
+  private var lastPosition: [Int32: Position] = [:]
+  /// The first source position that an output partition has of a source partition, for those that have lost their start.
+  private var firstPosition: [PartitionPair: Position] = [:]
   private let window = AuditWindow()
   private let decoder = OrderDecoder()
   private let matcher = InventoryEventMatcher()
   private let expected = ByteBuffer()
+
+  private struct PartitionPair: Hashable {
+    let output: Int32
+    let source: Int32
+  }
 
   private struct Position: Comparable {
     let offset: Offset
@@ -65,8 +72,6 @@ public final class Audit {
     }
     findings = AuditFindings()
     seen = SeenItems(source)
-    lastPosition = output.map { [source] _ in Array(repeating: nil, count: source.count) }
-    firstPosition = lastPosition
   }
 
   /// Records of both topics that were read so far, and those that the audit reads in all.
@@ -80,16 +85,20 @@ public final class Audit {
     let sourceReader = try reader(settings.topic)
     defer { sourceReader.close() }
     // Partition by partition, because the orders of one output partition mostly lie in one source partition, in the
-    // same order: then the sources are read on and never back.
-    for (partition, range) in output.enumerated() {
-      let isRead = try outputReader.read(Int32(partition), range) { record throws(BrokerError) in
-        take(record)
-        if window.isFull && !stop.isRequested { try verifyWindow(sourceReader) }
-      }
-      guard isRead else { return false }
-      try verifyWindow(sourceReader)
+    // same order: then the sources are read on and never back. A window may span many partitions, because each window
+    // asks for its sources anew.
+    let isRead = try outputReader.read(Self.ranges(output)) { record throws(BrokerError) in
+      take(record)
+      if window.isFull && !stop.isRequested { try verifyWindow(sourceReader) }
+      return true
     }
+    guard isRead else { return false }
+    try verifyWindow(sourceReader)
     return try findLost(sourceReader) && !stop.isRequested
+  }
+
+  private static func ranges(_ offsets: [Range<Offset>]) -> [PartitionRange] {
+    offsets.enumerated().map { PartitionRange(partition: Int32($0), offsets: $1) }
   }
 
   private func reader(_ topic: String) throws(BrokerError) -> TopicReader {
@@ -130,13 +139,12 @@ public final class Audit {
     }
     order.sort { isBefore(window.events[$0], window.events[$1]) }
     var cursors = Self.groups(order, by: { self.window.events[$0].source?.partition ?? 0 }, count: source.count)
-    for (partition, range) in ranges.enumerated() {
-      let isRead = try reader.read(Int32(partition), range) { [self] record throws(BrokerError) in
-        compare(record, order, &cursors[partition])
-      }
-      // Cut short: nothing is judged by what was not read.
-      guard isRead else { return }
+    let isRead = try reader.read(Self.ranges(ranges)) { [self] record throws(BrokerError) in
+      compare(record, order, &cursors[Int(record.partition)])
+      return true
     }
+    // Cut short: nothing is judged by what was not read.
+    guard isRead else { return }
     judge()
     progress("audit: \(findings.inventoryEvents) inventory events read")
     window.removeAll()
@@ -226,33 +234,30 @@ public final class Audit {
       return
     }
     let position = Position(offset: header.offset, line: header.line)
-    let (output, input) = (Int(event.outputPartition), Int(header.partition))
-    if firstPosition[output][input] == nil { firstPosition[output][input] = position }
-    if let last = lastPosition[output][input], position < last {
+    if event.outputPartition != judged {
+      judged = event.outputPartition
+      lastPosition.removeAll(keepingCapacity: true)
+    }
+    if output[Int(judged)].lowerBound > 0 {
+      let pair = PartitionPair(output: judged, source: header.partition)
+      if firstPosition[pair] == nil { firstPosition[pair] = position }
+    }
+    if let last = lastPosition[header.partition], position < last {
       findings.add(
         .reordered, source: source, output: place, expected: "before the event of offset \(last.offset)",
         found: "after it")
     } else {
-      lastPosition[output][input] = position
+      lastPosition[header.partition] = position
     }
   }
 
   // MARK: - Lost
 
   private func findLost(_ reader: TopicReader) throws(BrokerError) -> Bool {
-    for (partition, range) in source.enumerated() {
-      guard try findLost(reader, Int32(partition), range) else { return false }
-    }
-    return true
-  }
-
-  private func findLost(
-    _ reader: TopicReader, _ partition: Int32, _ range: Range<Offset>
-  ) throws(BrokerError) -> Bool {
-    try reader.read(partition, range) { [self] record throws(BrokerError) in
+    try reader.read(Self.ranges(source)) { [self] record throws(BrokerError) in
       guard decoder.decode(record.value) == nil else {
         findings.rejected += 1
-        return
+        return true
       }
       let count = decoder.order.items.count
       findings.orders += 1
@@ -261,6 +266,7 @@ public final class Audit {
       if !seen.isComplete(partition: record.partition, offset: record.offset, itemCount: count) {
         addMissing(record, count)
       }
+      return true
     }
   }
 
@@ -287,9 +293,9 @@ public final class Audit {
 
   /// Retention has removed the start of the output partition, and this order lies before the first one that is left.
   private func mayHaveBeenRemoved(_ record: RecordBatch.View) -> Bool {
-    let number = Int(Partitioner.partition(key: decoder.order.orderID, count: Int32(output.count)))
-    guard output[number].lowerBound > 0 else { return false }
-    guard let first = firstPosition[number][Int(record.partition)] else { return true }
+    let number = Partitioner.partition(key: decoder.order.orderID, count: Int32(output.count))
+    guard output[Int(number)].lowerBound > 0 else { return false }
+    guard let first = firstPosition[PartitionPair(output: number, source: record.partition)] else { return true }
     return record.offset <= first.offset
   }
 }

@@ -44,8 +44,10 @@ struct TopicIdentity {
     let reader = try TopicReader(topic: topic, broker: broker, stop: stop, waits: { _ in })
     defer { reader.close() }
     var found: RecordMark?
-    _ = try reader.read(mark.partition, mark.offset..<mark.offset.next) { record throws(BrokerError) in
+    let range = PartitionRange(partition: mark.partition, offsets: mark.offset..<mark.offset.next)
+    _ = try reader.read([range]) { record throws(BrokerError) in
       found = RecordMark(record)
+      return true
     }
     guard let found else {
       return .unknown("the last record that its state covers, \(topic)[\(mark.partition)]@\(mark.offset), is not there")

@@ -15,48 +15,45 @@ struct TailCommand {
     defer { admin.close() }
     // All of a topic that was not there yet has come since the start.
     let starts = found.isNew && options.from == .latest ? watermarks.map(\.low) : try self.starts(watermarks, admin)
-    let consumer = try CommandError.wrap { () throws(BrokerError) in
-      try broker.consumer(ConsumerOptions(topic: options.topic, membership: .none))
-    }
-    defer { consumer.close() }
     var printer = RecordPrinter(
       console: context.console, topic: options.topic, isRaw: options.raw, limit: options.bounds.maxEvents)
     if options.bounds.follow {
+      let consumer = try CommandError.wrap { () throws(BrokerError) in
+        try broker.consumer(ConsumerOptions(topic: options.topic, membership: .none))
+      }
+      defer { consumer.close() }
       try follow(starts, consumer, admin, &printer)
       return .success
     }
-    for (partition, (start, marks)) in zip(starts, watermarks).enumerated() {
-      let start = PartitionOffset(partition: Int32(partition), offset: start)
-      try print(start, to: marks.high, consumer, admin, &printer)
-      if printer.isDone { break }
+    let ranges = zip(starts, watermarks).enumerated().map { partition, place in
+      PartitionRange(partition: Int32(partition), offsets: place.0..<max(place.0, place.1.high))
     }
+    try print(ranges, broker, &printer)
     return context.stop.isRequested ? Signals.exitCode ?? .success : .success
   }
 
-  /// One partition up to its end as it was at the start.
+  /// One partition after the other, up to its end as it was at the start.
   private func print(
-    _ start: PartitionOffset, to end: Offset, _ consumer: any Consumer, _ admin: any Admin,
-    _ printer: inout RecordPrinter
+    _ ranges: [PartitionRange], _ broker: any Broker, _ printer: inout RecordPrinter
   ) throws(CommandError) {
-    guard start.offset < end else { return }
-    try CommandError.wrap { () throws(BrokerError) in try consumer.assign([start]) }
-    let batch = RecordBatch()
-    var position = start.offset
-    var hidden = HiddenRecords(topic: options.topic, context: context)
-    while position < end && !printer.isDone && !context.stop.isRequested {
-      try poll(consumer, batch)
-      for index in 0..<batch.count {
-        let record = batch[index]
-        position = record.offset.next
-        if record.offset >= end || printer.isDone { break }
-        try printer.print(record)
+    // What a reader waits for, and what was printed before it, comes at once.
+    var failure: CommandError?
+    func flush() { do throws(CommandError) { try printer.flush() } catch { failure = failure ?? error } }
+    do throws(BrokerError) {
+      let reader = try TopicReader(
+        topic: options.topic, broker: broker, stop: context.stop, waits: { context.console.note($0.description) })
+      defer { reader.close() }
+      _ = try reader.read(ranges, pause: flush) { record throws(BrokerError) in
+        guard failure == nil, !printer.isDone else { return false }
+        do throws(CommandError) { try printer.print(record) } catch { failure = error }
+        return failure == nil && !printer.isDone
       }
-      for reached in batch.ends where reached.partition == start.partition { position = max(position, reached.offset) }
-      if !batch.isEmpty { continue }
-      try printer.flush()
-      hidden.look([PartitionOffset(partition: start.partition, offset: position)], admin)
+    } catch {
+      flush()
+      throw failure ?? CommandError(error)
     }
-    try printer.flush()
+    flush()
+    if let failure { throw failure }
   }
 
   private func follow(
