@@ -18,8 +18,9 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
-    // For the benchmark and the tests only: counts allocations and instructions, and does the same jobs in plain C.
-    .target(name: "CCounters"),
+    // For the benchmark and the tests only: counts allocations, instructions and SQLite's steps, and does the same jobs in
+    // plain C.
+    .target(name: "CCounters", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "CBaseline", dependencies: ["CRdKafka"]),
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
@@ -53,7 +54,7 @@ let package = Package(
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CRdKafka"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(
-      name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport"]),
+      name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(
       name: "KafkaTests",
       dependencies: ["OrderStreamKafka", "OrderStreamThreads", "OrderStreamTestSupport", "CRdKafka"]),

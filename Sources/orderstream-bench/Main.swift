@@ -7,7 +7,9 @@ struct Main {
     do {
       let options = try Options(
         Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
-      if let count = options.count {
+      if let job = options.growth {
+        print(try GrowthCount(job).line)
+      } else if let count = options.count {
         let cost = try CostCount(count)
         func word(_ number: (some CustomStringConvertible)?) -> String { number?.description ?? "unknown" }
         print(count, word(cost.instructionsPerEvent), word(cost.allocationsPerBatch))

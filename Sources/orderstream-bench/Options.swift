@@ -16,6 +16,8 @@ struct Options {
   var steps: Set<Step> = [.processes, .memory, .embedded, .kafka]
   /// The regression gate: print what one event of this loop costs.
   var count: String?
+  /// The regression gate: print what this job costs on a log of many partitions beside one of few.
+  var growth: String?
 
   enum Step: String, CaseIterable {
     case processes, memory, embedded, kafka
@@ -36,6 +38,8 @@ struct Options {
       --json             One JSON document instead of the table.
       --count <loop>     For the regression gate, instead of everything else: instructions an event and allocations
                          a batch of encode, decode, metrics or inventory.
+      --growth <job>     For the regression gate: SQLite's steps and allocations of opening, status, reading or
+                         committing on a log of 100 and one of 1000 partitions.
 
     """
 
@@ -62,6 +66,7 @@ struct Options {
       case "--json": json = true
       case "--only": steps = try Self.steps(try value(of: option))
       case "--count": count = try value(of: option)
+      case "--growth": growth = try value(of: option)
       case "--help", "-h":
         print(Self.usage, terminator: "")
         exit(0)

@@ -30,9 +30,8 @@ public final class Audit {
   /// What was found so far.
   public private(set) var findings: AuditFindings
   private var seen: SeenItems
-  /// The output partition that is judged, and by source partition the largest source position in it so far.
-  private var judged: Int32 = -1
-  private var lastPosition: [Int32: Position] = [:]
+  /// By source partition: the largest source position so far in the output partition that was judged last.
+  private var lastPosition: [(output: Int32, position: Position)]
   /// The first source position that an output partition has of a source partition, for those that have lost their start.
   private var firstPosition: [PartitionPair: Position] = [:]
   private let window = AuditWindow()
@@ -72,6 +71,7 @@ public final class Audit {
     }
     findings = AuditFindings()
     seen = SeenItems(source)
+    lastPosition = Array(repeating: (-1, Position(offset: 0, line: 0)), count: source.count)
   }
 
   /// Records of both topics that were read so far, and those that the audit reads in all.
@@ -234,20 +234,18 @@ public final class Audit {
       return
     }
     let position = Position(offset: header.offset, line: header.line)
-    if event.outputPartition != judged {
-      judged = event.outputPartition
-      lastPosition.removeAll(keepingCapacity: true)
-    }
-    if output[Int(judged)].lowerBound > 0 {
-      let pair = PartitionPair(output: judged, source: header.partition)
+    if output[Int(event.outputPartition)].lowerBound > 0 {
+      let pair = PartitionPair(output: event.outputPartition, source: header.partition)
       if firstPosition[pair] == nil { firstPosition[pair] = position }
     }
-    if let last = lastPosition[header.partition], position < last {
+    // Output partitions are judged one after the other, so nothing is kept for each pair.
+    let last = lastPosition[Int(header.partition)]
+    if last.output == event.outputPartition, position < last.position {
       findings.add(
-        .reordered, source: source, output: place, expected: "before the event of offset \(last.offset)",
+        .reordered, source: source, output: place, expected: "before the event of offset \(last.position.offset)",
         found: "after it")
     } else {
-      lastPosition[header.partition] = position
+      lastPosition[Int(header.partition)] = (event.outputPartition, position)
     }
   }
 
