@@ -19,7 +19,9 @@ public final class TopicReader {
   /// Partitions are read at once as long as they have so many offsets together, and the kept records so many bytes. What
   /// has that many by itself takes longer to read than to begin.
   private static let groupOffsets = 20_000
-  private static let groupBytes = 8 << 20
+  private static let groupBytes = 4 << 20
+  /// Two readers are often at work side by side.
+  private static let batchBytes = 4 << 20
 
   /// How long one poll waits, and after how many that brought nothing a wait is told of: about a second.
   private static let pollTimeout = Duration.milliseconds(100)
@@ -27,7 +29,7 @@ public final class TopicReader {
 
   private let topic: String
   private let consumer: any Consumer
-  private let batch = RecordBatch()
+  private let batch = RecordBatch(byteLimit: TopicReader.batchBytes)
   private let stop: StopFlag
   /// Hears once of each partition in which an open transaction has hidden records for about a second.
   private let waits: (PipelineWait) -> Void
@@ -46,7 +48,7 @@ public final class TopicReader {
   private var emptyPolls = 0
   /// Records of partitions whose turn has not come.
   private let kept = RecordBatch(recordLimit: TopicReader.groupOffsets, byteLimit: TopicReader.groupBytes)
-  /// Offsets of partitions that are read at once; fewer when records turn out to be large.
+  /// Offsets of partitions that are read at once; fewer while records turn out to be large.
   private var groupOffsets = TopicReader.groupOffsets
 
   /// - Parameter waits: hears once of each partition in which an open transaction hides records.
@@ -80,14 +82,23 @@ public final class TopicReader {
       var group = RangeGroup(Array(rest.prefix(count)))
       guard try readGroup(&group, pause, visit) else { return false }
       rest.removeFirst(group.head)
+      learn(isWhole: group.isDone)
+      // More than may be kept: the partition in hand goes on by itself, and the others are read again.
       if let left = group.left {
-        // More bytes than may be kept: the partition in hand goes on by itself, and fewer are read at once then.
-        groupOffsets = max(1, groupOffsets / 4)
         guard try readOne(left, pause, visit) else { return false }
         rest.removeFirst()
       }
     }
     return true
+  }
+
+  /// How many offsets the next group has, from what had to be kept of the last one.
+  private func learn(isWhole: Bool) {
+    if !isWhole {
+      groupOffsets = max(1, Self.groupBytes / 2 * kept.count / max(1, kept.byteCount))
+    } else if kept.byteCount < Self.groupBytes / 4 {
+      groupOffsets = min(Self.groupOffsets, groupOffsets * 2)
+    }
   }
 
   /// How many of these ranges are read at once: partitions in ascending order that are small together.

@@ -121,7 +121,9 @@ struct ClientProfile {
   static func reader() -> ClientProfile {
     // librdkafka assigns partitions only to a group; nothing is ever committed to this one.
     var profile = consumer(group: noGroup, instance: nil)
-    profile.defaults += [("queued.max.messages.kbytes", "2048")]
+    profile.defaults += [
+      ("queued.max.messages.kbytes", "2048"), ("fetch.max.bytes", "2097152"), ("fetch.message.max.bytes", "262144"),
+    ]
     return profile
   }
 
