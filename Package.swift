@@ -54,7 +54,8 @@ let package = Package(
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CRdKafka"]),
     .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(
-      name: "EmbeddedTests", dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport", "CCounters"]),
+      name: "EmbeddedTests",
+      dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport", "CCounters"]),
     .testTarget(
       name: "KafkaTests",
       dependencies: ["OrderStreamKafka", "OrderStreamThreads", "OrderStreamTestSupport", "CRdKafka"]),
