@@ -12,10 +12,12 @@ final class NamespacedAdmin: Admin {
 
   func topics(named name: String?) throws(BrokerError) -> [TopicDescription] {
     try inner.topics(named: name.map(inside)).compactMap { topic in
-      guard let name = outside(topic.name) else { return nil }
+      let group = topic.stateOf.flatMap(outside)
+      // A state topic has the prefix within its name.
+      guard let name = outside(topic.name) ?? group.map({ _ in topic.name }) else { return nil }
       return TopicDescription(
         name: name, partitionCount: topic.partitionCount, isInternal: topic.isInternal || name.hasPrefix("__"),
-        id: topic.id)
+        stateOf: group, id: topic.id)
     }
   }
 

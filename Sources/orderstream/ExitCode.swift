@@ -25,6 +25,8 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   case permission = 77
   /// A refused or unknown setting; a foreign or newer log.
   case configuration = 78
+  /// Cut short by SIGHUP: its terminal was closed.
+  case hungUp = 129
   /// Cut short by SIGINT.
   case interrupted = 130
   /// stdout was closed; nothing is said about it.
@@ -47,6 +49,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     case .temporary: "try again (group active, lock, time-out)"
     case .permission: "authentication or authorisation"
     case .configuration: "configuration (refused or unknown -X, foreign or newer log)"
+    case .hungUp: "cut short by SIGHUP"
     case .interrupted: "cut short by SIGINT"
     case .pipe: "stdout closed"
     case .terminated: "cut short by SIGTERM"
@@ -56,7 +59,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   /// The code of a run that found several: 77, or the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
   /// before 65 and 1, which speak of a whole run. Other codes end a run by themselves and are no findings.
   static func combined(_ findings: [ExitCode]) -> ExitCode {
-    let ranked: [ExitCode] = [.permission, .io, .unavailable, .terminated, .interrupted, .data, .refuted]
+    let ranked: [ExitCode] = [.permission, .io, .unavailable, .terminated, .interrupted, .hungUp, .data, .refuted]
     precondition(
       findings.allSatisfy { $0 == .success || ranked.contains($0) }, "only findings of finished work are combined")
     return ranked.first(where: findings.contains) ?? .success
@@ -86,7 +89,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
       switch code {
       case .unreachable, .timedOut, .deliveryFailed: .unavailable
       case .authentication, .unauthorized: .permission
-      case .unknownTopic, .unknownPartition, .offsetOutOfRange: .input
+      case .unknownTopic, .unknownGroup, .unknownPartition, .offsetOutOfRange: .input
       case .invalidTopic: .usage
       case .topicExists, .cannotCreate: .creation
       case .groupActive, .fenced, .busy: .temporary

@@ -86,6 +86,8 @@ struct Main {
       return try TailCommand(options: options, context: context(options.common)).run()
     case .audit(let options):
       return try AuditCommand(options: options, context: context(options.common)).run()
+    case .delete(let options):
+      return try DeleteCommand(options: options, context: context(options.common)).run()
     }
   }
 

@@ -1,8 +1,9 @@
+import OrderStreamCore
 import Testing
 
 @testable import orderstream
 
-@Suite("Options of replay, lag-demo, status, tail and audit")
+@Suite("Options of replay, lag-demo, status, tail, audit and delete")
 struct OtherCommandOptionTests {
   private func replay(_ arguments: String...) throws -> ReplayOptions {
     guard case .replay(let options) = try Invocation.parse(["replay"] + arguments, environment: { _ in nil }) else {
@@ -36,6 +37,12 @@ struct OtherCommandOptionTests {
     guard case .audit(let options) = try Invocation.parse(["audit"] + arguments, environment: { _ in nil }) else {
       throw Unexpected()
     }
+    return options
+  }
+
+  private func delete(_ arguments: String..., environment: [String: String] = [:]) throws -> DeleteOptions {
+    guard case .delete(let options) = try Invocation.parse(["delete"] + arguments, environment: environment.lookup)
+    else { throw Unexpected() }
     return options
   }
 
@@ -92,8 +99,10 @@ struct OtherCommandOptionTests {
   @Test func tailFrom() throws {
     #expect(try tail().from == .earliest)
     #expect(try tail("--from", "latest").from == .latest)
-    #expect(try tail("--from", "1047").from == .offset(1047))
-    #expect(try tail("--from", "2024-01-15T10:30:00.0000001Z").from == .time(milliseconds: 1_705_314_600_001))
+    #expect(try tail("--from", "1047").from == Place(.offset(1047)))
+    #expect(try tail("--from", "2024-01-15T10:30:00.0000001Z").from == Place(.time(milliseconds: 1_705_314_600_001)))
+    #expect(try tail("--from", "-10").from == Place(.beforeEnd(10)))
+    #expect(try refused("tail", "--from", "2=10").code == .usage)
     #expect(try refused("tail", "--from", "9223372036854775808").code == .usage)
     #expect(try refused("tail", "--from=").code == .usage)
     #expect(try refused("tail", "--from", "newest").code == .usage)
@@ -118,4 +127,34 @@ struct OtherCommandOptionTests {
     #expect(try refused("audit", "--group", "g", "--no-group").code == .usage)
     #expect(try refused("audit", "--output-topic", "x", "-t", "x").code == .usage)
   }
+
+  @Test func deleteTakesNamesFromTheCommandLineAlone() throws {
+    let variables = ["ORDERSTREAM_TOPIC": "a", "ORDERSTREAM_GROUP": "b"]
+    let options = try delete("-t", "x", "--group=g", "--topic", "y", "-t", "x", environment: variables)
+    #expect(options.request == Deletion.Request(topics: ["x", "y"], groups: ["g"]) && !options.execute)
+    #expect(try refused("delete", environment: variables).code == .usage)
+    #expect(try refused("delete", "--execute").why == "nothing is named")
+    #expect(try refused("delete", "-t", "a b").code == .usage)
+    #expect(try refused("status", "-t", "a", "-t", "b").why == "it is given twice", "only delete takes several")
+  }
+
+  @Test func deleteBefore() throws {
+    #expect(try delete("-t", "x", "--before", "-7d", "--execute").request.before == Place(.ago(.seconds(604_800))))
+    #expect(try delete("-t", "x", "--before", "-7d", "--execute").execute)
+    #expect(try refused("delete", "-g", "x", "--before", "5").code == .usage)
+    #expect(try refused("delete", "-t", "x", "--before", "yesterday").code == .usage)
+  }
+
+  @Test(
+    arguments: [
+      ("earliest", .init(.earliest)), ("latest", .init(.latest)), ("end", .init(.latest)), ("0", .init(.offset(0))),
+      ("+5", .init(.afterStart(5))), ("-10", .init(.beforeEnd(10))), ("-1h30m", .init(.ago(.seconds(5400)))),
+      ("@1705314600000", .init(.time(milliseconds: 1_705_314_600_000))),
+      ("2024-01-15T10:30:00", .init(.time(milliseconds: 1_705_314_600_000))),
+      ("2=1047", .init(.offset(1047), partition: 2)), ("0=-1", .init(.beforeEnd(1), partition: 0)),
+    ] as [(String, Place)])
+  func places(text: String, place: Place) throws { #expect(try PlaceArgument.parse(text) == place) }
+
+  @Test(arguments: ["", "+", "-", "@", "=", "2=", "=5", "+1h", "@1s", "-9223372036854775808", "4294967296=1", "2=3=4"])
+  func noPlaces(text: String) { #expect(throws: ValueError.self) { try PlaceArgument.parse(text) } }
 }

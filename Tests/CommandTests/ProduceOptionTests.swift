@@ -84,6 +84,11 @@ struct ProduceOptionTests {
     #expect(
       try refused("produce", "--start-time", "9999-12-31T23:59:00Z", "--rate", "1", "--events", "61").code == .usage)
     #expect(try refused("produce", "--start-time", "0001-01-01T00:00:00+01:00").code == .usage)
+    for line in [["--span", "0"], ["--span", "1h", "--events", "1"], ["--rate", "1", "--events", "1"]] {
+      let arguments = ["produce", "--start-time", "9999-12-31T23:59:59.5Z"] + line
+      #expect(throws: Never.self) { try Invocation.parse(arguments, environment: { _ in nil }) }
+    }
+    #expect(try refused("produce", "--start-time", "9999-12-31T23:59:59.5Z", "--span", "1s").code == .usage)
     #expect(throws: Never.self) { try generator("--start-time", "0001-01-01T00:00:00Z", "--span", "0") }
   }
 

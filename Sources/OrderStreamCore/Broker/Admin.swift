@@ -85,13 +85,18 @@ public struct TopicDescription: Hashable, Sendable {
   public var partitionCount: Int32
   /// Bookkeeping of a broker or of this program (`__*`, state topics): hidden unless asked for.
   public var isInternal: Bool
+  /// The group whose state it holds, where a broker keeps state in topics.
+  public var stateOf: String?
   /// What no other topic ever has, not even a later one of the same name; `nil` where the broker does not tell.
   public var id: String?
 
-  public init(name: String, partitionCount: Int32, isInternal: Bool, id: String? = nil) {
+  public init(
+    name: String, partitionCount: Int32, isInternal: Bool, stateOf: String? = nil, id: String? = nil
+  ) {
     self.name = name
     self.partitionCount = partitionCount
     self.isInternal = isInternal
+    self.stateOf = stateOf
     self.id = id
   }
 }

@@ -2,7 +2,7 @@
 public struct BrokerError: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Code: String, Hashable, Sendable {
     case unreachable, timedOut, authentication, unauthorized
-    case unknownTopic, topicExists, invalidTopic, unknownPartition
+    case unknownTopic, unknownGroup, topicExists, invalidTopic, unknownPartition
     case groupActive, fenced, offsetOutOfRange
     case recordTooLarge, deliveryFailed
     /// The broker does not take such a record (no key on a compacted topic, a timestamp that it forbids).

@@ -29,7 +29,8 @@ final class KafkaAdmin: Admin {
 
   private static func description(_ topic: NativeTopicDescription) -> TopicDescription {
     TopicDescription(
-      name: topic.name, partitionCount: Int32(topic.partitions.count), isInternal: KafkaWords.isInternal(topic.name))
+      name: topic.name, partitionCount: Int32(topic.partitions.count), isInternal: KafkaWords.isInternal(topic.name),
+      stateOf: KafkaWords.group(ofStateTopic: topic.name))
   }
 
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks] {

@@ -9,10 +9,15 @@ enum KafkaWords {
   /// The compacted topic that holds a group's state.
   static func stateTopic(of group: String) -> String { stateTopicPrefix + group + stateTopicSuffix }
 
-  /// Bookkeeping of the broker or of this program.
-  static func isInternal(_ topic: String) -> Bool {
-    topic.hasPrefix("__") || topic.hasPrefix(stateTopicPrefix) && topic.hasSuffix(stateTopicSuffix)
+  /// The group whose state a topic of that name holds, if any.
+  static func group(ofStateTopic topic: String) -> String? {
+    let length = topic.utf8.count - stateTopicPrefix.utf8.count - stateTopicSuffix.utf8.count
+    guard length > 0, topic.hasPrefix(stateTopicPrefix), topic.hasSuffix(stateTopicSuffix) else { return nil }
+    return String(topic.dropFirst(stateTopicPrefix.count).dropLast(stateTopicSuffix.count))
   }
+
+  /// Bookkeeping of the broker or of this program.
+  static func isInternal(_ topic: String) -> Bool { topic.hasPrefix("__") || group(ofStateTopic: topic) != nil }
 
   /// A header of each state record: the identity of the member that wrote it, a blank, and the begin of its transaction as
   /// in `CommitMark`, by which the records of one transaction are known to belong together.

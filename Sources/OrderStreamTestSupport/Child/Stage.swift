@@ -45,7 +45,7 @@ package final class Stage {
     guard case .kafka(let servers) = broker, let command = arguments.first else { return [] }
     func has(_ long: String, _ short: String) -> Bool { arguments.contains { $0 == long || $0 == short } }
     var scope = ["--brokers", servers]
-    if command != "lag-demo", !has("--topic", "-t") { scope += ["--topic", topic] }
+    if !["lag-demo", "delete"].contains(command), !has("--topic", "-t") { scope += ["--topic", topic] }
     if ["inventory", "analytics"].contains(command), !has("--group", "-g") { scope += ["--group", group(command)] }
     if ["inventory", "audit"].contains(command), !has("--output-topic", "") {
       scope += ["--output-topic", inventoryTopic]

@@ -2,5 +2,5 @@
 enum CommandName: String, CaseIterable, Sendable {
   case produce, inventory, analytics, replay
   case lagDemo = "lag-demo"
-  case status, tail, audit, help, completions
+  case status, tail, audit, delete, help, completions
 }

@@ -1,7 +1,7 @@
 /// All commands with their options: the one table that the parser, the help pages and the completions read.
 enum CommandTable {
   static let all: [CommandSpec] = [
-    produce, inventory, analytics, replay, lagDemo, status, tail, audit, help, completions,
+    produce, inventory, analytics, replay, lagDemo, status, tail, audit, delete, help, completions,
   ]
 
   static func spec(_ name: CommandName) -> CommandSpec {
@@ -25,7 +25,10 @@ enum CommandTable {
       OptionSpec(name: .events, placeholder: "<n>", defaultValue: "10000", help: "How many orders to generate."),
       OptionSpec(
         name: .rate, placeholder: "<rate>", defaultValue: "max",
-        help: "How fast to send them: '500', '500/s', '0.5/s' or 'max'.", completion: .choice(["max"])),
+        help: """
+          How fast to send them: '500', '500/s', '0.5/s' or 'max'. A rate is a schedule from the first order on: after a \
+          pause (a suspended process, a slow broker) what is overdue is sent at once.
+          """, completion: .choice(["max"])),
       OptionSpec(name: .seed, placeholder: "<n>", help: "Seed of the generator."),
       OptionSpec(
         name: .failureRate, placeholder: "<0..1>", defaultValue: "0.05", help: "Share of orders with status 'failed'."),
@@ -110,8 +113,7 @@ enum CommandTable {
       """,
     options: [
       OptionSpec(name: .events, placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
-      OptionSpec(
-        name: .execute, help: "Really reset the group that --group names; without it, only say what would be done."),
+      .execute.saying("Really reset the group that --group names; without it, only say what would be done."),
       .topic,
       .group.defaulting(to: nil, note: "a private one").saying(
         "Reset and replay this group, with --execute."
@@ -167,8 +169,8 @@ enum CommandTable {
     details: "Uses no group. Ends at the end of the topic as it was at the start, partition by partition.",
     options: [
       OptionSpec(
-        name: .from, placeholder: "<where>", defaultValue: "earliest",
-        help: "Where to begin in each partition: 'earliest', 'latest', an offset, or an RFC 3339 time.",
+        name: .from, placeholder: "<place>", defaultValue: "earliest",
+        help: "Where to begin in each partition: a place, as 'orderstream help' has them.",
         completion: .choice(["earliest", "latest"])),
       .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
       .maxEvents.saying("Print this many records, then end."),
@@ -200,6 +202,31 @@ enum CommandTable {
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),
       .init(text: "beside a running one", command: "orderstream audit --group inventory"),
+    ])
+
+  private static let delete = CommandSpec(
+    name: .delete, summary: "remove topics and groups, or the start of a topic",
+    details: """
+      Says what would go, in counts, and removes nothing unless --execute is given. A group goes with its offsets and its \
+      state. Names come from the command line alone. Nothing goes when a name is unknown (exit 66) or a group active (75). \
+      What a topic's removal leaves in other groups is said.
+      """,
+    options: [
+      OptionSpec.topic.defaulting(to: nil).saying("Remove this topic, or with --before its records below a place.")
+        .onlyAsFlag.repeatable,
+      OptionSpec.group.defaulting(to: nil).saying("Remove this group with its offsets and its state.")
+        .onlyAsFlag.repeatable,
+      OptionSpec(
+        name: .before, placeholder: "<place>",
+        help: "Keep the topics; remove the records of each partition below this place, as 'orderstream help' has them."),
+      .execute.saying("Really remove; without it, only say what would go."),
+    ] + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "what a removal would take along", command: "orderstream delete --topic order-events"),
+      .init(
+        text: "start from nothing", command: "orderstream delete -t order-events -g analytics -g inventory --execute"),
+      .init(
+        text: "forget what is older than a week", command: "orderstream delete -t order-events --before -7d --execute"),
     ])
 
   private static let help = CommandSpec(

@@ -61,6 +61,7 @@ extension OptionSpec {
     name: .maxEvents, placeholder: "<n>", defaultNote: "no limit", help: "Commit exactly this many records, then end.")
   static let acceptLoss = OptionSpec(
     name: .acceptLoss, help: "Go on without records that retention removed before the group read them.")
+  static let execute = OptionSpec(name: .execute, help: "Do it; without it, only say what would be done.")
   static let outputTopic = OptionSpec(
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")

@@ -30,6 +30,12 @@ enum Help {
     lines += ["", "Values:"]
     lines += entry("  <duration>", "500ms, 10s, 5m, 1h30m, 0", column: 15)
     lines += entry("  <time>", "RFC 3339, like 2024-01-15T10:30:00Z; without a zone UTC", column: 15)
+    lines += entry(
+      "  <place>",
+      """
+      in each partition: earliest, latest (or end), an offset, +<n> (after the start), -<n> (before the end), a time, \
+      -<duration> (before now), @<ms since 1970>; for one partition like 2=1047
+      """, column: 15)
     lines += entry("  <name>", "1 to 200 letters, digits, '.', '_' and '-'", column: 15)
     lines += ["", "Examples:", "  orderstream produce --events 10000", "  orderstream inventory && orderstream audit"]
     lines += ["  orderstream analytics -b localhost:9092 --follow", "", "Exit codes:"]

@@ -12,6 +12,7 @@ enum Invocation: Hashable, Sendable {
   case status(StatusOptions)
   case tail(TailOptions)
   case audit(AuditOptions)
+  case delete(DeleteOptions)
 
   /// - Parameter arguments: without the name of the program.
   /// - Throws: `usage`; `input` for a `-F` file that cannot be read; `configuration` for what is wrong inside it.
@@ -40,6 +41,7 @@ enum Invocation: Hashable, Sendable {
     case .status: return .status(try StatusOptions(reader))
     case .tail: return .tail(try TailOptions(reader))
     case .audit: return .audit(try AuditOptions(reader))
+    case .delete: return .delete(try DeleteOptions(reader))
     case .help, .completions: preconditionFailure("help and completions are answered without options")
     }
   }
@@ -56,6 +58,7 @@ enum Invocation: Hashable, Sendable {
     case .status(let options): options.common
     case .tail(let options): options.common
     case .audit(let options): options.common
+    case .delete(let options): options.common
     }
   }
 

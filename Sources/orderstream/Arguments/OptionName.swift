@@ -26,5 +26,6 @@ enum OptionName: String, CaseIterable, Sendable {
   case keep, from, raw
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
+  case before
   case help, version
 }

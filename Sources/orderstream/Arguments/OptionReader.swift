@@ -41,6 +41,17 @@ struct OptionReader {
   /// Every time that a repeatable option is given.
   func flags(_ name: OptionName) -> [RawValue] { raw.options[name] ?? [] }
 
+  /// The names that a repeatable option gives, each once, in the order of the command line.
+  func names(_ name: OptionName) throws(CommandError) -> [String] {
+    var names: [String] = []
+    for raw in flags(name) {
+      let value: String
+      do { value = try NameArgument.parse(raw.text) } catch { throw raw.error(error, command: command.name) }
+      if !names.contains(value) { names.append(value) }
+    }
+    return names
+  }
+
   /// An environment variable that stands in for no option; empty counts as unset.
   func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
 

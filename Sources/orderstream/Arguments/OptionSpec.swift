@@ -52,7 +52,14 @@ struct OptionSpec: Sendable {
     return copy
   }
 
-  /// This option as a filter of what is shown, which neither the environment nor a file narrows.
+  /// This option, any number of times.
+  var repeatable: OptionSpec {
+    var copy = self
+    copy.isRepeatable = true
+    return copy
+  }
+
+  /// This option from the command line alone: neither the environment nor a file says it.
   var onlyAsFlag: OptionSpec {
     var copy = self
     copy.environment = nil

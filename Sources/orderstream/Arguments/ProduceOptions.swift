@@ -98,15 +98,18 @@ extension ProduceOptions.Generator {
         "option --first-order", "\(events) orders from \(firstOrder) on do not fit into 64 bits",
         "give a smaller number")
     }
+    // Of the last event, which is before the end of the span.
     let length: Int64
     let start: TimeArgument
     switch eventTime {
     case .wallClock, .spread(nil, _): return
-    case .spread(let given?, let span): (start, length) = (given, span.nanoseconds)
-    case .advancing(let given, let pace): (start, length) = (given, pace.nanoseconds(ofEvent: events))
+    case .spread(let given?, let span):
+      let last = Int128(max(events - 1, 0)) * Int128(span.nanoseconds) / Int128(max(events, 1))
+      (start, length) = (given, Int64(last))
+    case .advancing(let given, let pace): (start, length) = (given, pace.nanoseconds(ofEvent: max(events - 1, 0)))
     }
-    let end = start.seconds + length / 1_000_000_000
-    guard start.seconds >= TimeArgument.earliestSeconds, end < TimeArgument.latestSeconds else {
+    let passed = length / 1_000_000_000 + (Int64(start.nanoseconds) + length % 1_000_000_000) / 1_000_000_000
+    guard start.seconds >= TimeArgument.earliestSeconds, start.seconds <= TimeArgument.latestSeconds - passed else {
       throw reader.conflict(
         "option --start-time", "event times would leave the years 0001 to 9999", "choose another start, span or rate")
     }

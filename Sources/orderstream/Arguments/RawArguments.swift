@@ -90,9 +90,6 @@ struct RawArguments: Sendable {
       request = spec.name
       return
     }
-    if options[spec.name] != nil, !spec.isRepeatable {
-      throw .usage("option \(spelling)", why: "it is given twice", remedy: "give it once", command: command)
-    }
     options[spec.name, default: []].append(RawValue(text: text, source: .flag(spelling)))
   }
 
@@ -106,6 +103,12 @@ struct RawArguments: Sendable {
     let own = CommandTable.spec(command)
     for name in OptionName.allCases where own.option(name) == nil {
       if case .flag(let spelling)? = options[name]?.first?.source { throw Self.foreign(name, spelling, command) }
+    }
+    for spec in own.options where !spec.isRepeatable {
+      guard let values = options[spec.name], values.count > 1, case .flag(let spelling)? = values.last?.source else {
+        continue
+      }
+      throw .usage("option \(spelling)", why: "it is given twice", remedy: "give it once", command: command)
     }
   }
 

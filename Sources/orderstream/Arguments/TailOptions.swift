@@ -1,8 +1,11 @@
+import OrderStreamCore
+
 /// `orderstream tail`, checked.
 struct TailOptions: Hashable, Sendable {
   var common: CommonOptions
   var topic: String
-  var from: FromPosition
+  /// Where to begin, in each partition.
+  var from: Place
   /// `idleTimeout` is always `nil`.
   var bounds: RunBounds
   var raw: Bool
@@ -10,7 +13,12 @@ struct TailOptions: Hashable, Sendable {
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
     topic = try reader.topic()
-    from = try reader.value(.from, FromPosition.parse)
+    from = try reader.value(.from, PlaceArgument.parse)
+    if let partition = from.partition {
+      throw reader.conflict(
+        "option --from", "it names the partition \(partition) and tail begins in all of them",
+        "give the place without a partition")
+    }
     bounds = try reader.bounds()
     raw = reader.flag(.raw)
     if raw, common.json {

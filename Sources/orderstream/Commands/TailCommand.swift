@@ -99,17 +99,11 @@ struct TailCommand {
 
   /// The first offset of each partition; an offset outside a partition becomes its nearest border.
   private func starts(_ watermarks: [Watermarks], _ admin: any Admin) throws(CommandError) -> [Offset] {
-    switch options.from {
-    case .earliest: return watermarks.map(\.low)
-    case .latest: return watermarks.map(\.high)
-    case .offset(let offset):
-      noteIfBeyond(offset, watermarks)
-      return watermarks.map { min(max(offset, $0.low), $0.high) }
-    case .time(let milliseconds):
-      return try CommandError.wrap { () throws(BrokerError) in
-        try admin.offsets(topic: options.topic, at: milliseconds)
-      }
-    }
+    if case .offset(let offset) = options.from.position { noteIfBeyond(offset, watermarks) }
+    return try CommandError.wrap { () throws(BrokerError) in
+      try options.from.offsets(
+        in: options.topic, watermarks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
+    }.compactMap { $0 }
   }
 
   /// An offset that no partition has reached is most often meant to be a time.

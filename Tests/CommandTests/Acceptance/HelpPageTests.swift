@@ -30,6 +30,7 @@ struct HelpPageTests {
     "status": ["--group"],
     "tail": ["--topic", "--from", "--follow", "--max-events", "--raw"],
     "audit": ["--topic", "--output-topic", "--group", "--no-group", "--accept-loss"],
+    "delete": ["--topic", "--group", "--before", "--execute"],
   ]
 
   private static let defaults: [String: [String]] = [
@@ -72,7 +73,7 @@ struct HelpPageTests {
     for name in ["BROKERS", "TOPIC", "GROUP", "CONFIG", "COLOR", "PROGRESS", "LOG_LEVEL"] {
       #expect(page.text.contains("ORDERSTREAM_" + name))
     }
-    for code in [0, 1, 64, 65, 66, 69, 70, 73, 74, 75, 77, 78, 130, 141, 143] {
+    for code in [0, 1, 64, 65, 66, 69, 70, 73, 74, 75, 77, 78, 129, 130, 141, 143] {
       #expect(page.text.contains("\n  \(code) "), "\(code)")
     }
     #expect(!stage.hasLog)

@@ -1,0 +1,69 @@
+import OrderStreamCore
+
+/// `delete`: removes topics and groups, or the start of topics; without `--execute` it says what would go.
+struct DeleteCommand {
+  let options: DeleteOptions
+  let context: CommandContext
+
+  func run() throws(CommandError) -> ExitCode {
+    let broker = try context.openBroker(onlyLooks: true, outages: options.execute ? .run : .look)
+    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    defer { admin.close() }
+    let deletion = Deletion(options.request, admin: admin, now: context.time.wallMilliseconds)
+    let (plan, refusals) = try CommandError.wrap { () throws(BrokerError) in try deletion.plan() }
+    if let last = refusals.last {
+      for refusal in refusals.dropLast() { context.console.report(advised(refusal, broker), endsRun: false) }
+      throw advised(last, broker)
+    }
+    noteConsequences(plan)
+    guard options.execute else {
+      try context.emit(
+        DeletionReport(broker: broker.name, plan: plan, executed: false), broker: broker.name, activeMilliseconds: nil)
+      return .success
+    }
+    let outcome = deletion.execute(plan, stop: context.stop)
+    let done = outcome.gone.groups.count + outcome.gone.topics.count + outcome.gone.starts.count
+    let failures = outcome.failures.map { CommandError($0) }
+    let completion: Completion =
+      outcome.left.isEmpty
+      ? .whole : .cutShort(by: failures.first, after: Int64(done), of: Int64(done + outcome.left.count))
+    try context.emit(
+      DeletionReport(
+        broker: broker.name, plan: outcome.gone, executed: true, left: outcome.left, completion: completion),
+      broker: broker.name, activeMilliseconds: nil)
+    for failure in failures { context.console.report(failure) }
+    return exitCode(failures, isCutShort: outcome.isCutShort)
+  }
+
+  /// That of the failure which matters most, or of the signal that came before everything was tried.
+  private func exitCode(_ failures: [CommandError], isCutShort: Bool) -> ExitCode {
+    let codes = failures.map(\.code)
+    let findings = codes.filter { $0.isFinding || $0 == .permission }
+    if !findings.isEmpty { return ExitCode.combined(findings) }
+    return codes.first ?? (isCutShort ? Signals.exitCode : nil) ?? .success
+  }
+
+  /// With `--execute` a refusal of one name keeps all of them.
+  private func advised(_ refusal: BrokerError, _ broker: any Broker) -> CommandError {
+    var error = CommandError(refusal)
+    error.why += " (\(broker.name))"
+    if options.execute { error.addAdvice("nothing was removed") }
+    return error
+  }
+
+  /// What groups that stay will find.
+  private func noteConsequences(_ plan: Deletion.Plan) {
+    for topic in plan.topics where !topic.readers.isEmpty {
+      let groups = topic.readers.joined(separator: ", ")
+      context.console.note(
+        "\(topic.name) was read by \(groups): on a new topic of that name such a group of orderstream stops with 78, "
+          + "because it was made anew; remove it too with --group, or use analytics --reset-offsets then")
+    }
+    let behind = Set(plan.starts.flatMap(\.unreadBy)).sorted()
+    if !behind.isEmpty {
+      context.console.note(
+        "\(behind.joined(separator: ", ")) \(behind.count == 1 ? "has" : "have") not read all of these records: such a "
+          + "group of orderstream stops with 66 then, and goes on with --accept-loss")
+    }
+  }
+}
