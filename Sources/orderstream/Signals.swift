@@ -9,8 +9,9 @@ import Synchronization
   import Darwin
 #endif
 
-/// What signals do to this process. The first SIGINT or SIGTERM requests a stop and is remembered; the second one exits
-/// at once, and so do 4.7 s without an end: a broker that does not answer keeps nobody. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file size limit are errors of `write`.
+/// What signals do to this process. The first SIGINT, SIGTERM or SIGHUP requests a stop and is remembered; the second one
+/// exits at once, and so do 4.7 s without an end: a broker that does not answer keeps nobody. SIGPIPE and SIGXFSZ are
+/// ignored, so that a closed pipe and a file size limit are errors of `write`.
 enum Signals {
   // The handlers touch nothing but these words, a timer, `write` and `_exit`: all of it may run between any two
   // instructions.
@@ -20,7 +21,7 @@ enum Signals {
   private static let reported = Atomic<Int32>(0)
 
   /// Installs the handlers; once a process, on the main thread. An inherited "ignore" (a background job of a script) is
-  /// replaced, because such a job must be stoppable too.
+  /// replaced, because such a job must be stoppable too; but that of SIGHUP is what `nohup` is for.
   static func install(stop: StopFlag) {
     ignoreWriteSignals()
     // Kept for ever: a signal may come at any time.
@@ -28,14 +29,26 @@ enum Signals {
     received.store(0, ordering: .releasing)
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
+    var inherited = sigaction()
+    if sigaction(SIGHUP, nil, &inherited) != 0 || !isIgnored(inherited) { signal(SIGHUP, handler) }
     signal(SIGALRM, impatience)
     // A parent may have left them blocked.
     var mask = sigset_t()
     sigemptyset(&mask)
     sigaddset(&mask, SIGINT)
     sigaddset(&mask, SIGTERM)
+    sigaddset(&mask, SIGHUP)
     sigaddset(&mask, SIGALRM)
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+  }
+
+  private static func isIgnored(_ action: sigaction) -> Bool {
+    #if canImport(Darwin)
+      let handler = action.__sigaction_u.__sa_handler
+    #else
+      let handler = action.__sigaction_handler.sa_handler
+    #endif
+    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Writing to a closed pipe or beyond a limit is an error, never a death.
@@ -63,6 +76,7 @@ enum Signals {
     switch received.load(ordering: .acquiring) {
     case 0: nil
     case SIGINT: .interrupted
+    case SIGHUP: .hungUp
     default: .terminated
     }
   }
@@ -72,6 +86,7 @@ enum Signals {
     switch received.load(ordering: .acquiring) {
     case 0: nil
     case SIGINT: "SIGINT"
+    case SIGHUP: "SIGHUP"
     default: "SIGTERM"
     }
   }

@@ -79,15 +79,16 @@ struct LagDemoTests {
     try isClean(stage)
   }
 
-  @Test func aSignalEndsItAndItCleansUp() throws {
+  @Test(arguments: [(2, 130), (1, 129)] as [(Int32, Int32)])
+  func aSignalEndsItAndItCleansUp(signal: Int32, code: Int32) throws {
     let stage = try Stage()
     let child = try stage.start("lag-demo", "--events", "100000", "--rate", "500/s", "--json")
     try eventually("records") {
       try stage.json("status")["topics"][0]["partitions"].elements.contains { ($0["high"].int ?? 0) > 0 }
     }
-    child.send(2)
+    child.send(signal)
     let outcome = try child.end(within: .seconds(5))
-    #expect(outcome.code == 130, "\(outcome)")
+    #expect(outcome.code == code, "\(outcome)")
     #expect(try #require(try outcome.document["produced"].int) < 100_000)
     try isClean(stage)
   }

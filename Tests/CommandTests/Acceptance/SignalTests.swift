@@ -43,7 +43,18 @@ struct SignalTests {
     #expect(try outcome.document["acknowledged"].int == 1 && outcome.errorLines.count == 1, "\(outcome)")
   }
 
-  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+  @Test func aHangUpThatWasToBeIgnoredIsIgnored() throws {
+    let stage = try Stage()
+    // As nohup starts it.
+    let child = try stage.start(
+      ["produce", "--events", "60", "--rate", "300/s", "--json"], prelude: "trap '' HUP")
+    try child.wait(for: "the log") { stage.hasLog }
+    child.send(SIGHUP)
+    let outcome = try child.end(within: .seconds(10))
+    #expect(try outcome.code == 0 && outcome.document["acknowledged"].int == 60, "\(outcome)")
+  }
+
+  @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)])
   func aBoundedRunCutShortCommitsWhatItCounts(signal: Int32, code: Int32) throws {
     let stage = try Stage()
     try stage.run("produce", "--events", "40000", "-q")
