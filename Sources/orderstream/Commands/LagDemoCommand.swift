@@ -17,7 +17,7 @@ struct LagDemoCommand {
     let partitions = try CommandError.wrap { () throws(BrokerError) in
       try TopicSetup.ensure(name, wishes: context.topicWishes, admin: admin)
     }
-    defer { if !options.keep { removeTraces(name, admin) } }
+    defer { if !options.keep { context.removeTraces(group: name, topic: name, admin) } }
     let experiment = LagRun(
       options: options, context: context, broker: broker, name: name, partitionCount: partitions)
     let result = try experiment.run(admin)
@@ -40,14 +40,5 @@ struct LagDemoCommand {
     if result.report.failedDeliveries > 0 { findings.append(.unavailable) }
     if !result.report.isTrue { findings.append(.refuted) }
     return ExitCode.combined(findings)
-  }
-
-  private func removeTraces(_ name: String, _ admin: any Admin) {
-    do throws(BrokerError) {
-      try admin.apply(.deleteGroup(name))
-      try admin.apply(.deleteTopic(name))
-    } catch {
-      context.console.warning("topic \(name) and its group may be left over: \(error)")
-    }
   }
 }

@@ -31,7 +31,7 @@ struct ReplayCommand {
 
     let privateGroup = "orderstream-replay-\(PrivateName.random())"
     defer {
-      if options.group == nil { deleteGroup(privateGroup, admin) }
+      if options.group == nil { context.removeTraces(group: privateGroup, admin) }
     }
     let replay = Replay(
       broker: broker,
@@ -114,14 +114,6 @@ struct ReplayCommand {
     // Members that nobody can see may be there.
     guard let found, !found.members.isEmpty || !found.membersKnown else { return }
     throw CommandError(PipelineError.groupActive(group: group))
-  }
-
-  private func deleteGroup(_ group: String, _ admin: any Admin) {
-    do throws(BrokerError) {
-      try admin.apply(.deleteGroup(group))
-    } catch {
-      context.console.warning("the private group \(group) is left over: \(error)")
-    }
   }
 
   private func lowWatermarks(_ admin: any Admin) throws(CommandError) -> [Offset] {
