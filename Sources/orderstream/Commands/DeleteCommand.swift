@@ -31,7 +31,9 @@ struct DeleteCommand {
       DeletionReport(
         broker: broker.name, plan: outcome.gone, executed: true, left: outcome.left, completion: completion),
       broker: broker.name, activeMilliseconds: nil)
-    for failure in failures { context.console.report(failure) }
+    for failure in failures.prefix(Int(Console.namedErrors)) { context.console.report(failure) }
+    let more = Int64(failures.count) - Console.namedErrors
+    if more > 0 { context.console.reportMore(more, "things could not be removed") }
     return exitCode(failures, isCutShort: outcome.isCutShort)
   }
 

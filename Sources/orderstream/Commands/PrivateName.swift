@@ -19,9 +19,10 @@ extension CommandContext {
       } catch  where error.code == .unknownTopic {
         // It was never made.
       } catch {
+        let config = options.configFile.map { " --config \($0)" } ?? ""
         console.warning(
-          "the \(what) is left over: \(error.why); remove it with: orderstream delete --brokers \(options.brokers) "
-            + "\(option) --execute")
+          "the \(what) is left over: \(error.why); remove it with: orderstream delete --brokers \(options.brokers)"
+            + "\(config) \(option) --execute")
         return false
       }
       return true
