@@ -7,7 +7,7 @@ public struct AbsentLog: Broker {
   /// - Returns: `nil` when there is a log in that directory, or something that cannot be looked at: opening it says what.
   public init?(directory: String) {
     let directory = LogDirectory(path: directory)
-    guard directory.isAbsent else { return nil }
+    guard directory.isAbsent, (try? directory.refuseOtherThings()) != nil else { return nil }
     name = "embedded:\(directory.path)"
   }
 

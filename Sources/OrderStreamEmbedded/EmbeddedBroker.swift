@@ -20,13 +20,20 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   public var name: String { "embedded:\(directory.path)" }
 
   /// Opens the log in a directory, and makes both (mode 0700) when they are not there.
-  /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged` with coordinates, `diskFull`, `io`.
+  /// - Parameter onlyLooks: Nothing will be changed, so a log that this user or this mount does not let be written is
+  ///   opened as it is, if it can be read.
+  /// - Throws: `cannotCreate`, `foreignLog` (also where the directory holds other things), `newerLog`, `unauthorized`,
+  ///   `damaged` with coordinates, `diskFull`, `io`.
   public static func open(
-    directory: String, log: any LogSink, time: any TimeSource
+    directory: String, onlyLooks: Bool = false, log: any LogSink, time: any TimeSource
   ) throws(BrokerError) -> EmbeddedBroker {
     let directory = LogDirectory(path: directory)
-    try directory.create()
-    let anchor = try LogConnection(directory, log: log)
+    let access = onlyLooks ? try directory.accessForLooking() : .full
+    if access == .full {
+      try directory.refuseOtherThings()
+      try directory.create()
+    }
+    let anchor = try LogConnection(directory, access: access, log: log)
     try anchor.checkStructure()
     try anchor.checkAllTails()
     return EmbeddedBroker(directory, log: log, time: time, anchor: anchor)
@@ -61,6 +68,6 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
 
   /// One more connection to the log that was opened, whatever has its name by now.
   private func connection() throws(BrokerError) -> LogConnection {
-    try LogConnection(directory, log: log, beside: files)
+    try LogConnection(directory, access: anchor.access, log: log, beside: files)
   }
 }

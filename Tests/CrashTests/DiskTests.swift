@@ -57,6 +57,59 @@ struct DiskTests {
   }
 
   @Test(
+    "On a read-only file system who looks sees everything, also what a killed writer left in the write-ahead log",
+    .enabled(if: SmallDisk.isPossible, SmallDisk.impossible), arguments: [false, true])
+  func readOnly(isKilled: Bool) throws {
+    let disk = try #require(SmallDisk(megabytes: 12))
+    let stage = try Stage()
+    let log = "embedded:\(disk.path)/log"
+    try stage.run("produce", "--events", "40", "-b", log, "-q")
+    try stage.run("inventory", "-b", log, "-q")
+    if isKilled {
+      let writer = try stage.start("produce", "--rate", "10/s", "-b", log, "-q")
+      try writer.wait(for: "its first order") { try stage.run("tail", "--raw", "-b", log).lines.count > 40 }
+      try writer.destroy()
+      #expect(try disk.bytes("log/orderstream.db-wal") > 0)
+    }
+    try disk.makeReadOnly()
+    let count = try stage.run("tail", "--raw", "-b", log).lines.count
+    #expect(isKilled ? count > 40 : count == 40)
+    #expect(try stage.json("status", "-b", log)["topics"].elements.count == 3)
+    #expect(try stage.json("audit", "--group", "inventory", "-b", log)["items"].int ?? 0 > 40)
+    #expect(try stage.json("delete", "-t", "order-events", "-b", log)["records"].int == count)
+    #expect(try stage.run("produce", "-b", log, exits: 73).errors.contains("Read-only"))
+  }
+
+  @Test(
+    "Another user's log is looked at where it can be read, and is 77 in words where not",
+    .enabled(if: OtherUser.isPossible, OtherUser.impossible))
+  func otherUser() throws {
+    let place = TemporaryDirectory()
+    let stage = try Stage()
+    let (path, log) = (place.path + "/log", "embedded:\(place.path)/log")
+    try stage.run("produce", "--events", "40", "-b", log, "-q")
+    let environment = ["HOME": "/", "XDG_DATA_HOME": "/nonexistent"]
+    func look(_ words: String..., exits code: Int32 = 0) throws -> Outcome {
+      let outcome = try stage.start(
+        words + ["-b", log], environment: environment, directory: "/", prelude: OtherUser.prelude
+      ).end()
+      #expect(outcome.code == code, "\(outcome)")
+      return outcome
+    }
+    #expect(chmod(place.path, 0o755) == 0)
+    let closed = try look("status", exits: 77)
+    #expect(closed.errorLines.count == 1 && closed.errors.contains("Permission denied"), "\(closed)")
+    for (name, mode) in [("", 0o755), ("/orderstream.db", 0o644), ("/marks", 0o644)] as [(String, mode_t)] {
+      #expect(chmod(path + name, mode) == 0)
+    }
+    #expect(try look("tail", "--raw").lines.count == 40)
+    #expect(try look("status", "--json").document["topics"].elements.count == 1)
+    #expect(try look("produce", "--events", "1", exits: 73).errorLines.count == 1)
+    #expect(chmod(path + "/marks", 0o600) == 0)
+    #expect(try look("audit", exits: 77).errors.contains("/marks: Permission denied, it belongs to root"))
+  }
+
+  @Test(
     "A full disk under the report alone keeps the old report", .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
   func fullReport() throws {
     let disk = try #require(SmallDisk(megabytes: 1))

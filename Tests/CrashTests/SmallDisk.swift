@@ -22,6 +22,10 @@ final class SmallDisk {
     guard Tool.run("mount", "-o", "remount,size=\(megabytes)m", path) else { throw HarnessError("cannot grow \(path)") }
   }
 
+  func makeReadOnly() throws {
+    guard Tool.run("mount", "-o", "remount,ro", path) else { throw HarnessError("cannot make \(path) read-only") }
+  }
+
   /// Takes what is left, down to the last byte.
   func fill() throws {
     let descriptor = open(path + "/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
@@ -29,6 +33,10 @@ final class SmallDisk {
     defer { close(descriptor) }
     let zeros = [UInt8](repeating: 0, count: 4096)
     while write(descriptor, zeros, zeros.count) > 0 {}
+  }
+
+  func bytes(_ name: String) throws -> Int {
+    (try FileManager.default.attributesOfItem(atPath: path + "/" + name)[.size] as? NSNumber)?.intValue ?? 0
   }
 
   func empty() throws { try FileManager.default.removeItem(atPath: path + "/filler") }
@@ -50,6 +58,15 @@ enum Tool {
     process.waitUntilExit()
     return process.terminationStatus == 0
   }
+}
+
+/// Another user of this machine, for whom the rights of files count.
+enum OtherUser {
+  static let isPossible = geteuid() == 0 && Tool.run("setpriv", "--reuid", "65534", "--clear-groups", "true")
+  static let impossible: Comment = "nobody else can be run as (root with setpriv may)"
+
+  /// Has the command run as that user.
+  static let prelude = #"set -- setpriv --reuid 65534 --regid 65534 --clear-groups "$@""#
 }
 
 /// A call to the system that fails in a child, from its n-th time on.

@@ -70,6 +70,13 @@ final class LogFixture {
     ((try? FileManager.default.attributesOfItem(atPath: path)[.size]) as? NSNumber)?.intValue ?? 0
   }
 
+  /// The files of a log to which three more records have been written, as a killed process leaves them.
+  func copyOfOpenLog() throws -> LogDirectory {
+    let writer = try open()
+    try writer.produce(3, to: "t", partitions: 3)
+    return try withExtendedLifetime(writer) { try copy(to: "killed") }
+  }
+
   /// Copies the whole directory, as a user may while nobody has the log open.
   func copy(to name: String) throws -> LogDirectory {
     let target = LogDirectory(path: parent.path + "/" + name)

@@ -71,6 +71,59 @@ import Testing
     #expect(error?.code == .cannotCreate && error?.what.contains("/dev/null/log") == true)
   }
 
+  @Test("A directory with other things in it becomes no log, for nobody, and stays as it is")
+  func otherThings() throws {
+    let fixture = LogFixture()
+    let files = FileManager.default
+    try files.createDirectory(atPath: fixture.directory.path, withIntermediateDirectories: true)
+    for name in ["lost+found", ".DS_Store"] {
+      #expect(files.createFile(atPath: fixture.directory.path + "/" + name, contents: nil))
+    }
+    #expect(files.createFile(atPath: fixture.directory.path + "/letter.txt", contents: nil))
+    let error = #expect(throws: BrokerError.self) { try fixture.open() }
+    #expect(error?.code == .foreignLog && error?.why.contains("letter.txt") == true)
+    #expect(AbsentLog(directory: fixture.directory.path) == nil, "who looks is told so too")
+    #expect(try files.contentsOfDirectory(atPath: fixture.directory.path).count == 3)
+    try files.removeItem(atPath: fixture.directory.path + "/letter.txt")
+    #expect(code(fixture) == nil, "what file systems and file managers put there is in nobody's way")
+    #expect(files.createFile(atPath: fixture.directory.path + "/letter.txt", contents: nil))
+    #expect(code(fixture) == nil, "a log that is there stays one")
+  }
+
+  @Test("A log that can only be read is read without its locks, and goes on being read when a writer comes")
+  func reading() throws {
+    let fixture = try LogFixture.filled()
+    let connection = try LogConnection(fixture.directory, access: .reading, log: SilentLog())
+    defer { connection.close() }
+    try connection.checkStructure()
+    try connection.checkAllTails()
+    let admin = EmbeddedAdmin(connection)
+    #expect(try admin.watermarks(topic: "t").map(\.high) == [3000, 3000, 3000])
+    let names = try FileManager.default.contentsOfDirectory(atPath: fixture.directory.path)
+    #expect(!names.contains { $0.hasSuffix("-shm") || $0.hasSuffix("-wal") }, "\(names)")
+    let version = try connection.dataVersion()
+    let refusal = #expect(throws: BrokerError.self) { try admin.apply(.deleteGroup("g")) }
+    #expect(refusal?.code == .unauthorized)
+    let writer = try fixture.open()
+    try writer.produce(3, to: "t", partitions: 3)
+    #expect(try connection.dataVersion() != version)
+    #expect(try admin.watermarks(topic: "t").map(\.high) == [3001, 3001, 3001])
+    try writer.produce(3, to: "t", partitions: 3)
+    #expect(try admin.watermarks(topic: "t").map(\.high) == [3002, 3002, 3002])
+  }
+
+  @Test("Changes in a write-ahead log that cannot be read are not passed over in silence")
+  func withoutIndex() throws {
+    let fixture = try LogFixture.filled()
+    let copy = try fixture.copyOfOpenLog()
+    let count = try LogConnection(copy, access: .reading, log: SilentLog())
+    #expect(try EmbeddedAdmin(count).watermarks(topic: "t").map(\.high) == [3001, 3001, 3001])
+    count.close()
+    try FileManager.default.removeItem(atPath: copy.sharedIndex)
+    let error = #expect(throws: BrokerError.self) { try LogConnection(copy, access: .reading, log: SilentLog()) }
+    #expect(error?.code == .unauthorized && error?.why.contains("orderstream.db-wal") == true)
+  }
+
   @Test("A log that nobody has open is one directory: it may be copied and moved")
   func copy() throws {
     let fixture = try LogFixture.filled()

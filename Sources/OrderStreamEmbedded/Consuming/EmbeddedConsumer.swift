@@ -176,7 +176,8 @@ final class EmbeddedConsumer: Consumer {
     guard hasUnread, batch.count >= Self.longRead, canReadAhead else { return }
     if ahead == nil {
       do throws(BrokerError) {
-        let own = try LogConnection(connection.directory, log: connection.log, beside: connection.files)
+        let own = try LogConnection(
+          connection.directory, access: connection.access, log: connection.log, beside: connection.files)
         ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
       } catch {
         connection.log.log(.info, "nothing is read ahead: \(error.description)")

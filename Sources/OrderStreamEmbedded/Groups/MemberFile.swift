@@ -45,7 +45,7 @@ final class MemberFile {
   /// taken for alive: a wrong "alive" delays, a wrong "dead" disturbs.
   static func isAlive(_ id: String, in directory: LogDirectory) -> Bool {
     do {
-      let file = try Descriptor(opening: directory.member(id), flags: O_RDWR)
+      let file = try Descriptor(opening: directory.member(id), flags: O_RDONLY)
       if try file.tryLock(.shared) { return false }
       var stamp: Int64 = 0
       let count = try withUnsafeMutableBytes(of: &stamp) { buffer throws(ErrorNumber) in

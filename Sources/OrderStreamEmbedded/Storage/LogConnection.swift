@@ -21,12 +21,18 @@ final class LogConnection {
   private static let fileCheckNanoseconds: Int64 = 250_000_000
 
   let directory: LogDirectory
+  let access: LogAccess
   let log: any LogSink
   let marks: TailMarks
   /// What this connection has open.
   let files: OpenFiles
-  private let queue: DatabaseQueue
-  private let lock: WriteLock
+  private var queue: DatabaseQueue
+  /// `nil` where the log can only be read.
+  private let lock: WriteLock?
+  /// For a database that is read without its locks, because nothing beside it can be made: what it looked like.
+  private var still: StillDatabase?
+  /// How often such a database was opened anew.
+  private var reopenings: Int64 = 0
   private let wal = WalCounter()
   private var nextFileCheck: Int64
   private var isClosed = false
@@ -34,24 +40,28 @@ final class LogConnection {
   /// Opens the log, and makes it when there is none.
   /// - Parameter beside: another connection to the same log: the files must be those, and none is made.
   /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged`, `diskFull`, `io`.
-  init(_ directory: LogDirectory, log: any LogSink, beside other: OpenFiles? = nil) throws(BrokerError) {
+  init(
+    _ directory: LogDirectory, access: LogAccess = .full, log: any LogSink, beside other: OpenFiles? = nil
+  ) throws(BrokerError) {
     self.directory = directory
+    self.access = access
     self.log = log
     let what = "cannot open the log \(directory.path)"
     try other?.check(what)
     let isNew = !directory.hasDatabase
-    lock = try WriteLock(directory)
-    marks = try TailMarks(directory)
+    lock = access == .full ? try WriteLock(directory) : nil
+    marks = try TailMarks(directory, access: access)
     do {
-      var configuration = Configuration()
-      configuration.busyMode = .timeout(5)
-      configuration.label = "orderstream.log"
-      queue = try DatabaseQueue(path: directory.database, configuration: configuration)
-      try queue.inDatabase { [lock, marks, wal] database in
-        try Self.prepare(database, directory, lock, marks)
-        wal.watch(database)
+      if let lock {
+        queue = try DatabaseQueue(path: directory.database, configuration: Self.configuration)
+        try queue.inDatabase { [marks, wal] database in
+          try Self.prepare(database, directory, lock, marks)
+          wal.watch(database)
+        }
+      } else {
+        (queue, still) = try StillDatabase.open(directory, Self.configuration)
       }
-      var opened = try lock.identities(directory)
+      var opened = try lock?.identities(directory) ?? [:]
       opened[directory.marks] = try marks.identity()
       files = OpenFiles(directory, opened: opened)
     } catch {
@@ -63,12 +73,20 @@ final class LogConnection {
 
   deinit { close() }
 
+  private static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(5)
+    configuration.label = "orderstream.log"
+    return configuration
+  }
+
   /// Reads within one snapshot.
   /// - Parameter what: `cannot read order-events`, for the error.
   func read<T>(_ what: @autoclosure () -> String, _ body: (Database) throws -> T) throws(BrokerError) -> T {
     try checkFilesNowAndThen(what())
     do {
-      return try queue.inDatabase { database in
+      try reopenIfChanged()
+      let result = try queue.inDatabase { database in
         var result: T?
         try Self.explainingFullDisk(database) {
           try database.inTransaction(.deferred) {
@@ -78,16 +96,27 @@ final class LogConnection {
         }
         return result!
       }
+      if let still, still.hasChanged(directory) { throw still.changed(what()) }
+      return result
     } catch {
       throw StorageErrors.broker(error, what())
     }
+  }
+
+  /// Somebody has begun to write to a database that was still.
+  private func reopenIfChanged() throws {
+    guard let still, still.hasChanged(directory) else { return }
+    try? queue.close()
+    reopenings += 1
+    (queue, self.still) = try StillDatabase.open(directory, Self.configuration)
   }
 
   /// A number that changes whenever another connection has committed. Cheap.
   func dataVersion() throws(BrokerError) -> Int64 {
     try checkFilesNowAndThen("cannot read the log")
     do {
-      return try queue.inDatabase { try Query.integer($0, "PRAGMA data_version") ?? 0 }
+      try reopenIfChanged()
+      return try queue.inDatabase { try Query.integer($0, "PRAGMA data_version") ?? 0 } + reopenings << 32
     } catch {
       throw StorageErrors.broker(error, "cannot read the log")
     }
@@ -107,6 +136,11 @@ final class LogConnection {
     _ what: @autoclosure () -> String, patience: Duration = LogConnection.lockPatience,
     _ body: (WriteScope) throws -> T
   ) throws(BrokerError) -> T {
+    guard let lock else {
+      throw BrokerError(
+        .unauthorized, what(), why: "the log \(directory.path) can only be read here",
+        remedy: "write to it as its owner, where its files can be written")
+    }
     try lock.acquire(patience: patience)
     defer { lock.release() }
     // Before, because a lock that others do not see keeps nobody out; after, because only that can be acknowledged which
@@ -144,8 +178,8 @@ final class LogConnection {
   func close() {
     if isClosed { return }
     isClosed = true
-    let hasLock = (try? lock.acquire(patience: Self.closePatience)) != nil
-    defer { if hasLock { lock.release() } }
+    let hasLock = lock.map { (try? $0.acquire(patience: Self.closePatience)) != nil } ?? false
+    defer { if hasLock { lock?.release() } }
     do {
       Failpoint.reach("log/before-close")
       try queue.close()

@@ -1,6 +1,14 @@
 import Foundation
 import OrderStreamCore
 
+/// What may be done with a log that is opened.
+enum LogAccess: Sendable, Hashable {
+  /// All; also those who only look make the files beside the database, and take part in its locks.
+  case full
+  /// Reading, of a log whose files this user or its mount does not let be written.
+  case reading
+}
+
 /// The files of one log. All of them are in one directory, so that it can be copied, moved or deleted as one.
 struct LogDirectory: Sendable, Hashable {
   let path: String
@@ -48,6 +56,57 @@ struct LogDirectory: Sendable, Hashable {
       directory.deleteLastPathComponent()
     }
     return missing
+  }
+
+  // MARK: - What may be done with it
+
+  /// What file systems and file managers put into directories by themselves.
+  private static let furniture: Set<String> = [
+    "lost+found", ".DS_Store", ".localized", ".fseventsd", ".Spotlight-V100", ".Trashes", ".snapshot",
+  ]
+
+  /// A directory that is to become a log must hold nothing else: a log is removed as a directory, and with it all that is
+  /// in there. What an interrupted attempt to make a log has left is no other thing.
+  /// - Throws: `foreignLog`.
+  func refuseOtherThings() throws(BrokerError) {
+    guard isAbsent, let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
+    let own = Set(
+      [database, writeAhead, sharedIndex, turnLock, writeLock, marks, members].map {
+        String($0.dropFirst(path.count + 1))
+      })
+    let others = names.filter { !own.contains($0) && !Self.furniture.contains($0) }.sorted()
+    guard let first = others.first else { return }
+    throw BrokerError(
+      .foreignLog, "cannot make a log in \(path)",
+      why:
+        "it holds other things (\(first)\(others.count > 1 ? " and \(others.count - 1) more" : "")), and a log has a "
+        + "directory of its own",
+      remedy: "name a new or an empty directory, like \(path)/orderstream", recovery: .none)
+  }
+
+  /// How a command that changes nothing can open the log that is there: in full where that is possible.
+  /// - Throws: `unauthorized` when it cannot even be read.
+  func accessForLooking() throws(BrokerError) -> LogAccess {
+    if isAbsent { return .full }
+    let files: [String] = [database, turnLock, writeLock, marks].filter { access($0, F_OK) == 0 }
+    if access(path, R_OK | W_OK | X_OK) == 0, files.allSatisfy({ access($0, R_OK | W_OK) == 0 }) { return .full }
+    for (file, right) in [(path, X_OK), (database, R_OK), (marks, R_OK), (writeAhead, R_OK), (sharedIndex, R_OK)] {
+      guard access(file, right) != 0, errno != ENOENT else { continue }
+      throw unreadable(file, ErrorNumber.current)
+    }
+    return .reading
+  }
+
+  /// - Parameter file: of the log, or its directory.
+  func unreadable(_ file: String, _ error: ErrorNumber) -> BrokerError {
+    var status = stat()
+    let isKnown = stat(file, &status) == 0 || stat(path, &status) == 0
+    let owner =
+      isKnown ? getpwuid(status.st_uid).map { String(cString: $0.pointee.pw_name) } ?? String(status.st_uid) : nil
+    return BrokerError(
+      .unauthorized, "cannot read the log \(path)",
+      why: "\(file == path ? "its directory" : file): \(error.words)" + (owner.map { ", it belongs to \($0)" } ?? ""),
+      remedy: "run as \(owner ?? "its owner"), or have the directory and its files made readable for this user")
   }
 
   /// Whether there is nothing, not even marks: without a database they tell of a log that was lost. What cannot be looked

@@ -18,9 +18,15 @@ final class TailMarks {
 
   private let file: Descriptor
 
-  init(_ directory: LogDirectory) throws(BrokerError) {
+  init(_ directory: LogDirectory, access: LogAccess = .full) throws(BrokerError) {
     do {
-      file = try Descriptor(opening: directory.marks, flags: O_RDWR | O_CREAT)
+      switch access {
+      case .full: file = try Descriptor(opening: directory.marks, flags: O_RDWR | O_CREAT)
+      case .reading:
+        // No mark is an empty one.
+        let path = FileIdentity(at: directory.marks) == nil ? "/dev/null" : directory.marks
+        file = try Descriptor(opening: path, flags: O_RDONLY)
+      }
     } catch {
       throw StorageErrors.system(error, "cannot open the mark of the log \(directory.path)")
     }

@@ -8,7 +8,7 @@ struct AnalyticsCommand {
   func run() throws(CommandError) -> ExitCode {
     let file = try context.outputFile(options.output)
     let broker = try context.openBroker(
-      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
+      to: options.bounds.follow ? .make : .change, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(

@@ -6,7 +6,7 @@ struct AuditCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: true, outages: .look)
+    let broker = try context.openBroker(to: .look, outages: .look)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     _ = try SourceTopic(options.topic, follow: false, context: context, admin: admin)

@@ -2,6 +2,16 @@ import OrderStreamCore
 import OrderStreamEmbedded
 import OrderStreamKafka
 
+/// What a command wants of the log.
+enum BrokerUse: Sendable {
+  /// Reads it: one that cannot be written will do.
+  case look
+  /// Reads and writes what is there, but makes no log.
+  case change
+  /// Makes one where there is none.
+  case make
+}
+
 /// The only place that knows which back ends there are.
 enum BrokerFactory {
   /// Whether this stands for an embedded log that was not there when it was opened.
@@ -22,10 +32,9 @@ enum BrokerFactory {
       remedy: "choose another name or directory")
   }
 
-  /// - Parameters:
-  ///   - onlyLooks: the command makes nothing, so an embedded log that is not there stays so.
-  ///   - outages: how long brokers of a cluster that stop answering are waited for.
-  static func open(_ context: CommandContext, onlyLooks: Bool, outages: OutageLimit) throws(CommandError) -> any Broker
+  /// - Parameter outages: how long brokers of a cluster that stop answering are waited for.
+  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws(CommandError)
+    -> any Broker
   {
     let properties = context.options.properties.map { ($0.key, $0.value) }
     switch context.options.brokers {
@@ -37,9 +46,10 @@ enum BrokerFactory {
       }
       let directory: String
       if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
-      if onlyLooks, let absent = AbsentLog(directory: directory) { return absent }
+      if use != .make, let absent = AbsentLog(directory: directory) { return absent }
       return try CommandError.wrap { () throws(BrokerError) in
-        try EmbeddedBroker.open(directory: directory, log: context.log, time: context.time)
+        try EmbeddedBroker.open(
+          directory: directory, onlyLooks: use == .look, log: context.log, time: context.time)
       }
     case .kafka(let servers):
       return try CommandError.wrap { () throws(BrokerError) in

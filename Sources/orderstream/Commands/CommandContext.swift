@@ -20,13 +20,11 @@ final class CommandContext: Sendable {
   }
 
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
-  /// - Parameters:
-  ///   - onlyLooks: the command makes no topic and no record.
-  ///   - outages: how long brokers that stop answering are waited for.
-  func openBroker(onlyLooks: Bool = false, outages: OutageLimit = .run) throws(CommandError) -> any Broker {
+  /// - Parameter outages: how long brokers that stop answering are waited for.
+  func openBroker(to use: BrokerUse = .make, outages: OutageLimit = .run) throws(CommandError) -> any Broker {
     let broker: any Broker
     do throws(CommandError) {
-      broker = try BrokerFactory.open(self, onlyLooks: onlyLooks, outages: outages)
+      broker = try BrokerFactory.open(self, to: use, outages: outages)
     } catch {
       guard error.code == .unavailable, let signal = Signals.exitCode else { throw error }
       throw CommandError(signal, error.what, why: "a signal ended the wait for it")

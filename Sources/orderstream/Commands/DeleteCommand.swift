@@ -6,7 +6,8 @@ struct DeleteCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: true, outages: options.execute ? .run : .look)
+    let broker = try context.openBroker(
+      to: options.execute ? .change : .look, outages: options.execute ? .run : .look)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let deletion = Deletion(options.request, admin: admin, now: context.time.wallMilliseconds)

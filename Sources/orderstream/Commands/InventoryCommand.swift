@@ -7,7 +7,7 @@ struct InventoryCommand {
 
   func run() throws(CommandError) -> ExitCode {
     let broker = try context.openBroker(
-      onlyLooks: !options.bounds.follow, outages: options.bounds.follow ? .none : .run)
+      to: options.bounds.follow ? .make : .change, outages: options.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(

@@ -11,7 +11,7 @@ struct ReplayCommand {
   func run() throws(CommandError) -> ExitCode {
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
-      let broker = try context.openBroker(onlyLooks: true)
+      let broker = try context.openBroker(to: .look)
       try context.emit(
         ReplayPlan(topic: options.topic, group: group), broker: broker.name, activeMilliseconds: nil)
       return .success
@@ -20,7 +20,7 @@ struct ReplayCommand {
       initial: try BrokerFactory.outputFile(Self.initialFile, context.options.brokers),
       replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
     )
-    let broker = try context.openBroker(onlyLooks: options.events == 0)
+    let broker = try context.openBroker(to: options.events == 0 ? .change : .make)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     if options.events > 0, let completion = try produce(options.events, broker: broker, admin: admin) {

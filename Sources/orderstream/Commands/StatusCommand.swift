@@ -6,7 +6,7 @@ struct StatusCommand {
   let context: CommandContext
 
   func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(onlyLooks: true, outages: .look)
+    let broker = try context.openBroker(to: .look, outages: .look)
     let report = try CommandError.wrap { () throws(BrokerError) in
       let admin = try broker.admin()
       defer { admin.close() }

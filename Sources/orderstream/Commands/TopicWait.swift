@@ -23,7 +23,7 @@ struct TopicWait {
   func find(follow: Bool) throws(CommandError) -> Found? {
     let start = context.time.monotonicNanoseconds
     let outages = follow ? OutageLimit.none : .look
-    var broker = try context.openBroker(onlyLooks: true, outages: outages)
+    var broker = try context.openBroker(to: .look, outages: outages)
     var (isNew, isNoted) = (false, false)
     while true {
       let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
@@ -44,7 +44,7 @@ struct TopicWait {
       }
       context.time.sleep(Self.interval)
       if BrokerFactory.isAbsent(broker) {
-        broker = try BrokerFactory.open(context, onlyLooks: true, outages: outages)
+        broker = try BrokerFactory.open(context, to: .look, outages: outages)
       }
     }
   }

@@ -1,0 +1,75 @@
+import Foundation
+import GRDB
+import OrderStreamCore
+
+/// A log that can only be read, and that nobody writes to: nothing beside its database can be made, so it is read without
+/// the locks that keep readers and writers apart, and every read asks whether it has been left alone.
+struct StillDatabase: Hashable {
+  private let bytes: Int64
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  private init?(_ directory: LogDirectory) {
+    var status = stat()
+    guard stat(directory.database, &status) == 0 else { return nil }
+    bytes = Int64(status.st_size)
+    #if canImport(Darwin)
+      (seconds, nanoseconds) = (status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec)
+    #else
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    #endif
+  }
+
+  /// Whether a writer has come, or has been there, since it was opened.
+  func hasChanged(_ directory: LogDirectory) -> Bool {
+    Self.writeAheadBytes(directory) ?? 0 > 0 || StillDatabase(directory) != self
+  }
+
+  func changed(_ what: String) -> BrokerError {
+    BrokerError(.busy, what, why: "somebody began to write to the log meanwhile", remedy: "try again", recovery: .retry)
+  }
+
+  /// Opens the database for reading: beside those who have it open if there is a write-ahead log, else as a file that is
+  /// still.
+  /// - Throws: `unauthorized` when the write-ahead log cannot be read; `DatabaseError`.
+  static func open(
+    _ directory: LogDirectory, _ configuration: Configuration
+  ) throws -> (queue: DatabaseQueue, still: StillDatabase?) {
+    var configuration = configuration
+    configuration.readonly = true
+    let hasIndex = FileIdentity(at: directory.sharedIndex) != nil
+    let writeAhead = writeAheadBytes(directory)
+    var still: StillDatabase?
+    var path = directory.database
+    if writeAhead == nil || writeAhead == 0 && !hasIndex {
+      still = StillDatabase(directory)
+      path = "file:\(percentEncoded(path))?immutable=1"
+    } else if !hasIndex {
+      throw BrokerError(
+        .unauthorized, "cannot read the log \(directory.path)",
+        why:
+          "its last changes are in orderstream.db-wal, and the index that reading them takes (orderstream.db-shm) can "
+          + "neither be found nor made here",
+        remedy: "copy the directory to a place that can be written, and look there")
+    }
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    try queue.inDatabase { database in
+      guard try LogSchema.inspect(database, path: directory.path) == .ready else {
+        throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
+      }
+    }
+    return (queue, still)
+  }
+
+  /// `nil` when there is none.
+  private static func writeAheadBytes(_ directory: LogDirectory) -> Int64? {
+    var status = stat()
+    return stat(directory.writeAhead, &status) == 0 ? Int64(status.st_size) : nil
+  }
+
+  /// As SQLite's names of files in URI form are.
+  private static func percentEncoded(_ path: String) -> String {
+    let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    return absolute.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? absolute
+  }
+}
