@@ -48,7 +48,9 @@ struct DiskTests {
       outcome.errors.contains("\(acknowledged) of 60000 lines are on the log, the others are in rest"), "\(outcome)")
     #expect(try stage.text("rest").split(separator: "\n").count == 60_000 - acknowledged)
     // Without the option it is named, and nobody is told to do everything again.
+    try disk.fill()
     let plain = try stage.run("produce", "--input", "in", "-b", log, exits: 74)
+    try disk.empty()
     #expect(!plain.errors.contains("run the same command"), "\(plain)")
     try disk.grow(megabytes: 80)
     try stage.run("produce", "--input", "rest", "-b", log, "-q")
