@@ -61,7 +61,8 @@ struct Main {
   }
 
   private static func execute(_ invocation: Invocation, _ start: Int64) throws(CommandError) -> ExitCode {
-    func context(_ options: CommonOptions) -> CommandContext {
+    func context(_ options: CommonOptions, members: Int = 0) throws(CommandError) -> CommandContext {
+      try ResourceLimits.requireMemory(members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
       return CommandContext(options, stop: stop, startNanoseconds: start)
@@ -79,7 +80,9 @@ struct Main {
     case .replay(let options):
       return try ReplayCommand(options: options, context: context(options.common)).run()
     case .lagDemo(let options):
-      return try LagDemoCommand(options: options, context: context(options.common)).run()
+      return try LagDemoCommand(
+        options: options, context: context(options.common, members: options.consumers - 1)
+      ).run()
     case .status(let options):
       return try StatusCommand(options: options, context: context(options.common)).run()
     case .tail(let options):

@@ -25,6 +25,50 @@ enum ResourceLimits {
     set(RLIMIT_NOFILE, limit)
   }
 
+  /// What a command takes beside its code, at its limits: batches, buffers, SQLite's and librdkafka's own.
+  private static let memoryOfCommand = 96 << 20
+  /// What one more member of a group takes beside the stack of its thread.
+  private static let memoryOfMember = 8 << 20
+
+  /// An allocation that fails ends a program of Swift at once, so a limit of the address space that is too small is said
+  /// before anything is made.
+  /// - Parameter members: of a group that this process runs, beyond one.
+  /// - Throws: `temporary`.
+  static func requireMemory(members: Int = 0) throws(CommandError) {
+    var limit = rlimit()
+    guard get(RLIMIT_AS, &limit), limit.rlim_cur != unlimited else { return }
+    shareHeap()
+    var stack = rlimit()
+    let stackBytes = get(RLIMIT_STACK, &stack) && stack.rlim_cur < 1 << 30 ? Int(stack.rlim_cur) : 8 << 20
+    let needed = memoryOfCommand + members * (memoryOfMember + stackBytes)
+    let trial = mmap(nil, needed, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0)
+    guard trial != MAP_FAILED else {
+      throw CommandError(
+        .temporary, "cannot start",
+        why: "the address space of this process is limited to \(limit.rlim_cur >> 10) kB, and \(needed >> 20) MB more "
+          + "than it has now may be needed",
+        remedy: "raise the limit (ulimit -v)" + (members > 0 ? ", or take fewer --consumers" : ""))
+    }
+    munmap(trial, needed)
+  }
+
+  /// Each thread has a heap of its own in glibc, which takes 64 MB of address space whatever is in it.
+  private static func shareHeap() {
+    #if canImport(Glibc)
+      typealias SetOption = @convention(c) (Int32, Int32) -> Int32
+      // Of malloc.h, which Swift does not import.
+      let mostArenas: Int32 = -8
+      if let symbol = dlsym(nil, "mallopt") { _ = unsafeBitCast(symbol, to: SetOption.self)(mostArenas, 1) }
+    #endif
+  }
+
+  #if canImport(Glibc)
+    /// `RLIM_INFINITY`, which Swift does not import.
+    private static let unlimited = rlim_t.max
+  #else
+    private static let unlimited = rlim_t(bitPattern: Int64.max)
+  #endif
+
   #if canImport(Glibc)
     private static func get(_ resource: __rlimit_resource, _ limit: inout rlimit) -> Bool {
       getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0

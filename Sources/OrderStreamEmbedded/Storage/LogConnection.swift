@@ -53,10 +53,16 @@ final class LogConnection {
     marks = try TailMarks(directory, access: access)
     do {
       if let lock {
-        queue = try DatabaseQueue(path: directory.database, configuration: Self.configuration)
-        try queue.inDatabase { [marks, wal] database in
-          try Self.prepare(database, directory, lock, marks)
-          wal.watch(database)
+        let queue = try OpenDatabases.open(path: directory.database, Self.configuration)
+        self.queue = queue
+        do {
+          try queue.inDatabase { [marks, wal] database in
+            try Self.prepare(database, directory, lock, marks)
+            wal.watch(database)
+          }
+        } catch {
+          try? queue.close()
+          throw error
         }
       } else {
         (queue, still) = try StillDatabase.open(directory, Self.configuration)

@@ -52,11 +52,16 @@ struct StillDatabase: Hashable {
           + "neither be found nor made here",
         remedy: "copy the directory to a place that can be written, and look there")
     }
-    let queue = try DatabaseQueue(path: path, configuration: configuration)
-    try queue.inDatabase { database in
-      guard try LogSchema.inspect(database, path: directory.path) == .ready else {
-        throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
+    let queue = try OpenDatabases.open(path: path, configuration)
+    do {
+      try queue.inDatabase { database in
+        guard try LogSchema.inspect(database, path: directory.path) == .ready else {
+          throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
+        }
       }
+    } catch {
+      try? queue.close()
+      throw error
     }
     return (queue, still)
   }

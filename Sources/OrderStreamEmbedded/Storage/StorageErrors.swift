@@ -29,7 +29,8 @@ enum StorageErrors {
     case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
       return BrokerError(.io, what, why: why, remedy: "check that the directory and its files can be written")
     case .SQLITE_NOMEM:
-      return BrokerError(.internalError, what, why: why, remedy: "free some memory")
+      return BrokerError(
+        .io, what, why: why, remedy: "free some memory, or raise the limit of this process (ulimit -v)")
     default:
       return BrokerError(.internalError, what, why: why)
     }

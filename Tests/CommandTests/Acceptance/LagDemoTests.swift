@@ -79,6 +79,25 @@ struct LagDemoTests {
     try isClean(stage)
   }
 
+  @Test(arguments: [14, 24, 31, 60])
+  func withTooFewDescriptorsItEndsInWordsAndLeavesNothing(limit: Int) throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "1", "-q")
+    let outcome = try stage.run(
+      "lag-demo", "--consumers", "20", "--events", "40", "--rate", "max", "--consumer-delay", "0", "-q", exits: 74,
+      prelude: "ulimit -n \(limit)")
+    #expect(outcome.errors.contains("Too many open files; raise the limit"), "\(outcome)")
+    try isClean(stage)
+  }
+
+  @Test func withTooLittleMemoryItSaysSoBeforeItMakesAnything() throws {
+    let stage = try Stage()
+    let outcome = try stage.run(
+      "lag-demo", "--consumers", "100", "--events", "40", exits: 75, prelude: "ulimit -v 1500000")
+    #expect(outcome.errors.contains("limited to 1500000 kB") && outcome.errors.contains("--consumers"), "\(outcome)")
+    #expect(!stage.hasLog)
+  }
+
   @Test(arguments: [(2, 130), (1, 129)] as [(Int32, Int32)])
   func aSignalEndsItAndItCleansUp(signal: Int32, code: Int32) throws {
     let stage = try Stage()
