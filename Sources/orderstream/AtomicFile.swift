@@ -70,8 +70,8 @@ struct AtomicFile: Sendable {
       self.file = file
       guard file.isReplaced else {
         temporary = nil
-        descriptor = open(file.target, O_WRONLY | O_APPEND | O_CLOEXEC)
-        if descriptor < 0 { throw AtomicFile.refusal(file.path, errno) }
+        descriptor = Descriptor.open(file.target, O_WRONLY | O_APPEND, mayGiveUp: { Signals.exitCode != nil })
+        if descriptor < 0 { throw AtomicFile.abandoned(file.path, errno) ?? AtomicFile.refusal(file.path, errno) }
         return
       }
       let made = try file.createTemporary()
@@ -86,8 +86,8 @@ struct AtomicFile: Sendable {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
-      let code = Descriptor.writeAll(descriptor, bytes)
-      if code != 0 { throw file.failure(code) }
+      let code = Descriptor.writeAll(descriptor, bytes, mayGiveUp: { Signals.exitCode != nil })
+      if code != 0 { throw AtomicFile.abandoned(file.path, code) ?? file.failure(code) }
     }
 
     /// When it returns, the bytes and the name are on the disk.
@@ -173,6 +173,13 @@ struct AtomicFile: Sendable {
   private func failure(_ code: Int32) -> CommandError {
     CommandError(
       .io, "cannot write \(path)", why: Descriptor.message(code), remedy: "make room or choose another path")
+  }
+
+  /// The error of a wait for the reader of a pipe that a signal has ended; `nil` for other numbers.
+  private static func abandoned(_ path: String, _ code: Int32) -> CommandError? {
+    guard code == ECANCELED, let signal = Signals.exitCode else { return nil }
+    return CommandError(
+      signal, "cannot write \(path)", why: "nobody reads this pipe, and a signal ended the wait for a reader")
   }
 
   private static func refusal(_ path: String, _ code: Int32) -> CommandError {

@@ -134,7 +134,24 @@ package final class Stage {
     return descriptor
   }
 
+  /// Whether the child has come to where it takes signals itself. Where the system does not tell, it is waited for.
+  package func handlesSignals(_ child: Child) -> Bool {
+    guard let status = try? String(contentsOfFile: "/proc/\(child.pid)/status", encoding: .utf8) else {
+      usleep(300_000)
+      return true
+    }
+    let caught = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
+    return caught.flatMap { UInt64($0, radix: 16) }.map { $0 & 1 << 1 != 0 } ?? false
+  }
+
   // MARK: - Files of the working directory
+
+  /// Copies a file to the end of another one, which may be a pipe.
+  package func append(_ name: String, to other: String) throws {
+    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(work)/\(other)"))
+    try handle.write(contentsOf: Data(try bytes(name)))
+    try handle.close()
+  }
 
   package func write(_ name: String, _ text: String) throws { try write(name, Array(text.utf8)) }
 

@@ -42,14 +42,19 @@ final class LineReader {
   private var isTooLong = false
 
   /// - Parameter path: `-` for stdin.
-  /// - Throws: `input` when the file cannot be opened.
+  /// - Throws: `input` when the file cannot be opened; the signal's code when one ends the wait for a pipe's writer.
   init(_ path: String) throws(CommandError) {
     name = path == "-" ? "stdin" : path
     if path == "-" && Descriptor.inputWasClosed {
       throw CommandError(
         .input, "cannot read stdin", why: "it is closed", remedy: "name a file of JSON lines, or give stdin something")
     }
-    descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+    descriptor = path == "-" ? 0 : Descriptor.open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
+    if descriptor < 0, errno == ECANCELED, let signal = Signals.exitCode {
+      throw CommandError(
+        signal, "cannot read \(name)",
+        why: "nobody has opened this pipe for writing, and a signal ended the wait for it")
+    }
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
       throw CommandError(

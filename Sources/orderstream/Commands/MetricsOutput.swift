@@ -25,10 +25,12 @@ final class MetricsOutput {
 
   /// The result of the run: the report on stdout and, the same bytes, in the file (the file is text also with `--json`).
   func final(_ report: MetricsReport, activeMilliseconds: Int64) throws(CommandError) {
-    try write(report)
+    // The result is known, whatever becomes of its file.
+    let written = Result { () throws(CommandError) in try write(report) }
     if isLiveView { try context.console.write("\u{1b}[H\u{1b}[J") }
     try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
     context.draw("Orders by minute (░ failed)") { report.chart(width: $0) }
+    try written.get()
   }
 
   /// The state while the run goes on: a document, a view on a terminal, or a line; and the file when it is due.

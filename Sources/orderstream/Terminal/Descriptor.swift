@@ -9,6 +9,9 @@
 /// `read(2)`, which the method of that name would hide.
 private let systemRead: @Sendable (Int32, UnsafeMutableRawPointer?, Int) -> Int = { read($0, $1, $2) }
 
+/// `open(2)`, likewise.
+private let systemOpen: @Sendable (String, Int32) -> Int32 = { open($0, $1) }
+
 /// File descriptors, as far as a stream of output needs them.
 enum Descriptor {
   /// The most bytes that one `write` is asked to take.
@@ -42,6 +45,49 @@ enum Descriptor {
       }
     }
     return 0
+  }
+
+  /// Opens a path. A pipe by name is waited for until its other end is open too, which `mayGiveUp` ends.
+  /// - Parameter flags: `O_RDONLY` or `O_WRONLY`, and others.
+  /// - Returns: the descriptor, or −1 with `errno` set: `ECANCELED` when it gave up.
+  static func open(_ path: String, _ flags: Int32, mayGiveUp: () -> Bool) -> Int32 {
+    while true {
+      let descriptor = systemOpen(path, flags | O_CLOEXEC | O_NONBLOCK)
+      if descriptor < 0 {
+        // What a pipe says that nobody reads.
+        guard errno == ENXIO, flags & O_ACCMODE == O_WRONLY, isPipe(path) else { return -1 }
+        if mayGiveUp() {
+          errno = ECANCELED
+          return -1
+        }
+        usleep(otherEndMicroseconds)
+        continue
+      }
+      if flags & O_ACCMODE == O_RDONLY, isPipe(path), !waitForWriter(descriptor, mayGiveUp) {
+        close(descriptor)
+        errno = ECANCELED
+        return -1
+      }
+      _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+      return descriptor
+    }
+  }
+
+  /// How often the other end of a pipe is looked for.
+  private static let otherEndMicroseconds: UInt32 = 20_000
+
+  private static func isPipe(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+  }
+
+  /// A pipe that no writer has opened yet is neither ready nor at its end.
+  private static func waitForWriter(_ descriptor: Int32, _ mayGiveUp: () -> Bool) -> Bool {
+    while true {
+      var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      if poll(&request, 1, readerPollMilliseconds) > 0 { return true }
+      if mayGiveUp() { return false }
+    }
   }
 
   private static func isFile(_ descriptor: Int32) -> Bool {
@@ -79,7 +125,7 @@ enum Descriptor {
     inputWasClosed = fcntl(0, F_GETFD) == -1 && errno == EBADF
     for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
       // `open` returns the lowest free number, which is this one.
-      _ = open("/dev/null", descriptor == 2 ? O_WRONLY : O_RDONLY)
+      _ = systemOpen("/dev/null", descriptor == 2 ? O_WRONLY : O_RDONLY)
     }
   }
 

@@ -43,6 +43,39 @@ struct SignalTests {
     #expect(try outcome.document["acknowledged"].int == 1 && outcome.errorLines.count == 1, "\(outcome)")
   }
 
+  @Test func aPipeThatNobodyWritesToEndsAtOnceWithASignal() throws {
+    let stage = try Stage()
+    #expect(mkfifo("\(stage.work)/pipe", 0o600) == 0)
+    let child = try stage.start("produce", "--input", "pipe", "--json")
+    try child.wait(for: "its handlers") { stage.handlesSignals(child) }
+    child.send(SIGINT)
+    let outcome = try child.end(within: .seconds(1))
+    #expect(
+      outcome.code == 130 && outcome.errors.contains("cannot read pipe: nobody has opened this pipe"), "\(outcome)")
+  }
+
+  @Test func aPipeIsReadOnceSomebodyWritesToIt() throws {
+    let stage = try Stage()
+    #expect(mkfifo("\(stage.work)/pipe", 0o600) == 0)
+    let child = try stage.start("produce", "--input", "pipe", "--json")
+    try child.wait(for: "its handlers") { stage.handlesSignals(child) }
+    try stage.write("in", try stage.run("produce", "--dry-run", "--events", "20").text)
+    try stage.append("in", to: "pipe")
+    #expect(try child.end().document["acknowledged"].int == 20)
+  }
+
+  @Test func aReportForAPipeThatNobodyReadsIsPrintedAndEndsAtOnceWithASignal() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "30", "-q")
+    #expect(mkfifo("\(stage.work)/pipe", 0o600) == 0)
+    let child = try stage.start("analytics", "--output", "pipe", "--json")
+    try child.wait(for: "its commit") { try stage.json("status", "-g", "analytics")["groups"][0]["lag"].int == 0 }
+    child.send(SIGTERM)
+    let outcome = try child.end(within: .seconds(1))
+    #expect(outcome.code == 143 && outcome.errors.contains("cannot write pipe: nobody reads this pipe"), "\(outcome)")
+    #expect(try outcome.document["total_orders"].int == 30)
+  }
+
   @Test func aHangUpThatWasToBeIgnoredIsIgnored() throws {
     let stage = try Stage()
     // As nohup starts it.
