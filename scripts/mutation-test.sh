@@ -141,6 +141,7 @@ mutations() {
     '_ = try transaction.finishCommit(timeout: timeout)'
 
   # The rest of the batch is still applied, so only a crash between its parts shows it.
+  # shellcheck disable=SC2016
   mutation part-for-the-whole 'the offsets of a part are those of its last record' 'SweepTests/inventory' \
     "$core/Pipeline/PipelineLoop+Commit.swift" 'let positions = progress.startCommit()
 ' 'let positions = progress.startCommit().map { position in
