@@ -213,7 +213,9 @@ final class KafkaConsumer: Consumer {
         let right = AccessRight(.describe, isGroup ? .group(group) : .topic(options.topic))
         let mapped = context.errors.map(error, what, needs: right)
         guard mapped.passesByItself else { throw mapped }
-        if settled.hasPassed && error.code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT { try transaction?.settle() }
+        // librdkafka asks again itself when offsets wait for a transaction to end, until its time is over.
+        let mayWait = [RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, RD_KAFKA_RESP_ERR__TIMED_OUT].contains(error.code)
+        if settled.hasPassed && mayWait { try transaction?.settle() }
         // What is busy answers, and is in somebody's way.
         let goesOn = mapped.code == .busy ? patience.goesOn() : outage.goesOn(because: mapped)
         guard goesOn else { throw mapped }

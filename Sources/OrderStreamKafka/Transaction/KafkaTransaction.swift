@@ -12,9 +12,10 @@ final class KafkaTransaction: Transaction {
   private static let abortLimit = Duration.seconds(5)
   /// A commit that takes longer is told.
   private static let slowCommit = Duration.seconds(5)
-  /// A commit without an answer for as long is given up, and what became of it is asked: a call of librdkafka 2.0.2 that a
-  /// broker's death has met may never return (issue 5423), also when the broker has long been back.
-  private static let lostCommit = Duration.seconds(15)
+  /// A commit without an answer for as long is given up, and what became of it is looked for: a call of librdkafka 2.0.2
+  /// that a broker's death has met may never return (issue 5423), also when the broker has long been back. Not earlier: an
+  /// answer that comes late is worth more than what can be found out without it.
+  private static let lostCommit = commitLimit
   private static let closeLimit = Duration.seconds(3)
   /// How long closing waits for a commit that is under way.
   private static let commitCloseLimit = Duration.seconds(1)

@@ -19,6 +19,19 @@ extension KafkaContext {
   func records(
     of place: TopicPartition, from offset: Offset, limit: Int, committed: Bool
   ) throws(BrokerError) -> [PeekedRecord] {
+    var records: [PeekedRecord] = []
+    let headers = ByteBuffer(capacity: 256)
+    try visit(place, from: offset, committed: committed) { message in
+      records.append(message.peek(headers))
+      return records.count < limit
+    }
+    return records
+  }
+
+  /// Hands over the records of one partition from an offset on, up to its end or until `body` returns false.
+  func visit(
+    _ place: TopicPartition, from offset: Offset, committed: Bool, _ body: (ConsumedMessage) -> Bool
+  ) throws(BrokerError) {
     let what = "cannot read \(place)"
     let client = try factory.client(.peek(committed: committed))
     guard let queue = NativeQueue.consumer(of: client) else {
@@ -30,11 +43,9 @@ extension KafkaContext {
       try client.assign(
         PartitionList(topic: place.topic, [PartitionOffset(partition: place.partition, offset: start)]))
     } catch { throw errors.map(error, what) }
-    var records: [PeekedRecord] = []
     var buffer = MessageBuffer()
     let deadline = Deadline(Self.peekLimit, time)
-    let headers = ByteBuffer(capacity: 256)
-    while records.count < limit {
+    while true {
       buffer.fillOne(queue, timeout: .milliseconds(100))
       guard !buffer.isEmpty else {
         if deadline.hasPassed { throw errors.map(NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT), what) }
@@ -42,13 +53,12 @@ extension KafkaContext {
       }
       let message = buffer.first
       switch message.error {
-      case RD_KAFKA_RESP_ERR_NO_ERROR: records.append(message.peek(headers))
-      case RD_KAFKA_RESP_ERR__PARTITION_EOF: return records
+      case RD_KAFKA_RESP_ERR_NO_ERROR: if !body(message) { return }
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF: return
       default: break
       }
       buffer.removeFirst()
     }
-    return records
   }
 }
 

@@ -168,13 +168,14 @@ final class TransactionGuard {
   }
 
   private func pendingOffsets() throws(BrokerError) -> Set<Int32> {
-    Set(
-      try committed(stable: true).filter {
+    let partitions = (topic: source, count: try context.partitionCount(of: source))
+    return Set(
+      try committed(stable: partitions).filter {
         $0.error == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT && $0.topicPartition.topic == source
       }.map(\.topicPartition.partition))
   }
 
-  private func committed(stable: Bool) throws(BrokerError) -> [PartitionList.Element] {
+  private func committed(stable: (topic: String, count: Int32)? = nil) throws(BrokerError) -> [PartitionList.Element] {
     try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
       do throws(NativeError) {
         return try context.lookup.committedOffsets(group: group, stable: stable, timeout)
@@ -210,7 +211,7 @@ final class TransactionGuard {
   private func close(
     _ open: Open, as identity: String, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
   ) throws(BrokerError) -> String? {
-    let committed = try committed(stable: false)
+    let committed = try committed()
     var evidence = HangEvidence()
     evidence.outcome = last?.outcome ?? .unknown
     evidence.offsetsPend = !open.offsets.isEmpty
@@ -240,6 +241,10 @@ final class TransactionGuard {
           !begins.isDisjoint(with: state.begins) || evidence.mark.map { begins.contains($0.beginMs) } ?? false
       }
     }
+    if evidence.verdict == .unknown {
+      evidence.outcome = CoordinatorLog.outcome(
+        of: identity, firstMs: evidence.firstHangingMs ?? .max, takenMs: link.takenMs, context)
+    }
     let isCommit: Bool
     switch evidence.verdict {
     case .notOurs: return nil
@@ -250,7 +255,7 @@ final class TransactionGuard {
     if last == nil || last?.outcome == .unknown {
       // Nothing of this identity comes after what hangs.
       let known = max(evidence.mark?.endMs ?? .min, evidence.newestStateMs ?? .min)
-      let end = isCommit && !evidence.isSeen ? known : .max
+      let end = isCommit && !evidence.isSeen && evidence.outcome == .unknown ? known : .max
       own = Set(hanging.filter { $0.value <= end }.keys)
     }
     var offsets: PositionList?
@@ -279,7 +284,7 @@ final class TransactionGuard {
       if context.outages.hasStopped { return nil }
       guard let client = deadMembers.take(writer) else { continue }
       let link: TransactionLink
-      do { link = try TransactionLink(client, topics: topics) } catch {
+      do { link = try TransactionLink(client, topics: topics, takenMs: context.time.wallMilliseconds) } catch {
         throw context.errors.map(error, "cannot close a transaction of the group \(group)")
       }
       defer { link.drop() }

@@ -11,12 +11,15 @@ final class TransactionLink {
   private static let fencedPause = Duration.milliseconds(200)
 
   let client: NativeClient
+  /// When the identity was taken, milliseconds since 1970.
+  let takenMs: Int64
   private let topics: TopicArray
   private var failuresSeen = 0
 
   /// - Parameter topics: Outputs by index, then the state topic.
-  init(_ client: NativeClient, topics names: [String]) throws(NativeError) {
+  init(_ client: NativeClient, topics names: [String], takenMs: Int64) throws(NativeError) {
     self.client = client
+    self.takenMs = takenMs
     topics = try TopicArray(client, names)
   }
 
@@ -27,7 +30,7 @@ final class TransactionLink {
     let what = "cannot write transactions of the group \(group)"
     let client = try clientWithIdentity(identity, limits, what, context)
     do {
-      let link = try TransactionLink(client, topics: topics)
+      let link = try TransactionLink(client, topics: topics, takenMs: context.time.wallMilliseconds)
       // The first transaction on a topic whose leaders the client does not know waits a second.
       for topic in topics { _ = try? client.metadata(topic, .seconds(5)) }
       return link
