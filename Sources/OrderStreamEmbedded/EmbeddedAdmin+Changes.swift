@@ -118,20 +118,28 @@ extension EmbeddedAdmin {
   private func removeOrphans(_ what: String) throws(BrokerError) {
     var next: Int64 = 0
     while true {
-      let found = try connection.read(what) { database -> (partition: Int64, isOrphan: Bool)? in
+      let found = try connection.read(what) { database -> (from: Int64, to: Int64, isOrphan: Bool)? in
         guard let id = try Query.integer(database, "SELECT min(id) FROM batch WHERE id >= ?", [.integer(next)]) else {
           return nil
         }
         let partition = id >> LogSchema.offsetBits
-        let known = try Query.integer(database, "SELECT id FROM partition WHERE id = ?", [.integer(partition)])
-        return (partition, known == nil)
+        // Partitions that are gone most often lie side by side; those that are made meanwhile have higher row ids than any
+        // that there was.
+        let living = try Query.integer(
+          database,
+          """
+          SELECT coalesce(
+            (SELECT min(id) FROM partition WHERE id >= ?1), (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'partition'))
+          """, [.integer(partition)])
+        let to = living == partition ? partition + 1 : max(living ?? 0, partition + 1)
+        return (
+          LogSchema.batchID(partition: partition, base: 0), LogSchema.batchID(partition: to, base: 0),
+          living != partition
+        )
       }
       guard let found else { return }
-      next = LogSchema.batchID(partition: found.partition + 1, base: 0)
-      if found.isOrphan {
-        try removeBatches(
-          what, from: LogSchema.batchID(partition: found.partition, base: 0), to: next, endingBy: LogSchema.offsetLimit)
-      }
+      next = found.to
+      if found.isOrphan { try removeBatches(what, from: found.from, to: found.to, endingBy: LogSchema.offsetLimit) }
     }
   }
 
