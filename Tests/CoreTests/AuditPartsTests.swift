@@ -10,6 +10,20 @@ import Testing
     }
   }
 
+  @Test("Bytes are the same when each of them is, whatever their number")
+  func sameBytes() {
+    for count in 0..<20 {
+      let bytes = (0..<count).map { UInt8($0) }
+      #expect(bytes.withUnsafeBytes { a in bytes.withUnsafeBytes { a.holdsSameBytes(as: $0) } })
+      for place in 0..<count {
+        var other = bytes
+        other[place] ^= 1
+        #expect(!bytes.withUnsafeBytes { a in other.withUnsafeBytes { a.holdsSameBytes(as: $0) } })
+      }
+      #expect(!bytes.withUnsafeBytes { a in (bytes + [0]).withUnsafeBytes { a.holdsSameBytes(as: $0) } })
+    }
+  }
+
   @Test("A source header is read from its end, so that the topic may be any name")
   func headers() throws {
     let plain = try #require(header("orders/3/1047/2"))

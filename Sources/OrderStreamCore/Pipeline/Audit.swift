@@ -191,10 +191,11 @@ public final class Audit {
 
   /// Whether key and value are those expected; the same JSON written in another way is.
   private func matchesExpected(_ event: AuditWindow.Event, _ item: DecodedOrder.Item) -> Bool {
-    guard let key = window.key(event), let value = window.value(event), key.elementsEqual(decoder.order.orderID) else {
+    guard let key = window.key(event), let value = window.value(event), key.holdsSameBytes(as: decoder.order.orderID)
+    else {
       return false
     }
-    return value.elementsEqual(expected.bytes) || matcher.matches(value, order: decoder.order, item: item)
+    return value.holdsSameBytes(as: expected.bytes) || matcher.matches(value, order: decoder.order, item: item)
   }
 
   /// Decides about the events of the window, in output order.
@@ -209,7 +210,8 @@ public final class Audit {
         findings.add(.phantom, source: nil, output: place, expected: "a source header", found: found())
         continue
       }
-      let source = AuditFindings.source(settings.topic, header.partition, header.offset, header.line)
+      // Only for findings: a text an event would cost as much as the comparison.
+      var source: String { AuditFindings.source(settings.topic, header.partition, header.offset, header.line) }
       switch event.verdict {
       case .other: findings.other += 1
       case .unverifiable: findings.unverifiable += 1
@@ -226,11 +228,13 @@ public final class Audit {
   }
 
   /// Marks an item as seen; a second time it is duplicated, and after a later one of its partition reordered.
-  private func settle(_ header: SourceHeader, _ event: AuditWindow.Event, source: String, place: Coordinates) {
+  private func settle(
+    _ header: SourceHeader, _ event: AuditWindow.Event, source: @autoclosure () -> String, place: Coordinates
+  ) {
     let wasSeen = seen.mark(
       partition: header.partition, offset: header.offset, line: header.line, itemCount: event.itemCount)
     if wasSeen {
-      findings.add(.duplicated, source: source, output: place, expected: "once", found: "again")
+      findings.add(.duplicated, source: source(), output: place, expected: "once", found: "again")
       return
     }
     let position = Position(offset: header.offset, line: header.line)
@@ -242,7 +246,7 @@ public final class Audit {
     let last = lastPosition[Int(header.partition)]
     if last.output == event.outputPartition, position < last.position {
       findings.add(
-        .reordered, source: source, output: place, expected: "before the event of offset \(last.position.offset)",
+        .reordered, source: source(), output: place, expected: "before the event of offset \(last.position.offset)",
         found: "after it")
     } else {
       lastPosition[Int(header.partition)] = (event.outputPartition, position)

@@ -17,7 +17,7 @@ struct SourceHeader: Hashable {
     self.partition = partition
     self.offset = offset
     self.line = line
-    isOfTopic = rest.elementsEqual(topic)
+    isOfTopic = rest.holdsSameBytes(as: topic)
   }
 
   /// Takes `/<digits>` off the end; a number has one form, so leading zeros name nothing.

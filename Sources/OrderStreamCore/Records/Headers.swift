@@ -62,7 +62,7 @@ public struct Headers: Sequence {
   /// The value of the first header of that name, `nil` when there is none or it has no value.
   public func first(named name: StaticString) -> UnsafeRawBufferPointer? {
     let wanted = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-    for header in self where header.name.elementsEqual(wanted) { return header.value }
+    for header in self where header.name.holdsSameBytes(as: wanted) { return header.value }
     return nil
   }
 
