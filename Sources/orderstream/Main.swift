@@ -61,8 +61,8 @@ struct Main {
   }
 
   private static func execute(_ invocation: Invocation, _ start: Int64) throws(CommandError) -> ExitCode {
-    func context(_ options: CommonOptions, members: Int = 0) throws(CommandError) -> CommandContext {
-      try ResourceLimits.requireMemory(members: members)
+    func context(_ options: CommonOptions, members: Int = 1) throws(CommandError) -> CommandContext {
+      try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
       return CommandContext(options, stop: stop, startNanoseconds: start)
@@ -81,7 +81,7 @@ struct Main {
       return try ReplayCommand(options: options, context: context(options.common)).run()
     case .lagDemo(let options):
       return try LagDemoCommand(
-        options: options, context: context(options.common, members: options.consumers - 1)
+        options: options, context: context(options.common, members: options.consumers)
       ).run()
     case .status(let options):
       return try StatusCommand(options: options, context: context(options.common)).run()

@@ -27,27 +27,57 @@ enum ResourceLimits {
 
   /// What a command takes beside its code, at its limits: batches, buffers, SQLite's and librdkafka's own.
   private static let memoryOfCommand = 96 << 20
-  /// What one more member of a group takes beside the stack of its thread.
+  /// What one more member of a group takes beside the stacks of its threads.
   private static let memoryOfMember = 8 << 20
 
-  /// An allocation that fails ends a program of Swift at once, so a limit of the address space that is too small is said
-  /// before anything is made.
-  /// - Parameter members: of a group that this process runs, beyond one.
-  /// - Throws: `temporary`.
-  static func requireMemory(members: Int = 0) throws(CommandError) {
+  /// What one member of a group takes in threads and open files. A member on a cluster has three clients of librdkafka,
+  /// with threads of their own for each broker, and waits for connections that it has no room for instead of telling.
+  private struct Needs {
+    var threads: Int
+    /// 0 where the back end itself tells that there is no room.
+    var files: Int
+
+    init(_ brokers: BrokerSpec) {
+      switch brokers {
+      case .embedded: (threads, files) = (2, 0)
+      case .kafka: (threads, files) = (24, 42)
+      }
+    }
+  }
+
+  /// What is said before anything is made, because it can only be found out the hard way later.
+  /// - Parameter members: of a group that this process runs.
+  /// - Throws: `io` for open files, `temporary` for memory.
+  static func check(for brokers: BrokerSpec, members: Int = 1) throws(CommandError) {
+    let needs = Needs(brokers)
+    let advice = members > 1 ? ", or take fewer --consumers" : ""
+    var files = rlimit()
+    // What a process has open at its start, and its own look at the cluster.
+    let neededFiles = needs.files == 0 ? 0 : needs.files * members + 20
+    if get(RLIMIT_NOFILE, &files), files.rlim_cur < rlim_t(neededFiles) {
+      throw CommandError(
+        .io, "cannot start", why: "\(files.rlim_cur) open files are allowed and \(neededFiles) may be needed",
+        remedy: "raise the limit (ulimit -n)\(advice)")
+    }
+    try checkMemory(threads: needs.threads * members, members: members, advice)
+  }
+
+  /// An allocation that fails ends a program of Swift at once.
+  private static func checkMemory(threads: Int, members: Int, _ advice: String) throws(CommandError) {
     var limit = rlimit()
     guard get(RLIMIT_AS, &limit), limit.rlim_cur != unlimited else { return }
     shareHeap()
     var stack = rlimit()
     let stackBytes = get(RLIMIT_STACK, &stack) && stack.rlim_cur < 1 << 30 ? Int(stack.rlim_cur) : 8 << 20
-    let needed = memoryOfCommand + members * (memoryOfMember + stackBytes)
+    // The first two stacks are in what every command takes.
+    let needed = memoryOfCommand + (members - 1) * memoryOfMember + (threads - 2) * stackBytes
     let trial = mmap(nil, needed, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0)
     guard trial != MAP_FAILED else {
       throw CommandError(
         .temporary, "cannot start",
         why: "the address space of this process is limited to \(limit.rlim_cur >> 10) kB, and \(needed >> 20) MB more "
           + "than it has now may be needed",
-        remedy: "raise the limit (ulimit -v)" + (members > 0 ? ", or take fewer --consumers" : ""))
+        remedy: "raise the limit (ulimit -v)\(advice)")
     }
     munmap(trial, needed)
   }
