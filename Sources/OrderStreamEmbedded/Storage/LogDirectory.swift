@@ -87,7 +87,9 @@ struct LogDirectory: Sendable, Hashable {
   /// How a command that changes nothing can open the log that is there: in full where that is possible.
   /// - Throws: `unauthorized` when it cannot even be read.
   func accessForLooking() throws(BrokerError) -> LogAccess {
-    if isAbsent { return .full }
+    var status = stat()
+    // Opening it in full says what is wrong with something else than a directory.
+    if isAbsent || stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR { return .full }
     let files: [String] = [database, turnLock, writeLock, marks].filter { access($0, F_OK) == 0 }
     if access(path, R_OK | W_OK | X_OK) == 0, files.allSatisfy({ access($0, R_OK | W_OK) == 0 }) { return .full }
     for (file, right) in [(path, X_OK), (database, R_OK), (marks, R_OK), (writeAhead, R_OK), (sharedIndex, R_OK)] {
