@@ -201,5 +201,5 @@ done
 grep -h '^warning' "$WORK"/inventory-*.txt "$WORK"/analytics-*.txt | sed -E 's/[0-9]+/n/g' | sort | uniq -c | sort -rn |
   head -n 12 | sed 's/^/  said /' || true
 
-say_what_remains
+remove_traces
 verdict 'drill'

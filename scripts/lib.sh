@@ -144,10 +144,29 @@ verdict() {
   printf '\n%s: ok (%s claims)\n' "$1" "$CLAIMS"
 }
 
-# What stays on a broker that is not ours: the tool has no command that deletes.
+# What stays on a broker that is not ours.
 say_what_remains() {
   [ "$OWN_LOG" = no ] || return 0
-  printf 'On %s remain the topics and groups whose names contain %s.\n' "$BROKER" "$RUN"
+  printf 'On %s remain the topics and groups whose names contain %s; orderstream delete removes them.\n' "$BROKER" "$RUN"
+}
+
+# Removes what is ours from a broker that is not. After a false claim it stays, to be looked at.
+remove_traces() {
+  [ "$OWN_LOG" = no ] || return 0
+  if [ "$FAILED_CLAIMS" -gt 0 ]; then
+    say_what_remains
+    return 0
+  fi
+  local path name
+  local -a ours=()
+  orderstream status --json >"$WORK/status.json"
+  while IFS=$'\t' read -r path name; do
+    case $path:$name in
+      topics.*.name:*"$RUN"*) ours+=(--topic "$name") ;;
+      groups.*.group:*"$RUN"*) ours+=(--group "$name") ;;
+    esac
+  done < <(json_flat "$WORK/status.json")
+  [ ${#ours[@]} -eq 0 ] || orderstream delete "${ours[@]}" --execute -q >"$WORK/delete.txt" || say_what_remains
 }
 
 # json_flat <file>: a JSON document as lines "path<TAB>value", one a scalar, so that a script needs no JSON tool on

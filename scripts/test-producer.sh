@@ -27,5 +27,5 @@ claim 'all 500 events were acknowledged' "$(json "$WORK/later.json" acknowledged
 run "$WORK/orders.jsonl" orderstream tail -t "$topic" --raw
 claim 'the topic has 10 500 distinct order ids' "$(distinct order_id "$WORK/orders.jsonl")" -eq 10500
 
-say_what_remains
+remove_traces
 verdict 'test-producer'

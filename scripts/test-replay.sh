@@ -20,5 +20,5 @@ claim_same 'metrics_initial.txt and metrics_after_replay.txt are the same bytes'
 printf '\n'
 sed 's/^/  /' "$WORK/metrics_after_replay.txt" || true
 
-say_what_remains
+remove_traces
 verdict 'test-replay'

@@ -70,5 +70,5 @@ for group in analytics inventory; do
   claim "lag of $group-$RUN is 0" "$(json "$WORK/status.json" groups.0.lag)" -eq 0
 done
 
-say_what_remains
+remove_traces
 verdict 'workflow'
