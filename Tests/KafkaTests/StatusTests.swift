@@ -119,6 +119,50 @@ struct ForeignGroupTests {
   }
 }
 
+/// What a cluster tells of a transaction of somebody who cannot be asked.
+@Suite(.enabled(if: !testBrokers.isEmpty, "ORDERSTREAM_TEST_BROKERS names no cluster"))
+struct TransactionEvidenceTests {
+  private let name = "evidence-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
+
+  @Test(
+    "offsets that wait for a transaction are seen, and how it ended is in the coordinator's log",
+    arguments: [true, false])
+  func evidence(commits: Bool) throws {
+    let broker = try KafkaBroker.connect(brokers: testBrokers, log: SilentLog(), time: SystemTime())
+    let context = broker.context
+    try broker.createTopic(name, partitions: 2)
+    defer { try? broker.change(.deleteTopic(name)) }
+    let member = try context.factory.client(.consumer(group: name, instance: nil))
+    try member.commit(PartitionList(topic: name, [.init(partition: 0, offset: 1), .init(partition: 1, offset: 1)]))
+    defer { try? broker.change(.deleteGroup(name)) }
+
+    let link = try TransactionLink.open(
+      identity: name, group: name, topics: [name], limits: OutputLimits(bytes: []), context)
+    let begin = context.time.wallMilliseconds
+    try link.client.beginTransaction()
+    let metadata = try #require(GroupMetadata(group: name))
+    try link.client.sendOffsets(PartitionList(topic: name, [.init(partition: 1, offset: 2)]), metadata)
+    func waiting() throws -> [Int32] {
+      try context.lookup.committedOffsets(group: name, stable: (name, 2), .seconds(10))
+        .filter { $0.error == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT }.map(\.topicPartition.partition)
+    }
+    #expect(try waiting() == [1])
+    let all = try context.lookup.committedOffsets(group: name, .seconds(10))
+    #expect(Set(all.map(\.offset)) == [1], "as it was before")
+    if commits { try link.client.commitTransaction() } else { try link.client.abortTransaction() }
+    // The coordinator of the group hears of it a little later.
+    try eventually("the end of the transaction") { try waiting().isEmpty }
+
+    let heir = try TransactionLink.open(
+      identity: name, group: name, topics: [name], limits: OutputLimits(bytes: []), context)
+    let outcome = CoordinatorLog.outcome(of: name, firstMs: begin, takenMs: heir.takenMs, context)
+    #expect(outcome == (commits ? .committed : .aborted))
+    #expect(CoordinatorLog.outcome(of: "\(name)-other", firstMs: begin, takenMs: heir.takenMs, context) == .unknown)
+    link.drop()
+    heir.drop()
+  }
+}
+
 extension NativeClient {
   /// Commits as programs without transactions do.
   fileprivate func commit(_ list: borrowing PartitionList) throws(NativeError) {
