@@ -31,6 +31,9 @@ struct HangEvidence: Hashable, Sendable {
   /// none does.
   var firstHangingMs: Int64?
 
+  /// Whether what hangs is known to be this identity's: of outputs alone nobody says whose they are.
+  var isOwn: Bool { outcome != .unknown || stateHangs || firstHangingMs.map { $0 <= mark?.endMs ?? .min } ?? true }
+
   var verdict: Verdict {
     if firstHangingMs == nil && !offsetsPend { return .notOurs }
     switch outcome {

@@ -268,7 +268,8 @@ final class TransactionGuard {
       own.map { ($0, topics.firstIndex(of: $0.topic)!, open.ends[$0]!) }, stateIndex: topics.count - 1,
       sourceHeader: stateTopic, timestampMs: evidence.firstHangingMs ?? evidence.mark?.endMs ?? 1, offsets: offsets,
       group: group, commit: isCommit, context)
-    return "a transaction of \(identity) that the cluster had ended without closing it hung on \(named); "
+    let whose = evidence.isOwn ? " of \(identity)" : ""
+    return "a transaction\(whose) that the cluster had ended without closing it hung on \(named); "
       + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
   }
 
