@@ -101,8 +101,8 @@ mutations() {
     'if try file.tryLock(.shared) { return true }'
 
   mutation dropped-dead-letter 'poison never vanishes' 'DeadLetterTests' \
-    "$core/Pipeline/InventoryProjection.swift" \
-    'case .deadLetter: try sendDeadLetter(record, poison, at: now, to: transaction)' 'case .deadLetter: break'
+    "$core/Inventory/InventoryProjection.swift" \
+    'if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }' 'break'
 
   mutation skipped-batch-crc 'a damaged batch is named' 'EmbeddedTests.DamageTests|CrashTests.DamageTests/seeded' \
     "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(seal.crc(of: payload)) {' \
@@ -132,18 +132,18 @@ mutations() {
     'guard false else { return try writeInPlace(bytes) }'
 
   mutation no-state-after-abort 'state is read again after an abort' 'FaultTests/commit|BoundedRunTests/restart' \
-    "$core/Pipeline/PipelineLoop+State.swift" 'try processor.restore(partition: partition, record)' \
+    "$core/Loop/PipelineLoop+State.swift" 'try processor.restore(partition: partition, record)' \
     '_ = (partition, record)'
 
   mutation commit-counted-early 'what is counted is committed' 'PipelineTests.CommitTests' \
-    "$core/Pipeline/PipelineLoop+Commit.swift" \
+    "$core/Loop/PipelineLoop+Commit.swift" \
     'guard try transaction.finishCommit(timeout: timeout) else { return false }' \
     '_ = try transaction.finishCommit(timeout: timeout)'
 
   # The rest of the batch is still applied, so only a crash between its parts shows it.
   # shellcheck disable=SC2016
   mutation part-for-the-whole 'the offsets of a part are those of its last record' 'SweepTests/inventory' \
-    "$core/Pipeline/PipelineLoop+Commit.swift" 'let positions = progress.startCommit()
+    "$core/Loop/PipelineLoop+Commit.swift" 'let positions = progress.startCommit()
 ' 'let positions = progress.startCommit().map { position in
       let whole = batch.entries.filter { $0.partition == position.partition }.map(\.offset.next).max()
       return PartitionOffset(partition: position.partition, offset: max(position.offset, whole ?? 0))
@@ -155,41 +155,41 @@ mutations() {
     self.positions' '    self.positions'
 
   mutation refused-record-counted 'nothing counts behind a record that cannot be taken' \
-    'AssignmentProgressTests/refusedRecord|ExitCodeTests/failNames' "$core/Pipeline/AssignmentProgress.swift" \
+    'AssignmentProgressTests/refusedRecord|ExitCodeTests/failNames' "$core/Loop/AssignmentProgress.swift" \
     'partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset' '_ = index'
 
   mutation no-rejoin 'a member that fenced itself joins again' 'MockConsumerTests/fencedByItself' \
     Sources/OrderStreamKafka/Consumer/KafkaConsumer.swift \
     'error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else' 'error.code == RD_KAFKA_RESP_ERR__FATAL else'
 
-  mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Records/Watermarks.swift" \
+  mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Lag/Lag.swift" \
     'if let committed, committed > marks.high {' 'if let committed, committed > .max - 1 {'
 
   # shellcheck disable=SC2016
   mutation lag-of-begun-only 'all partitions that a group reads count' 'LagTests|AdminContractTests/lag' \
-    "$core/Records/GroupLag.swift" 'Set(used).union(seen.indices.map { Int32($0) }).sorted()' 'Set(used).sorted()'
+    "$core/Lag/Lag.swift" 'Set(used).union(seen.indices.map { Int32($0) }).sorted()' 'Set(used).sorted()'
 
   mutation hour-24 'poison is exactly what the contract says' 'PoisonPropertyTests|CivilTimeTests' \
-    "$core/Support/CivilTime+Parsing.swift" 'hour <= 23' 'hour <= 24'
+    "$core/Support/CivilTime.swift" 'hour <= 23' 'hour <= 24'
 
   mutation loss-accepted 'records that are gone stop a run' 'ChangingTopicTests|OffsetTests/gone' \
-    "$core/Pipeline/PipelineLoop+State.swift" 'guard settings.acceptsLoss else {' \
+    "$core/Loop/PipelineLoop+State.swift" 'guard settings.acceptsLoss else {' \
     'guard settings.acceptsLoss || start > 0 else {'
 
   mutation same-name-same-topic 'a topic made anew under a group is noticed' 'StateTests/sourceMadeAnew|StateTests/outputMadeAnew' \
-    "$core/Pipeline/TopicIdentity.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
-    "$core/Pipeline/TopicIdentity.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
-    "$core/Pipeline/PipelineLoop+State.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
+    "$core/Loop/TopicIdentity.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
+    "$core/Loop/TopicIdentity.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
+    "$core/Loop/PipelineLoop+State.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
 
   mutation state-believed 'a missing or altered record of state is named' 'StateTests/damaged' \
-    "$core/Pipeline/StoredPositions.swift" 'if proof.records != found.records {' 'if false {' \
-    "$core/Pipeline/StoredPositions.swift" 'if proof.checksums != found.checksums {' 'if false {'
+    "$core/Loop/StoredPositions.swift" 'if proof.records != found.records {' 'if false {' \
+    "$core/Loop/StoredPositions.swift" 'if proof.checksums != found.checksums {' 'if false {'
 
   mutation foreign-group-taken 'offsets of another program are not taken over' 'StateTests/offsetsWithoutState' \
-    "$core/Pipeline/PipelineLoop+State.swift" 'if !isOurs { throw' 'if false { throw'
+    "$core/Loop/PipelineLoop+State.swift" 'if !isOurs { throw' 'if false { throw'
 
   mutation totals-of-the-start 'totals are those of the partitions that there are now' 'StateTests/grownTopic' \
-    "$core/Pipeline/GroupMetrics.swift" 'return max(progress.partitionCount, found ?? 0)' \
+    "$core/Metrics/MetricsSummary.swift" 'return max(progress.partitionCount, found ?? 0)' \
     'return found == nil ? 0 : progress.partitionCount'
 }
 # First the tests by themselves: only one that passes can notice anything.

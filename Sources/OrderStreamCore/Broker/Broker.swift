@@ -34,3 +34,44 @@ public enum ProducerPace: Sendable {
   /// Records arrive at a rate that somebody watches: each one leaves within a few milliseconds.
   case interactive
 }
+
+/// Names of topics and groups that every back end takes: 1 to 200 of `A-Z a-z 0-9 . _ -`, and not `.` or `..`, which
+/// Kafka refuses.
+public enum BrokerName {
+  public static let maxLength = 200
+
+  public static func isValid(_ name: String) -> Bool {
+    (1...maxLength).contains(name.utf8.count) && !isReserved(name) && name.unicodeScalars.allSatisfy(isAllowed)
+  }
+
+  public static func isReserved(_ name: String) -> Bool { name == "." || name == ".." }
+
+  public static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
+    default: false
+    }
+  }
+
+  /// Why a name is refused, in words.
+  public static let rule = "a name has 1 to 200 letters, digits, dots, underscores or hyphens, and is not . or .."
+}
+
+/// How long a program waits for brokers that give no answer: elections, a coordinator that moves, a broker that restarts.
+public enum OutageLimit: Hashable, Sendable {
+  /// Commands that only look: somebody waits for what they print.
+  case look
+  /// Runs with an end.
+  case run
+  /// Services (`--follow`): what passes by itself is waited out.
+  case none
+
+  /// `nil`: without end.
+  public var duration: Duration? {
+    switch self {
+    case .look: .seconds(10)
+    case .run: .seconds(60)
+    case .none: nil
+    }
+  }
+}

@@ -52,3 +52,12 @@ public struct BrokerError: Error, Hashable, Sendable, CustomStringConvertible {
   /// `<what failed>: <why>; <what to do>`
   public var description: String { remedy.isEmpty ? "\(what): \(why)" : "\(what): \(why); \(remedy)" }
 }
+
+extension BrokerError {
+  /// Whether it is of a kind that passes without anybody's doing: an election, a broker that restarts, somebody who holds a
+  /// lock for a moment.
+  public var passesByItself: Bool { isRetriable || code == .unreachable || code == .timedOut }
+
+  /// Whether a transaction that failed so may succeed when brokers have recovered.
+  public var isOutage: Bool { passesByItself || code == .deliveryFailed || code == .busy }
+}

@@ -107,3 +107,156 @@ public struct OrderGenerator {
     return total
   }
 }
+
+/// What is known about an order that was just generated, without reading it again.
+public struct GeneratedOrder: Hashable, Sendable {
+  /// The number in its id.
+  public var number: Int64
+  /// Where its id, the record's key, lies in the buffer.
+  public var keyRange: Range<Int>
+  public var isFailed: Bool
+
+  /// The record's key, borrowed from the buffer that the order was written into.
+  @inline(__always)
+  public func key(in buffer: ByteBuffer) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: buffer.bytes[keyRange])
+  }
+}
+
+/// The event time of generated orders. Starts may have a fraction of a second; event times are cut to the second.
+public enum EventTime: Hashable, Sendable {
+  /// The second in which the order is made.
+  case wallClock
+  /// Event i of n (0-based) is at start + ⌊i · span / n⌋. `spanNanoseconds` is not negative.
+  case span(startSeconds: Int64, startNanoseconds: Int32 = 0, spanNanoseconds: Int64)
+  /// Event i is at start + i / perSecond. The rate is taken to the millionth of an event a second.
+  case stepped(startSeconds: Int64, startNanoseconds: Int32 = 0, perSecond: Double)
+
+  private static let billion: Int64 = 1_000_000_000
+  private static let million: Int64 = 1_000_000
+
+  /// The whole second since 1970 of event `index` of `count`, by integers only; saturates instead of overflowing.
+  @inline(__always)
+  func second(index: Int64, count: Int64, wallMilliseconds: Int64) -> Int64 {
+    switch self {
+    case .wallClock:
+      return CivilTime.floor(wallMilliseconds, by: 1000)
+    case .span(let start, let fraction, let span):
+      let product = index.multipliedFullWidth(by: span)
+      let passed = count.dividingFullWidth(product).quotient
+      return Self.sum(start, passed / Self.billion, (Int64(fraction) + passed % Self.billion) / Self.billion)
+    case .stepped(let start, let fraction, let perSecond):
+      let rate = UInt64(Self.perMillionSeconds(perSecond))
+      let product = UInt64(index).multipliedFullWidth(by: UInt64(Self.million))
+      guard product.high < rate else { return .max }
+      let (quotient, rest) = rate.dividingFullWidth(product)
+      guard let passed = Int64(exactly: quotient) else { return .max }
+      let nanoseconds = Int64(rate.dividingFullWidth(rest.multipliedFullWidth(by: UInt64(Self.billion))).quotient)
+      return Self.sum(start, passed, (Int64(fraction) + nanoseconds) / Self.billion)
+    }
+  }
+
+  /// Why these event times are impossible for so many events, in words; `nil` when they are fine.
+  func problem(count: Int64) -> String? {
+    switch self {
+    case .wallClock: return nil
+    case .span(_, let fraction, let span):
+      if span < 0 || !(0..<Int32(Self.billion)).contains(fraction) { return "a span and a fraction are not negative" }
+    case .stepped(_, let fraction, let perSecond):
+      if !(perSecond > 0 && perSecond <= 1e12 && Self.perMillionSeconds(perSecond) > 0) {
+        return "a rate is above 0 and at most 1e12 events a second"
+      }
+      if !(0..<Int32(Self.billion)).contains(fraction) { return "a fraction is not negative and below one second" }
+    }
+    for index in [0, count - 1] {
+      guard CivilTime.secondsRange.contains(second(index: index, count: count, wallMilliseconds: 0)) else {
+        return "the event times leave the years 0000 to 9999"
+      }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private static func perMillionSeconds(_ perSecond: Double) -> Int64 {
+    Int64((perSecond * 1e6).rounded())
+  }
+
+  @inline(__always)
+  private static func sum(_ start: Int64, _ passed: Int64, _ carry: Int64) -> Int64 {
+    let (sum, overflow) = start.addingReportingOverflow(passed)
+    return overflow || sum == .max ? .max : sum + carry
+  }
+}
+
+/// What the generator's customers can order: ten dishes, their prices in cents, and every line of an order written
+/// once, so that making an order copies bytes. Changing the menu changes every generated order.
+struct OrderMenu {
+  static let dishes: [(id: String, cents: Int64)] = [
+    ("burger", 1000), ("pizza", 1250), ("fries", 425), ("salad", 875), ("sushi", 1890),
+    ("taco", 350), ("ramen", 1375), ("curry", 1120), ("soup", 599), ("cola", 250),
+  ]
+  static let mostOfOneDish = 3
+
+  /// `{"item_id":"burger","quantity":2,"price":10.0}` for each dish and quantity.
+  private let lines = ByteBuffer()
+  private let starts: [Int]
+  private let prices: [Int64]
+
+  init() {
+    var starts = [0]
+    for dish in Self.dishes {
+      for quantity in 1...Self.mostOfOneDish {
+        var json = JSONWriter(lines)
+        json.beginObject()
+        json.key("item_id")
+        json.string(dish.id)
+        json.key("quantity")
+        json.integer(quantity)
+        json.key("price")
+        json.hundredths(dish.cents)
+        json.endObject()
+        starts.append(lines.count)
+      }
+    }
+    self.starts = starts
+    prices = Self.dishes.map(\.cents)
+  }
+
+  /// Appends one line and returns its amount in cents.
+  @inline(__always)
+  func append(dish: Int, quantity: Int, to buffer: ByteBuffer) -> Int64 {
+    let line = dish * Self.mostOfOneDish + quantity - 1
+    let start = starts[line]
+    buffer.append(UnsafeRawBufferPointer(rebasing: lines.bytes[start..<starts[line + 1]]))
+    return prices[dish] * Int64(quantity)
+  }
+}
+
+/// The numbers of generated orders, which their ids carry.
+public enum OrderNumber {
+  /// The number of an id `order_<digits>`; `nil` for any other id and for a number beyond 63 bits.
+  public static func parse(_ id: UnsafeRawBufferPointer) -> Int64? {
+    guard id.count > prefix.utf8CodeUnitCount else { return nil }
+    for index in 0..<prefix.utf8CodeUnitCount where id[index] != prefix.utf8Start[index] { return nil }
+    var number: Int64 = 0
+    for byte in id[prefix.utf8CodeUnitCount...] {
+      let digit = byte &- 48
+      guard digit <= 9 else { return nil }
+      let (product, overflow) = number.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = product.addingReportingOverflow(Int64(digit))
+      if overflow || carry { return nil }
+      number = sum
+    }
+    return number
+  }
+
+  /// The id of an order of that number: `order_000001`.
+  public static func id(_ number: Int64) -> String {
+    let digits = String(number)
+    return "\(prefix)" + String(repeating: "0", count: max(0, leastDigits - digits.utf8.count)) + digits
+  }
+
+  static let prefix: StaticString = "order_"
+  /// An id has at least so many digits.
+  static let leastDigits = 6
+}

@@ -109,3 +109,61 @@ public struct ReplayReport: Report {
     json.endArray()
   }
 }
+
+/// What `replay` would do to a named group if it were told to. The document has the keys of a replay, all of them null:
+/// nothing was computed.
+public struct ReplayPlan: Report {
+  public let command: StaticString = "replay"
+  public var topic: String
+  public var group: String
+  public var completion: Completion { .whole }
+
+  public init(topic: String, group: String) {
+    self.topic = topic
+    self.group = group
+  }
+
+  private var plan: String {
+    "would compute the metrics of group \(group) on \(topic), reset its offsets and state, and compute them again; "
+      + "add --execute to do it"
+  }
+
+  public func appendBody(to text: ByteBuffer) { text.append(plan + "\n") }
+
+  public func appendMembers(to json: inout JSONWriter) {
+    json.member("topic", topic)
+    json.member("executed", false)
+    json.member("plan", plan)
+    for key in ["match", "initial", "replay", "first_difference"] {
+      json.key(key)
+      json.null()
+    }
+  }
+}
+
+/// The first line in which two reports differ.
+public struct LineDifference: Hashable, Sendable, CustomStringConvertible {
+  /// 1-based.
+  public let line: Int
+  /// `nil` where the report has no such line.
+  public let initial: String?
+  public let replay: String?
+
+  public init?(_ initial: String, _ replay: String) {
+    guard initial != replay else { return nil }
+    let left = initial.split(separator: "\n", omittingEmptySubsequences: false)
+    let right = replay.split(separator: "\n", omittingEmptySubsequences: false)
+    let index = (0..<max(left.count, right.count)).first { index in
+      index >= left.count || index >= right.count || left[index] != right[index]
+    }
+    guard let index else { return nil }
+    line = index + 1
+    self.initial = index < left.count ? String(left[index]) : nil
+    self.replay = index < right.count ? String(right[index]) : nil
+  }
+
+  public var description: String {
+    "line \(line): first \(initial.map { "\"\($0)\"" } ?? "nothing"), "
+      + "after the replay \(replay.map { "\"\($0)\"" } ?? "nothing")"
+  }
+}

@@ -1,3 +1,5 @@
+internal import CSimdJSON
+
 /// Growing bytes in one reused allocation. Writing costs no allocation once it is warm.
 ///
 /// Not `Sendable`: owned by one thread at a time. Pointers into it are valid until the next append or `removeAll`.
@@ -97,5 +99,36 @@ public final class ByteBuffer {
     let written = body(base + count)
     precondition(written >= 0 && written <= limit, "a writer stays inside the room that it asked for")
     count += written
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether both hold the same bytes; eight at a time, because `elementsEqual` takes one after the other.
+  @inline(__always)
+  func holdsSameBytes(as other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    var index = 0
+    while index + 8 <= count {
+      let word = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      if word != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
+      index += 8
+    }
+    while index < count {
+      if self[index] != other[index] { return false }
+      index += 1
+    }
+    return true
+  }
+
+  func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(at position: Int, as type: T.Type) -> T {
+    T(littleEndian: loadUnaligned(fromByteOffset: position, as: T.self))
+  }
+}
+
+/// Looks at bytes that may be text.
+enum UTF8Text {
+  /// Whether the bytes are well-formed UTF-8; empty bytes are.
+  static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    csimdjson_is_utf8(bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count)
   }
 }

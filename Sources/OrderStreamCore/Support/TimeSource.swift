@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The clocks of the machine, handed in by the executable: the domain reads no clock of its own.
 public protocol TimeSource: Sendable {
   /// Nanoseconds that never jump, from an arbitrary zero. For deadlines and durations.
@@ -33,4 +35,15 @@ extension Int64 {
     let (product, overflow) = multipliedReportingOverflow(by: other)
     return overflow ? .max : product
   }
+}
+
+/// A request to stop, set once from anywhere (a signal, another thread) and looked at between batches.
+public final class StopFlag: Sendable {
+  private let requested = Atomic<Bool>(false)
+
+  public init() {}
+
+  public var isRequested: Bool { requested.load(ordering: .acquiring) }
+
+  public func request() { requested.store(true, ordering: .releasing) }
 }

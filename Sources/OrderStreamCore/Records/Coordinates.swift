@@ -1,3 +1,80 @@
+/// Position of a record in its partition: 0-based, never reused, with gaps where control or removed records were.
+public typealias Offset = Int64
+
+extension Offset {
+  /// The offset to commit, or to read next, after the record at this offset. The only "+1" of the project.
+  public var next: Offset { self + 1 }
+}
+
+/// One partition of one topic. Written `order-events[2]` in messages.
+public struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConvertible {
+  public var topic: String
+  /// 0-based.
+  public var partition: Int32
+
+  public init(topic: String, partition: Int32) {
+    self.topic = topic
+    self.partition = partition
+  }
+
+  public var description: String { "\(topic)[\(partition)]" }
+
+  public static func < (lhs: Self, rhs: Self) -> Bool {
+    (lhs.topic, lhs.partition) < (rhs.topic, rhs.partition)
+  }
+}
+
+/// A partition of the topic at hand and an offset in it: a start position, or the next offset to read that is committed.
+public struct PartitionOffset: Hashable, Sendable {
+  public var partition: Int32
+  public var offset: Offset
+
+  public init(partition: Int32, offset: Offset) {
+    self.partition = partition
+    self.offset = offset
+  }
+}
+
+/// A stretch of one partition.
+public struct PartitionRange: Hashable, Sendable {
+  public var partition: Int32
+  public var offsets: Range<Offset>
+
+  public init(partition: Int32, offsets: Range<Offset>) {
+    self.partition = partition
+    self.offsets = offsets
+  }
+}
+
+/// Where a record is: `order-events[2]@1047`.
+public struct Coordinates: Hashable, Sendable, CustomStringConvertible {
+  public var topicPartition: TopicPartition
+  public var offset: Offset
+
+  public init(_ topicPartition: TopicPartition, offset: Offset) {
+    self.topicPartition = topicPartition
+    self.offset = offset
+  }
+
+  public var description: String { "\(topicPartition)@\(offset)" }
+}
+
+/// The borders of a partition. `low ≤ stable ≤ high`.
+public struct Watermarks: Hashable, Sendable {
+  /// Log start offset: the first offset that can still be read.
+  public var low: Offset
+  /// High watermark: the offset that the next record will get.
+  public var high: Offset
+  /// Last stable offset: everything below it is committed or aborted. Equals `high` when no transaction is open.
+  public var stable: Offset
+
+  public init(low: Offset, high: Offset, stable: Offset) {
+    self.low = low
+    self.high = high
+    self.stable = stable
+  }
+}
+
 /// A place in a topic, as users name it: in each partition, or in one of them.
 public struct Place: Hashable, Sendable {
   public enum Position: Hashable, Sendable {

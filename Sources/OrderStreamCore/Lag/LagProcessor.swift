@@ -1,5 +1,34 @@
 import Synchronization
 
+/// The processor of `lag-demo`: notes which orders were consumed, once they are committed.
+public final class LagProcessor: Processor {
+  public let stateKind = StateKind.lag
+  private let recorder: LagRecorder
+  private var pending: [Int64] = []
+
+  public init(recorder: LagRecorder) { self.recorder = recorder }
+
+  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {}
+
+  public func apply(
+    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
+  ) throws(PipelineError) -> Int {
+    for index in range { pending.append(batch[index].key.flatMap(OrderNumber.parse) ?? -1) }
+    return range.upperBound
+  }
+
+  public func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError) {
+    try writer.put(.position) { _ in }
+  }
+
+  public func committed() {
+    recorder.commit(pending)
+    pending.removeAll(keepingCapacity: true)
+  }
+
+  public func forgetAll() { pending.removeAll(keepingCapacity: true) }
+}
+
 /// What the consumers of `lag-demo` saw, in committed transactions, order by order. Shared by their threads.
 public final class LagRecorder: Sendable {
   private struct Seen {
@@ -43,33 +72,4 @@ public final class LagRecorder: Sendable {
       return (max(0, produced - lag - distinct), seen.committed - distinct)
     }
   }
-}
-
-/// The processor of `lag-demo`: notes which orders were consumed, once they are committed.
-public final class LagProcessor: Processor {
-  public let stateKind = StateKind.lag
-  private let recorder: LagRecorder
-  private var pending: [Int64] = []
-
-  public init(recorder: LagRecorder) { self.recorder = recorder }
-
-  public func restore(partition: Int32, _ record: StateRecord) throws(PipelineError) {}
-
-  public func apply(
-    _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
-  ) throws(PipelineError) -> Int {
-    for index in range { pending.append(batch[index].key.flatMap(OrderNumber.parse) ?? -1) }
-    return range.upperBound
-  }
-
-  public func saveState(partition: Int32, to writer: StateWriter) throws(PipelineError) {
-    try writer.put(.position) { _ in }
-  }
-
-  public func committed() {
-    recorder.commit(pending)
-    pending.removeAll(keepingCapacity: true)
-  }
-
-  public func forgetAll() { pending.removeAll(keepingCapacity: true) }
 }

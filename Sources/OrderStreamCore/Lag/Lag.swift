@@ -1,3 +1,40 @@
+/// How far a group is behind in one partition: last stable offset − max(committed offset, low watermark), or unknown with
+/// a reason. The only definition of lag in the project. An offset difference: control records between count too.
+public enum Lag: Hashable, Sendable {
+  case known(Int64)
+  case unknown(reason: String)
+
+  /// - Parameters:
+  ///   - committed: the next offset to read, `nil` when the group has committed nothing in this partition.
+  ///   - beginsAtEarliest: whether the group reads from the low watermark where it has committed nothing, as groups of
+  ///     this program do. Where another one begins is its own matter.
+  ///   - doubt: why `committed` says nothing about this partition, in words: the topic was made anew since.
+  public init(_ look: PartitionLook, committed: Offset?, beginsAtEarliest: Bool, doubt: String? = nil) {
+    guard let marks = look.watermarks, doubt == nil else {
+      self = .unknown(reason: doubt ?? look.reason ?? "it was not asked")
+      return
+    }
+    if let committed, committed > marks.high {
+      self = .unknown(reason: "committed beyond the end at \(marks.high)")
+    } else if committed == nil && !beginsAtEarliest && marks.stable > marks.low {
+      self = .unknown(reason: "nothing committed")
+    } else {
+      // A transaction may be open below what the group has read.
+      self = .known(max(0, marks.stable - max(committed ?? marks.low, marks.low)))
+    }
+  }
+
+  /// Records behind, `nil` when unknown.
+  public var records: Int64? {
+    if case .known(let records) = self { records } else { nil }
+  }
+
+  /// Why it is unknown, `nil` when it is known.
+  public var reason: String? {
+    if case .unknown(let reason) = self { reason } else { nil }
+  }
+}
+
 /// How far a group is behind in topics that it reads, partition by partition and in all.
 public struct GroupLag: Hashable, Sendable {
   public struct Partition: Hashable, Sendable {

@@ -1,14 +1,3 @@
-/// A stretch of one partition.
-public struct PartitionRange: Hashable, Sendable {
-  public var partition: Int32
-  public var offsets: Range<Offset>
-
-  public init(partition: Int32, offsets: Range<Offset>) {
-    self.partition = partition
-    self.offsets = offsets
-  }
-}
-
 /// Reads stretches of a topic's partitions without a group, one after the other, and waits for open transactions inside
 /// them. To begin a partition costs a broker 50 to 90 ms whatever it holds, so small ones are read at once, and the records
 /// of those whose turn has not come are kept; a large one is read by itself. Stretches that follow each other in one

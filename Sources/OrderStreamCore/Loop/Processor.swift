@@ -41,10 +41,3 @@ extension Processor {
   /// Jobs that only read write none.
   public func outputEvents(of partition: Int32) -> Int64 { 0 }
 }
-
-/// Which job wrote a state record.
-public enum StateKind: UInt8, Sendable {
-  case inventory = 1
-  case metrics = 2
-  case lag = 3
-}

@@ -145,28 +145,27 @@ public struct RecordMark: Hashable, Sendable {
   }
 }
 
-/// The checksums of the state records that a member holds, by source partition: what a position record tells the next
-/// reader to expect. All of them but the position are hours.
-public final class StateLedger {
-  private struct Partition {
-    var checksums: [Int64: UInt64] = [:]
-    /// Wrapping.
-    var sum: UInt64 = 0
-  }
-
-  private var partitions: [Int32: Partition] = [:]
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): tells altered or exchanged bytes apart by accident's standards,
+/// not by an attacker's. Each part is ended by its length, so that bytes cannot move from one part to the next unseen.
+public struct Fingerprint: Sendable {
+  public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+  private static let prime: UInt64 = 0x100_0000_01b3
 
   public init() {}
 
-  func removeAll() { partitions.removeAll() }
-
-  /// Notes that a record was written, or was found. The position is none of those that it tells of.
-  func note(_ partition: Int32, _ key: StateRecord.Key, checksum: UInt64) {
-    guard case .hour(let hour) = key else { return }
-    let old = partitions[partition, default: Partition()].checksums.updateValue(checksum, forKey: hour) ?? 0
-    partitions[partition]?.sum &+= checksum &- old
+  public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    for byte in bytes { value = (value ^ UInt64(byte)) &* Self.prime }
+    add(Int64(bytes.count))
   }
 
-  func count(_ partition: Int32) -> UInt32 { UInt32(clamping: partitions[partition]?.checksums.count ?? 0) }
-  func sum(_ partition: Int32) -> UInt64 { partitions[partition]?.sum ?? 0 }
+  /// An absent part is not an empty one.
+  public mutating func add(_ bytes: UnsafeRawBufferPointer?) {
+    if let bytes { add(bytes) } else { add(-1) }
+  }
+
+  public mutating func add(_ number: Int64) {
+    withUnsafeBytes(of: number.littleEndian) { bytes in
+      for byte in bytes { value = (value ^ UInt64(byte)) &* Self.prime }
+    }
+  }
 }

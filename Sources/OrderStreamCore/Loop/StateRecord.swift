@@ -101,47 +101,9 @@ public struct StateRecord {
   }
 }
 
-/// Puts the state records of one partition into a transaction, each with the offset that it covers.
-public struct StateWriter {
-  let transaction: any Transaction
-  let partition: Int32
-  let nextOffset: Offset
-  let kind: StateKind
-  /// Learns of every record but the position, which tells of them.
-  let ledger: StateLedger
-  var source = TopicMark()
-  var output: StateProof.Output?
-  /// Scratch space, reused between records.
-  let key: ByteBuffer
-  let value: ByteBuffer
-
-  /// Writes one record; `payload` appends the processor's part. The position comes last: it tells of the others.
-  public func put(_ recordKey: StateRecord.Key, payload: (ByteBuffer) -> Void) throws(PipelineError) {
-    key.removeAll()
-    StateRecord.append(recordKey, to: key)
-    value.removeAll()
-    value.append(StateRecord.format)
-    value.append(kind.rawValue)
-    value.append(littleEndian: nextOffset)
-    value.append(littleEndian: UInt64(0))
-    if recordKey == .position { proof.append(to: value) }
-    payload(value)
-    let checksum = StateRecord.checksum(key.bytes, value.bytes, format: StateRecord.format)
-    value.overwrite(littleEndian: checksum, at: 10)
-    ledger.note(partition, recordKey, checksum: checksum)
-    do {
-      try transaction.putState(partition: partition, key: key.bytes, value: value.bytes)
-    } catch {
-      throw .broker(error)
-    }
-  }
-
-  private var proof: StateProof {
-    var proof = StateProof()
-    proof.records = ledger.count(partition)
-    proof.checksums = ledger.sum(partition)
-    proof.source = source
-    proof.output = output
-    return proof
-  }
+/// Which job wrote a state record.
+public enum StateKind: UInt8, Sendable {
+  case inventory = 1
+  case metrics = 2
+  case lag = 3
 }

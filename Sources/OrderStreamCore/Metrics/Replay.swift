@@ -40,30 +40,3 @@ public struct Replay {
     return Pass(summary: try loop.groupSummary(of: metrics), run: run)
   }
 }
-
-/// The first line in which two reports differ.
-public struct LineDifference: Hashable, Sendable, CustomStringConvertible {
-  /// 1-based.
-  public let line: Int
-  /// `nil` where the report has no such line.
-  public let initial: String?
-  public let replay: String?
-
-  public init?(_ initial: String, _ replay: String) {
-    guard initial != replay else { return nil }
-    let left = initial.split(separator: "\n", omittingEmptySubsequences: false)
-    let right = replay.split(separator: "\n", omittingEmptySubsequences: false)
-    let index = (0..<max(left.count, right.count)).first { index in
-      index >= left.count || index >= right.count || left[index] != right[index]
-    }
-    guard let index else { return nil }
-    line = index + 1
-    self.initial = index < left.count ? String(left[index]) : nil
-    self.replay = index < right.count ? String(right[index]) : nil
-  }
-
-  public var description: String {
-    "line \(line): first \(initial.map { "\"\($0)\"" } ?? "nothing"), "
-      + "after the replay \(replay.map { "\"\($0)\"" } ?? "nothing")"
-  }
-}

@@ -1,3 +1,38 @@
+extension PipelineLoop {
+  /// How the run is over, if it is.
+  func reachedEnd() throws(PipelineError) -> RunEnd? {
+    if let maximum = settings.maximumRecords, committedRecords >= maximum { return .reachedMaximum }
+    switch settings.bound {
+    case .ends(let ends):
+      return try hasGroupReached(ends) ? .reachedEnds : nil
+    case .follow(let idle):
+      // Joining the group is not idling: it may take longer than the time-out.
+      guard let idle, isAssigned, !isInsideBatch, time.monotonicNanoseconds - lastRecord >= idle.nanoseconds else {
+        return nil
+      }
+      return .idle
+    }
+  }
+
+  private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
+    guard isAssigned, progress.ownHaveReachedEnds else {
+      doneSince = nil
+      return false
+    }
+    if progress.ownsAll { return true }
+    let now = time.monotonicNanoseconds
+    let since = doneSince ?? now
+    doneSince = since
+    guard now >= nextGroupCheck else { return false }
+    nextGroupCheck = now + Self.groupCheckInterval.nanoseconds
+    let all = Array(0..<settings.partitionCount)
+    let committed = try brokerCall { () throws(BrokerError) in try consumer.committedOffsets(all) }
+    if progress.haveReachedEnds(committed: committed) { return true }
+    if now - since >= Self.waitNotice.nanoseconds { observer.pipelineWaits(.otherMembers) }
+    return false
+  }
+}
+
 /// What a run does when its broker is away for longer than a back end waits by itself.
 extension PipelineLoop {
   /// Between two attempts to go on.
@@ -34,13 +69,4 @@ extension PipelineLoop {
     guard abortsInARow > 1, error.isOutage else { return }
     time.sleep(min(Self.abortPause.most, Self.abortPause.first * (1 << min(abortsInARow, 10))))
   }
-}
-
-extension BrokerError {
-  /// Whether it is of a kind that passes without anybody's doing: an election, a broker that restarts, somebody who holds a
-  /// lock for a moment.
-  public var passesByItself: Bool { isRetriable || code == .unreachable || code == .timedOut }
-
-  /// Whether a transaction that failed so may succeed when brokers have recovered.
-  public var isOutage: Bool { passesByItself || code == .deliveryFailed || code == .busy }
 }

@@ -208,9 +208,3 @@ extension Int64 {
   /// The hour since 1970 of a minute since 1970, rounded down also before 1970.
   var hour: Int64 { self >= 0 ? self / 60 : (self - 59) / 60 }
 }
-
-extension UnsafeRawBufferPointer {
-  func littleEndian<T: FixedWidthInteger & BitwiseCopyable>(at position: Int, as type: T.Type) -> T {
-    T(littleEndian: loadUnaligned(fromByteOffset: position, as: T.self))
-  }
-}
