@@ -54,3 +54,43 @@ struct ClientFactory: Sendable {
       remedy: "see librdkafka's list of configuration properties", recovery: .none)
   }
 }
+
+/// Which librdkafka properties a user may not set, and why. Everything else goes to librdkafka, which refuses what it
+/// does not know.
+enum PropertyRules {
+  private static let promise = "orderstream sets it, because its results depend on it"
+  private static let program = "it runs or loads code"
+
+  static let refused: [String: String] = [
+    "acks": promise, "request.required.acks": promise, "enable.idempotence": promise,
+    "enable.gapless.guarantee": promise, "delivery.report.only.error": promise,
+    "partitioner": promise, "partitioner_cb": promise, "sticky.partitioning.linger.ms": promise,
+    "transactional.id": promise, "group.instance.id": promise, "isolation.level": promise,
+    "enable.auto.commit": promise, "auto.commit.enable": promise, "auto.commit.interval.ms": promise,
+    "enable.auto.offset.store": promise, "auto.offset.reset": promise, "offset.store.method": promise,
+    "offset.store.path": promise, "partition.assignment.strategy": promise, "group.protocol": promise,
+    "group.protocol.type": promise, "enable.partition.eof": promise, "check.crcs": promise,
+    "allow.auto.create.topics": promise, "log.queue": promise, "enabled_events": promise,
+    "group.id": "the group is chosen with --group",
+    "bootstrap.servers": "the brokers are chosen with --brokers",
+    "metadata.broker.list": "the brokers are chosen with --brokers",
+    "plugin.library.paths": program, "sasl.kerberos.kinit.cmd": program, "ssl.engine.location": program,
+    "ssl.engine.id": program, "ssl.providers": program, "ssl_engine_callback_data": program,
+    "test.mock.num.brokers": "it replaces the cluster by an imitation",
+    "test.mock.broker.rtt": "it replaces the cluster by an imitation",
+    "internal.termination.signal": "it raises signals in the process",
+  ]
+
+  /// Refuses properties in words.
+  /// - Throws: `configuration`.
+  static func check(_ properties: [(key: String, value: String)]) throws(BrokerError) {
+    for property in properties {
+      var key = property.key.lowercased()
+      // librdkafka takes settings of topics with this prefix too.
+      if key.hasPrefix("topic.") { key.removeFirst("topic.".count) }
+      guard let reason = refused[key] else { continue }
+      throw BrokerError(
+        .configuration, "cannot set the property \(property.key)", why: reason, remedy: "leave it out", recovery: .none)
+    }
+  }
+}

@@ -1,3 +1,6 @@
+import CRdKafka
+import OrderStreamCore
+
 /// What can be seen of a transaction that its coordinator has ended without telling all partitions: a broker that is
 /// killed or restarted between the two may write "complete" without the markers, and then the next commit of the same
 /// producer publishes whatever the transaction had left there. Says how it must be closed: as it ended.
@@ -54,5 +57,150 @@ struct HangEvidence: Hashable, Sendable {
   private var verdictByState: Verdict {
     if let newestStateMs, newestStateMs > mark?.endMs ?? -1 { return .commit }
     return stateHangs ? .unknown : .abort
+  }
+}
+
+/// What the transaction coordinator has written down of one identity, in the cluster's own topic `__transaction_state`: the
+/// only place that tells how a transaction ended whose markers are missing everywhere. Reading it needs the right to, and
+/// nothing else: where it cannot be read it tells nothing.
+///
+/// Keys and values are those of Kafka's `TransactionLogKey` and `TransactionLogValue`, versions 0 and 1 (see
+/// `transaction-coordinator/src/main/resources/common/message` in Apache Kafka).
+struct CoordinatorLog {
+  private static let topic = "__transaction_state"
+  /// How much earlier than the first record that hangs a transaction may have begun: longer than it may live.
+  private static let before = ClientProfile.transactionTimeout + .seconds(30)
+  /// How much later it may seem to have begun: the coordinator hears of it with its first record.
+  private static let after = Duration.milliseconds(1000)
+
+  /// One state of a transaction.
+  struct Entry: Hashable, Sendable {
+    /// How it ended, or is about to; `nil` while it is open, and for an identity without one.
+    var outcome: HangEvidence.Outcome?
+    /// When it began by the coordinator's clock, milliseconds since 1970; −1 without one.
+    var startMs: Int64
+    /// When this was written, by the coordinator's clock.
+    var updateMs: Int64
+  }
+
+  /// How the transaction of an identity ended that its first record hangs of.
+  /// - Parameters:
+  ///   - firstMs: The timestamp of that record, by this machine's clock.
+  ///   - takenMs: When this process took the identity, by the same clock: the coordinator wrote that down too, so its
+  ///     clock can be compared with this one.
+  /// - Returns: `unknown` when the log cannot be read, or does not tell beyond doubt.
+  static func outcome(of identity: String, firstMs: Int64, takenMs: Int64, _ context: KafkaContext)
+    -> HangEvidence.Outcome
+  {
+    guard let entries = try? read(identity, since: firstMs, context) else { return .unknown }
+    return outcome(entries, firstMs: firstMs, takenMs: takenMs)
+  }
+
+  static func outcome(_ entries: [Entry], firstMs: Int64, takenMs: Int64) -> HangEvidence.Outcome {
+    guard let taken = entries.last(where: { $0.outcome == nil && $0.startMs < 0 }) else { return .unknown }
+    let first = firstMs + (taken.updateMs - takenMs)
+    let ended = entries.filter { entry in
+      entry.outcome != nil
+        && (first - before.milliseconds...first + after.milliseconds).contains(entry.startMs)
+    }
+    return ended.max { $0.startMs < $1.startMs }?.outcome ?? .unknown
+  }
+
+  private static func read(
+    _ identity: String, since firstMs: Int64, _ context: KafkaContext
+  ) throws(BrokerError) -> [Entry] {
+    let count = try context.partitionCount(of: topic)
+    guard count > 0 else { return [] }
+    let place = TopicPartition(topic: topic, partition: KafkaWords.offsetsPartition(of: identity, count: count))
+    // Clocks of machines differ by less than this.
+    let since = max(0, firstMs - 600_000)
+    let start = try context.offsets(topic, [place.partition], at: since, client: context.lookup)[0]
+    guard let start else { return [] }
+    var entries: [Entry] = []
+    try context.visit(place, from: start, committed: false) { message in
+      if let key = message.key, let value = message.value, isKey(key, of: identity), let entry = entry(value) {
+        entries.append(entry)
+      }
+      return true
+    }
+    return entries
+  }
+
+  /// `i16 version 0 | i16 length | UTF-8`.
+  static func isKey(_ key: UnsafeRawBufferPointer, of identity: String) -> Bool {
+    var key = BigEndianReader(key)
+    guard key.integer(Int16.self) == 0, let length = key.integer(Int16.self) else { return false }
+    return key.bytes(Int(length)).map { String(decoding: $0, as: UTF8.self) } == identity
+  }
+
+  static func entry(_ value: UnsafeRawBufferPointer) -> Entry? {
+    var value = BigEndianReader(value)
+    guard let version = value.integer(Int16.self), 0...1 ~= version else { return nil }
+    let isFlexible = version == 1
+    guard value.bytes(8 + 2 + 4) != nil, let status = value.integer(Int8.self),
+      value.skipPartitions(isFlexible: isFlexible), let update = value.integer(Int64.self),
+      let start = value.integer(Int64.self)
+    else { return nil }
+    // TransactionState.java: Empty 0, Ongoing 1, PrepareCommit 2, PrepareAbort 3, CompleteCommit 4, CompleteAbort 5.
+    let outcome: HangEvidence.Outcome? =
+      switch status {
+      case 2, 4: .committed
+      case 3, 5: .aborted
+      default: nil
+      }
+    return Entry(outcome: outcome, startMs: status == 0 ? -1 : start, updateMs: update)
+  }
+}
+
+/// Reads the wire format of Kafka's records; `nil` beyond the end.
+private struct BigEndianReader {
+  private let buffer: UnsafeRawBufferPointer
+  private var position = 0
+
+  init(_ buffer: UnsafeRawBufferPointer) { self.buffer = buffer }
+
+  mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) -> T? {
+    bytes(MemoryLayout<T>.size).map { T(bigEndian: $0.loadUnaligned(as: T.self)) }
+  }
+
+  mutating func bytes(_ count: Int) -> UnsafeRawBufferPointer? {
+    guard count >= 0, count <= buffer.count - position else { return nil }
+    defer { position += count }
+    return UnsafeRawBufferPointer(rebasing: buffer[position..<position + count])
+  }
+
+  /// An unsigned varint, as compact lengths are written: one more than the length, 0 for none.
+  private mutating func varint() -> Int? {
+    var value = 0
+    for shift in stride(from: 0, to: 35, by: 7) {
+      guard let byte = integer(UInt8.self) else { return nil }
+      value |= Int(byte & 0x7F) << shift
+      if byte & 0x80 == 0 { return value }
+    }
+    return nil
+  }
+
+  private mutating func length(isFlexible: Bool, _ isString: Bool) -> Int? {
+    if isFlexible { return varint().map { $0 - 1 } }
+    return isString ? integer(Int16.self).map(Int.init) : integer(Int32.self).map(Int.init)
+  }
+
+  /// Tagged fields: a count, then tag, length and bytes of each.
+  private mutating func skipTags() -> Bool {
+    guard let count = varint() else { return false }
+    for _ in 0..<count { guard varint() != nil, let length = varint(), bytes(length) != nil else { return false } }
+    return true
+  }
+
+  /// An array of topics with their partitions, or none.
+  mutating func skipPartitions(isFlexible: Bool) -> Bool {
+    guard let topics = length(isFlexible: isFlexible, false) else { return false }
+    for _ in 0..<max(0, topics) {
+      guard let name = length(isFlexible: isFlexible, true), bytes(name) != nil,
+        let partitions = length(isFlexible: isFlexible, false), bytes(4 * max(0, partitions)) != nil,
+        !isFlexible || skipTags()
+      else { return false }
+    }
+    return true
   }
 }

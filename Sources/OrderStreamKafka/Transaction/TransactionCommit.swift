@@ -61,3 +61,73 @@ extension NativeClient {
 extension NativeError {
   fileprivate var canBeRepeated: Bool { isRetriable && !isFatal && !requiresAbort }
 }
+
+/// What stands beside each committed offset on the cluster: which member of this program committed it, and when.
+/// As text: `orderstream/1 <identity> <begin> <end>`, in milliseconds since 1970.
+struct CommitMark: Hashable, Sendable {
+  private static let word = "orderstream/1"
+
+  /// The `transactional.id` of the committer. Has no space.
+  var identity: String
+  /// No record of the transaction has an earlier timestamp. Later than everything that the identity wrote before.
+  var beginMs: Int64
+  /// No record of the transaction has a later timestamp.
+  var endMs: Int64
+
+  init(identity: String, beginMs: Int64, endMs: Int64) {
+    self.identity = identity
+    self.beginMs = beginMs
+    self.endMs = endMs
+  }
+
+  /// `nil` for what another program, or 0.1.0, has left beside an offset.
+  init?(_ metadata: [UInt8]) {
+    let parts = String(decoding: metadata, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[0] == Self.word, !parts[1].isEmpty, let begin = Self.time(parts[2]),
+      let end = Self.time(parts[3]), begin <= end
+    else { return nil }
+    self.init(identity: String(parts[1]), beginMs: begin, endMs: end)
+  }
+
+  private static func time(_ text: Substring) -> Int64? {
+    guard let time = Int64(text), time >= 0, String(time) == text else { return nil }
+    return time
+  }
+
+  var text: String { "\(Self.word) \(identity) \(beginMs) \(endMs)" }
+}
+
+/// The timestamps of an identity's transactions: each lies within its mark, and after everything before it, whatever the
+/// clock of the machine does. So a record that hangs can be told to belong to a commit, or not.
+struct CommitClock: Sendable {
+  private let identity: String
+  private var beginMs: Int64 = 0
+  private var latestMs: Int64 = -1
+
+  init(identity: String) { self.identity = identity }
+
+  /// Of the open transaction; no other one of the identity has the same.
+  var begin: Int64 { beginMs }
+
+  /// What an earlier process with this identity has used.
+  mutating func pass(_ mark: CommitMark) { latestMs = max(latestMs, mark.endMs) }
+
+  mutating func begin(wallMs: Int64) {
+    beginMs = max(wallMs, latestMs.saturatingAdd(1))
+    latestMs = beginMs
+  }
+
+  /// The timestamp of a record of the open transaction that would have had this one.
+  @inline(__always)
+  mutating func stamp(_ timestampMs: Int64) -> Int64 {
+    let stamp = max(timestampMs, beginMs)
+    latestMs = max(latestMs, stamp)
+    return stamp
+  }
+
+  /// The mark of the open transaction, which is about to be committed.
+  mutating func mark(wallMs: Int64) -> CommitMark {
+    latestMs = max(latestMs, wallMs)
+    return CommitMark(identity: identity, beginMs: beginMs, endMs: latestMs)
+  }
+}
