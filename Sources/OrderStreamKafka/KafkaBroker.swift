@@ -114,7 +114,7 @@ public final class KafkaBroker: Broker {
 
   /// Nobody's records belong into what the broker or this program keeps there.
   private func refuseBookkeeping(_ topic: String) throws(BrokerError) {
-    guard KafkaWords.isInternal(topic) else { return }
+    guard StateTopic.isInternal(topic) else { return }
     throw BrokerError(
       .invalidTopic, "cannot write to \(topic)", why: "it is kept by the cluster or by orderstream itself",
       remedy: "name another topic", recovery: .none)

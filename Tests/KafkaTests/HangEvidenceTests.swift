@@ -70,7 +70,7 @@ struct HangEvidenceTests {
   @Test("a group's offsets lie where Java's hash of its name puts them")
   func offsetsPartition() {
     // "inventory".hashCode() is -2020599460, "polygenelubricants".hashCode() is Integer.MIN_VALUE.
-    #expect(KafkaWords.offsetsPartition(of: "inventory", count: 50) == 2_020_599_460 % 50)
-    #expect(KafkaWords.offsetsPartition(of: "polygenelubricants", count: 50) == 0)
+    #expect(CoordinatorLog.partition(of: "inventory", count: 50) == 2_020_599_460 % 50)
+    #expect(CoordinatorLog.partition(of: "polygenelubricants", count: 50) == 0)
   }
 }

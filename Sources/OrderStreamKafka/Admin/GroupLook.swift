@@ -146,12 +146,12 @@ struct GroupLook {
 
   /// Tells groups of this program: those that have a state topic.
   private func ownGroups(until deadline: Deadline) throws(BrokerError) -> (String) -> Bool {
-    let wanted = name.map(KafkaWords.stateTopic)
+    let wanted = name.map(StateTopic.name)
     let topics = try context.ask("cannot list topics", limit: deadline.remaining) { timeout throws(NativeError) in
       try context.lookup.metadata(wanted, timeout)
     }
     let known = Set(topics.filter { $0.error == RD_KAFKA_RESP_ERR_NO_ERROR }.map(\.name))
-    return { known.contains(KafkaWords.stateTopic(of: $0)) }
+    return { known.contains(StateTopic.name(of: $0)) }
   }
 }
 

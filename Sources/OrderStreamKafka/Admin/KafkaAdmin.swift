@@ -29,8 +29,8 @@ final class KafkaAdmin: Admin {
 
   private static func description(_ topic: NativeTopicDescription) -> TopicDescription {
     TopicDescription(
-      name: topic.name, partitionCount: Int32(topic.partitions.count), isInternal: KafkaWords.isInternal(topic.name),
-      stateOf: KafkaWords.group(ofStateTopic: topic.name))
+      name: topic.name, partitionCount: Int32(topic.partitions.count), isInternal: StateTopic.isInternal(topic.name),
+      stateOf: StateTopic.group(of: topic.name))
   }
 
   func watermarks(topic: String) throws(BrokerError) -> [Watermarks] {
@@ -89,7 +89,7 @@ final class KafkaAdmin: Admin {
 
   /// Nothing where it cannot be seen: then the new topic takes what the cluster takes by default.
   private func settings(forRecordsOf source: String) -> [(String, String)] {
-    let name = KafkaWords.recordLimitSetting
+    let name = OutputLimits.setting
     guard
       let limit = (try? context.lookup.setting(name, of: source, .seconds(5))).flatMap({ $0 }).flatMap({ Int32($0) })
     else { return [] }
@@ -111,7 +111,7 @@ final class KafkaAdmin: Admin {
           recovery: BrokerError.Recovery.none)
       }
     }
-    let stateTopic = KafkaWords.stateTopic(of: group)
+    let stateTopic = StateTopic.name(of: group)
     if try context.describe(stateTopic) != nil { try steps.delete(stateTopic) }
   }
 

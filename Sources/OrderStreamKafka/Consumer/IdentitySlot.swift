@@ -233,7 +233,7 @@ final class IdentitySlot: Sendable {
 /// later one of two members of one name throw the earlier one out; so the later one looks first, and ends.
 enum InstancePlace {
   /// How long the session of a member that died elsewhere may take to end: the default of 6 s, and the broker's delay.
-  private static let patience = Duration.seconds(10)
+  private static let limit = Duration.seconds(10)
   private static let pause = Duration.milliseconds(250)
 
   /// - Returns: `nil` for a consumer without a group.
@@ -247,10 +247,10 @@ enum InstancePlace {
       let slot = IdentitySlot(
         instance: instance, group: group, clusterID: context.clusterID, directory: context.lockDirectory)
     else { throw taken(instance, group) }
-    var patience = Patience(
-      "waiting for an earlier member of the name \(instance) to leave the group \(group)", limit: patience, context)
+    var wait = BoundedWait(
+      "waiting for an earlier member of the name \(instance) to leave the group \(group)", limit: limit, context)
     while try isTaken(slot, group, context) {
-      guard patience.goesOn(pause: pause) else { throw taken(instance, group) }
+      guard wait.goesOn(pause: pause) else { throw taken(instance, group) }
     }
     return slot
   }
@@ -263,9 +263,8 @@ enum InstancePlace {
     let found = try context.ask("cannot look for other members of the group \(group)") { timeout throws(NativeError) in
       try context.lookup.groups(group, timeout)
     }
-    // Coordinators make the id of a static member of its instance id and a random part.
     let dead = slot.noted
-    return found.contains { $0.members.contains { $0.id.hasPrefix(slot.identity + "-") && $0.id != dead } }
+    return found.contains { $0.members.contains { $0.isInstance(slot.identity) && $0.id != dead } }
   }
 
   private static func taken(_ instance: String, _ group: String) -> BrokerError {

@@ -27,7 +27,7 @@ final class StateReader {
   init(group: String, context: KafkaContext) {
     self.group = group
     self.context = context
-    stateTopic = KafkaWords.stateTopic(of: group)
+    stateTopic = StateTopic.name(of: group)
   }
 
   /// Visits the records of source partitions of one topic.
@@ -42,7 +42,7 @@ final class StateReader {
     let there = wanted.filter { $0 < Int32(found.partitions.count) }
     try catchUp(there, waiting: waiting, settle)
     for partition in there {
-      let prefix = KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
+      let prefix = StateTopic.keyPrefix(topic: topic, partition: partition)
       for (key, stored) in partitions[partition]?.records ?? [:] where key.starts(with: prefix) {
         Self.lend(key, from: prefix.count, stored, partition, body)
       }
@@ -56,7 +56,7 @@ final class StateReader {
     try catchUp(all, waiting: false, nil)
     for partition in all {
       for (key, stored) in partitions[partition]?.records ?? [:] {
-        guard let (topic, source, start) = KafkaWords.parseStateKey(key) else { continue }
+        guard let (topic, source, start) = StateTopic.parseKey(key) else { continue }
         Self.lend(key, from: start, stored, source) { body(topic, $0) }
       }
     }
@@ -109,7 +109,7 @@ final class StateReader {
     // At an end below its target; before that brokers are waited for, which is the source's business.
     var hidden: Set<Int32> = []
     var wait: OpenTransactionWait?
-    let settled = Deadline(KafkaConsumer.settleAfter, context.time)
+    let settled = Deadline(OpenTransactionWait.settleAfter, context.time)
     while !targets.isEmpty {
       batch.removeAll()
       try source.fill(batch, timeout: .milliseconds(100))

@@ -283,6 +283,9 @@ struct NativeGroup {
     var clientID: String
     /// In the format of `protocolType`.
     var assignment: [UInt8]
+
+    /// Coordinators make the id of a static member of its instance id and a random part.
+    func isInstance(_ instance: String) -> Bool { id.hasPrefix(instance + "-") }
   }
 
   var name: String

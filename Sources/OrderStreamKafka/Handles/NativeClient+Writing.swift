@@ -4,7 +4,7 @@ import OrderStreamCore
 extension NativeClient {
   /// Queues a copy of one record; `tag` comes back in its delivery report. The record may be sent from any thread.
   func produce(
-    _ record: OutgoingRecord, to topic: borrowing NativeTopic, tag: Int = 0
+    _ record: OutgoingRecord, to topic: NativeTopic, tag: Int = 0
   ) -> rd_kafka_resp_err_t {
     let headers = record.headers.isEmpty ? nil : headerList(record.headers)
     let key = Self.presentBytes(record.key)
@@ -56,9 +56,8 @@ private nonisolated(unsafe) let emptyBytes: UnsafePointer<CChar> = {
 }()
 
 /// Owns one `rd_kafka_topic_t` of a producer.
-struct NativeTopic: ~Copyable {
+final class NativeTopic {
   let pointer: OpaquePointer
-  let name: String
   private let client: NativeClient
 
   init(_ client: NativeClient, _ name: String) throws(NativeError) {
@@ -66,7 +65,6 @@ struct NativeTopic: ~Copyable {
       throw NativeError(rd_kafka_last_error())
     }
     self.pointer = pointer
-    self.name = name
     self.client = client
   }
 
@@ -99,6 +97,23 @@ extension NativeClient {
   func abortTransaction(_ timeout: Duration? = nil) throws(NativeError) {
     try NativeError.check(consuming: rd_kafka_abort_transaction(pointer, timeout?.pollMilliseconds ?? -1))
   }
+
+  /// Repeats a call of a transaction while its error is one that repeating may heal.
+  func repeating(
+    until deadline: Deadline, _ time: any TimeSource, _ call: () throws(NativeError) -> Void
+  ) throws(NativeError) {
+    while true {
+      do { return try call() } catch {
+        guard error.canBeRepeated && !deadline.hasPassed else { throw error }
+        time.sleep(.milliseconds(5))
+      }
+    }
+  }
+}
+
+extension NativeError {
+  /// Whether a call of a transaction may succeed when it is made once more.
+  var canBeRepeated: Bool { isRetriable && !isFatal && !requiresAbort }
 }
 
 /// Owns one `rd_kafka_consumer_group_metadata_t`: who a member is in one generation of its group. A transaction is

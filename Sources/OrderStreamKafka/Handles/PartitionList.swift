@@ -69,3 +69,16 @@ struct PartitionList: ~Copyable {
     }
   }
 }
+
+/// Offsets of one topic with what stands beside them.
+struct PositionList {
+  var topic: String
+  var positions: [PartitionOffset]
+  var metadata: String
+
+  init(topic: String, _ positions: [PartitionOffset], _ metadata: String) {
+    self.topic = topic
+    self.positions = positions
+    self.metadata = metadata
+  }
+}

@@ -160,10 +160,11 @@ final class OutageWait {
   }
 }
 
-/// A wait for somebody else's transaction: bounded, and said aloud when it takes long enough to be noticed. For brokers
-/// that do not answer there is `OutageWait`.
-struct Patience {
-  private static let pause = Duration.milliseconds(10)
+/// A wait for somebody else to finish: bounded, and said aloud when it takes long enough to be noticed. For brokers that do
+/// not answer there is `OutageWait`, for transactions that have to be seen to `OpenTransactionWait`.
+struct BoundedWait {
+  /// Waiting that is worth a note.
+  private static let noteAfter = Duration.seconds(1)
 
   private let what: String
   private let context: KafkaContext
@@ -175,14 +176,13 @@ struct Patience {
     self.what = what
     self.context = context
     self.limit = Deadline(limit, context.time)
-    noteAfter = Deadline(KafkaConsumer.noteAfter, context.time)
+    noteAfter = Deadline(Self.noteAfter, context.time)
   }
 
   /// Pauses before the next attempt; false when there should be none, also soon after a request to stop.
-  /// - Parameter isSilent: Whether the wait has another reason, which was said already.
-  mutating func goesOn(pause: Duration = Patience.pause, isSilent: Bool = false) -> Bool {
+  mutating func goesOn(pause: Duration = .milliseconds(10)) -> Bool {
     if limit.hasPassed || context.outages.hasStopped { return false }
-    if noteAfter.hasPassed && !isNoted && !isSilent {
+    if noteAfter.hasPassed && !isNoted {
       isNoted = true
       context.note(.notice, what)
     }

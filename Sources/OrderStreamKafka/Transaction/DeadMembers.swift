@@ -44,8 +44,7 @@ final class DeadMembers {
     let living = IdentitySlot.held(group: group, clusterID: context.clusterID, directory: context.lockDirectory)
     let dead = Set(siblingIdentities)
     return identities.sorted().filter { identity in
-      // Coordinators make the id of a static member of its instance id and a random part.
-      !members.contains { $0.id.hasPrefix(identity + "-") } && !living.contains(identity)
+      !members.contains { $0.isInstance(identity) } && !living.contains(identity)
         && (elsewhere || dead.contains(identity))
     }
   }

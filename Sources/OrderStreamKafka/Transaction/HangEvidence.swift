@@ -106,12 +106,20 @@ struct CoordinatorLog {
     return ended.max { $0.startMs < $1.startMs }?.outcome ?? .unknown
   }
 
+  /// The partition of a coordinator's topic that holds a group (`__consumer_offsets`) or an identity: Java's
+  /// `abs(hashCode) % count`.
+  static func partition(of name: String, count: Int32) -> Int32 {
+    var hash: Int32 = 0
+    for unit in name.utf16 { hash = hash &* 31 &+ Int32(unit) }
+    return (hash == .min ? 0 : abs(hash)) % count
+  }
+
   private static func read(
     _ identity: String, since firstMs: Int64, _ context: KafkaContext
   ) throws(BrokerError) -> [Entry] {
     let count = try context.partitionCount(of: topic)
     guard count > 0 else { return [] }
-    let place = TopicPartition(topic: topic, partition: KafkaWords.offsetsPartition(of: identity, count: count))
+    let place = TopicPartition(topic: topic, partition: partition(of: identity, count: count))
     // Clocks of machines differ by less than this.
     let since = max(0, firstMs - 600_000)
     let start = try context.offsets(topic, [place.partition], at: since, client: context.lookup)[0]

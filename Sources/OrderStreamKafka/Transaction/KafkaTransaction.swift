@@ -7,15 +7,7 @@ import OrderStreamCore
 /// Everything that ends a client (a fatal error, being fenced, a call past its deadline: librdkafka issue 5423) is thrown
 /// as `requiresAbort`; `abort` then makes another client, whose first act is to abort what the old one left open.
 final class KafkaTransaction: Transaction {
-  /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live.
-  private static let commitLimit = ClientProfile.transactionTimeout + .seconds(5)
   private static let abortLimit = Duration.seconds(5)
-  /// A commit that takes longer is told.
-  private static let slowCommit = Duration.seconds(5)
-  /// A commit without an answer for as long is given up, and what became of it is looked for: a call of librdkafka 2.0.2
-  /// that a broker's death has met may never return (issue 5423), also when the broker has long been back. Not earlier: an
-  /// answer that comes late is worth more than what can be found out without it.
-  private static let lostCommit = commitLimit
   private static let closeLimit = Duration.seconds(3)
   /// How long closing waits for a commit that is under way.
   private static let commitCloseLimit = Duration.seconds(1)
@@ -48,8 +40,6 @@ final class KafkaTransaction: Transaction {
   private var phase = Phase.idle
   /// The one that is under way.
   private var commit: TransactionCommit?
-  /// Once it takes long.
-  private var commitWait: OutageWait?
   private var linksWithoutCommit = 1
   private var clock: CommitClock
   private let watch: TransactionGuard
@@ -58,15 +48,11 @@ final class KafkaTransaction: Transaction {
   private var lastEnd: Int64
   /// The last transaction whose commit was started, or that was aborted.
   private var last: TransactionGuard.Last?
-  /// By topic and partition, whether the open transaction has written there.
-  private var written: [[Bool]]
-  private let stateKey = ByteBuffer(capacity: 256)
-  /// The headers of a state record of the open transaction.
-  private let writer = ByteBuffer(capacity: 256)
-  private var stateKeyPrefixes: [Int32: [UInt8]] = [:]
+  private var written: WrittenPartitions
+  private var state: StateRecordBuilder
 
   init(for consumer: KafkaConsumer, outputs: [String], context: KafkaContext) throws(BrokerError) {
-    guard let slot = consumer.slot, let group = consumer.options.group else {
+    guard let slot = consumer.membership.slot, let group = consumer.options.group else {
       preconditionFailure("a transaction needs a consumer with a group")
     }
     self.consumer = consumer
@@ -75,17 +61,18 @@ final class KafkaTransaction: Transaction {
     self.group = group
     topic = consumer.options.topic
     for output in outputs { _ = try context.partitionCount(of: output) }
-    let state = try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)
-    topics = outputs + [state]
+    topics = outputs + [try StateTopic.prepare(group: group, partitions: consumer.partitionCount, context)]
+    state = StateRecordBuilder(source: topic, writer: slot.identity)
     limits = OutputLimits(of: outputs, context)
     stateIndex = outputs.count
-    written = topics.map { _ in [] }
+    written = WrittenPartitions(topics)
     clock = CommitClock(identity: slot.identity)
     lastEnd = context.time.monotonicNanoseconds
     watch = TransactionGuard(
-      group: group, identity: slot.identity, source: topic, topics: topics, deadMembers: consumer.deadMembers, context)
+      group: group, identity: slot.identity, source: topic, topics: topics,
+      deadMembers: consumer.membership.deadMembers, context)
     link = try makeLink()
-    consumer.transaction = self
+    consumer.membership.transaction = self
     passEarlierMarks()
     do throws(BrokerError) { try settle() } catch {
       close()
@@ -142,7 +129,7 @@ final class KafkaTransaction: Transaction {
       throw BrokerError(
         .recordTooLarge, "cannot append to \(topics[output])[\(record.partition)]",
         why: "the record has \(OutputLimits.size(of: record)) bytes and the topic takes \(limits.bytes[output])",
-        remedy: "raise the topic's \(KafkaWords.recordLimitSetting)"
+        remedy: "raise the topic's \(OutputLimits.setting)"
           + (context.factory.messageByteLimit == nil ? "" : " and -X message.max.bytes"), recovery: .none)
     }
     try enqueue(record, output)
@@ -153,19 +140,13 @@ final class KafkaTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {
-    let prefix = stateKeyPrefixes[partition] ?? KafkaWords.stateKeyPrefix(topic: topic, partition: partition)
-    stateKeyPrefixes[partition] = prefix
-    stateKey.removeAll()
-    prefix.withUnsafeBytes { stateKey.append($0) }
-    stateKey.append(key)
-    let record = OutgoingRecord(
-      partition: partition, timestampMs: context.time.wallMilliseconds, key: stateKey.bytes, value: value,
-      headers: Headers(block: writer.bytes))
+    let record = state.record(
+      partition: partition, timestampMs: context.time.wallMilliseconds, key: key, value: value)
     try enqueue(record, stateIndex)
   }
 
   private func enqueue(_ record: OutgoingRecord, _ index: Int) throws(BrokerError) {
-    let link = try begin()
+    let link = try openTransaction()
     var record = record
     record.timestampMs = clock.stamp(record.timestampMs)
     // One of each transaction is enough.
@@ -173,10 +154,10 @@ final class KafkaTransaction: Transaction {
     if isMarked { hasMarked = true }
     var code = link.send(record, to: index, marked: isMarked)
     // Most records go at once, and looking at the clock would cost as much as sending one.
-    let deadline = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : Deadline(Self.commitLimit, context.time)
+    let deadline = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : Deadline(TransactionCommit.limit, context.time)
     while true {
       guard let deadline, code != RD_KAFKA_RESP_ERR_NO_ERROR else {
-        noteWritten(index, record.partition)
+        written.insert(index, record.partition)
         pendingBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0) + record.headers.block.count
         return
       }
@@ -198,56 +179,44 @@ final class KafkaTransaction: Transaction {
     }
   }
 
-  @inline(__always)
-  private func noteWritten(_ index: Int, _ partition: Int32) {
-    while written[index].count <= Int(partition) { written[index].append(false) }
-    written[index][Int(partition)] = true
-  }
-
   /// Where the open transaction has written, which is over then.
   private func takeWritten() -> Set<TopicPartition> {
-    var partitions: Set<TopicPartition> = []
-    for index in topics.indices {
-      for (partition, isWritten) in written[index].enumerated() where isWritten {
-        partitions.insert(TopicPartition(topic: topics[index], partition: Int32(partition)))
-        written[index][partition] = false
-      }
-    }
-    lastEnd = context.time.monotonicNanoseconds
-    return partitions
+    defer { lastEnd = context.time.monotonicNanoseconds }
+    return written.take()
   }
 
-  private func begin() throws(BrokerError) -> TransactionLink {
+  /// The link of the open transaction, which is begun when there is none.
+  private func openTransaction() throws(BrokerError) -> TransactionLink {
     precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     switch phase {
     case .open: return try openLink()
     case .mustAbort(let error), .mustReplace(let error): throw error
-    case .idle:
-      let link = try openLink()
-      _ = link.client.events.takeFailedDelivery()
-      _ = link.client.events.takeDeliveredMark()
-      hasMarked = false
-      let idle = context.time.monotonicNanoseconds - lastEnd
-      if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
-      if needsLook { try settle() }
-      clock.begin(wallMs: context.time.wallMilliseconds)
-      writer.removeAll()
-      Headers.append(name: KafkaWords.writerHeader, text: "\(slot.identity) \(clock.begin)", to: writer)
-      do { try link.client.beginTransaction() } catch {
-        throw failed(error, "cannot begin a transaction")
-      }
-      phase = .open
-      return link
+    case .idle: return try begin()
     }
   }
 
+  private func begin() throws(BrokerError) -> TransactionLink {
+    let link = try openLink()
+    _ = link.client.events.takeFailedDelivery()
+    _ = link.client.events.takeDeliveredMark()
+    hasMarked = false
+    let idle = context.time.monotonicNanoseconds - lastEnd
+    if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
+    if needsLook { try settle() }
+    clock.begin(wallMs: context.time.wallMilliseconds)
+    state.begin(clock.begin)
+    do { try link.client.beginTransaction() } catch { throw failed(error, "cannot begin a transaction") }
+    phase = .open
+    return link
+  }
+
   func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    let link = try begin()
-    guard let metadata = consumer.groupMetadata, metadata.generation >= 0 || isSole else {
+    let link = try openTransaction()
+    guard let metadata = consumer.membership.metadata, metadata.generation >= 0 || isSole else {
       throw remember(
         BrokerError(.fenced, commitWords, why: "the partitions belong to another member by now", recovery: .abort))
     }
-    if let foreign = offsets.first(where: { !isSole && consumer.owned?.contains($0.partition) != true }) {
+    if let foreign = offsets.first(where: { !isSole && consumer.membership.owned?.contains($0.partition) != true }) {
       throw remember(
         BrokerError(
           .fenced, commitWords, why: "\(topic)[\(foreign.partition)] does not belong to this member",
@@ -255,17 +224,14 @@ final class KafkaTransaction: Transaction {
     }
     let mark = clock.mark(wallMs: context.time.wallMilliseconds)
     last = TransactionGuard.Last(mark: mark, offsets: offsets, partitions: takeWritten())
-    commit = TransactionCommit(
-      link.client, topic: topic, offsets, metadata, mark: mark, deadline: Deadline(Self.commitLimit, context.time),
-      context.time)
+    commit = TransactionCommit(link.client, topic: topic, offsets, metadata, mark: mark, commitWords, context)
   }
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let outcome = commit.outcome(within: timeout) ?? lost(commit) else { return false }
+    guard let outcome = commit.outcome(within: timeout) ?? commit.outcomeIfLost() else { return false }
     self.commit = nil
-    let wait = commitWait
-    commitWait = nil
+    let wait = commit.wait
     if case .failed(let error, let mayBeCommitted) = outcome {
       let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
       if !mayBeCommitted { last?.outcome = .aborted }
@@ -279,20 +245,6 @@ final class KafkaTransaction: Transaction {
     linksWithoutCommit = 0
     if let wait { wait.answered() } else { context.outages.tellEnd() }
     return true
-  }
-
-  /// A commit that takes long is an outage like any other, which is said. One that takes too long is lost: its client is
-  /// left to the thread that waits for it, and another one finds out what became of it, waiting for brokers as ever.
-  private func lost(_ commit: TransactionCommit) -> TransactionCommit.Outcome? {
-    let age = Duration.nanoseconds(context.time.monotonicNanoseconds - commit.started)
-    if age < Self.slowCommit || context.outages.hasStopped { return nil }
-    let wait = commitWait ?? OutageWait(context.outages, atLeast: Self.commitLimit, noteAfter: .zero)
-    commitWait = wait
-    let why = BrokerError(
-      .timedOut, commitWords, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
-      remedy: "check the cluster's health", recovery: .fatal)
-    let goesOn = wait.goesOn(because: why, pause: .zero)
-    return age >= Self.lostCommit || !goesOn ? .failed(nil, mayBeCommitted: true) : nil
   }
 
   private var commitWords: String { "cannot commit \(topic) for the group \(group)" }
@@ -401,7 +353,7 @@ final class KafkaTransaction: Transaction {
 
   private func expired(_ what: String) -> BrokerError {
     let error = BrokerError(
-      .timedOut, what, why: "the brokers did not finish it within \(Self.commitLimit.milliseconds) ms",
+      .timedOut, what, why: "the brokers did not finish it within \(TransactionCommit.limit.milliseconds) ms",
       remedy: "check the cluster's health", recovery: .abort)
     phase = .mustReplace(error)
     return error
@@ -409,17 +361,12 @@ final class KafkaTransaction: Transaction {
 
   /// What an error of a transaction means for it: abort, or abort with another client.
   private func failed(_ error: NativeError, _ what: String) -> BrokerError {
-    let error = error.isFatal ? error : link?.reason(error) ?? error
-    let mapped = context.errors.map(error, what, recovery: .abort)
-    // What is forbidden stays forbidden when it is tried again.
-    if mapped.code == .unauthorized {
-      let isTopic = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
-      let refused = isTopic ? refusedTopics : []
-      let append = "cannot append to \(refused.joined(separator: " and "))"
-      return remember(context.errors.denied(missingRights(error), error, isTopic ? append : what))
-    }
-    if mapped.code == .recordTooLarge { return refusedBatch(mapped) }
-    guard link?.client.isFatal == true || error.isFatal else { return remember(mapped) }
+    guard let link else { return remember(context.errors.map(error, what, recovery: .abort)) }
+    let error = error.isFatal ? error : link.reason(error)
+    let mapped = link.meaning(of: error, what)
+    if mapped.code == .unauthorized { return remember(mapped) }
+    if mapped.code == .recordTooLarge { return refusedBatch(mapped, link) }
+    guard link.client.isFatal || error.isFatal else { return remember(mapped) }
     context.note(.info, "the producer of \(slot.identity) failed: \(mapped.why)")
     phase = .mustReplace(mapped)
     return mapped
@@ -427,30 +374,14 @@ final class KafkaTransaction: Transaction {
 
   /// A broker takes less than its topic's settings say, or than was assumed without them: another client, which aborts what
   /// this one has sent, tries with smaller batches and records.
-  private func refusedBatch(_ error: BrokerError) -> BrokerError {
-    let refused = link?.client.events.oversizedTopics ?? []
+  private func refusedBatch(_ error: BrokerError, _ link: TransactionLink) -> BrokerError {
+    let refused = link.client.events.oversizedTopics
     let isLowered = topics.indices.dropLast().filter { refused.contains(topics[$0]) && limits.lower($0) }.count > 0
     var error = error
     if let topic = refused.sorted().first { error.what = "cannot append to \(topic)" }
     if !isLowered { error.recovery = .fatal }
     phase = .mustReplace(error)
     return error
-  }
-
-  /// The topics that brokers have refused to this producer; all of them when they did not say which.
-  private var refusedTopics: [String] {
-    let refused = link?.client.events.refusedTopics.filter(topics.contains) ?? []
-    return refused.isEmpty ? topics : refused.sorted()
-  }
-
-  /// The rights of which one is missing.
-  private func missingRights(_ error: NativeError) -> [AccessRight] {
-    switch error.code {
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return refusedTopics.map { AccessRight(.write, .topic($0)) }
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return [AccessRight(.read, .group(group))]
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return [AccessRight(.idempotentWrite, .cluster)]
-    default: return [AccessRight(.write, .transactionalID(slot.identity))]
-    }
   }
 
   private func remember(_ error: BrokerError) -> BrokerError {

@@ -6,6 +6,8 @@ import OrderStreamCore
 /// What counts is the record as it is before compression. The broker looks at what arrives, so this may refuse what would
 /// just fit.
 struct OutputLimits {
+  /// The setting of a topic for how large a batch it takes.
+  static let setting = "max.message.bytes"
   /// What a batch of one record has besides its key, value and headers, at the most.
   private static let batchOverhead = 128
   /// The most that is ever sent as one record: half of the producer's queue.
@@ -25,7 +27,7 @@ struct OutputLimits {
   init(of outputs: [String], _ context: KafkaContext) {
     bytes = outputs.map { topic in
       do throws(NativeError) {
-        let found = try context.lookup.setting(KafkaWords.recordLimitSetting, of: topic, .seconds(5))
+        let found = try context.lookup.setting(OutputLimits.setting, of: topic, .seconds(5))
         return found.flatMap { Int($0) } ?? ClientProfile.recordByteLimit
       } catch {
         context.note(.info, "cannot see how large records \(topic) takes: \(error.text)")
@@ -58,5 +60,34 @@ struct OutputLimits {
     return [
       ("message.max.bytes", "\(largest)"), ("batch.size", "\(min(Self.batchBytes, bytes.min() ?? Self.batchBytes))"),
     ]
+  }
+}
+
+/// Where a transaction has written, by topic and partition.
+struct WrittenPartitions {
+  private let topics: [String]
+  private var written: [[Bool]]
+
+  init(_ topics: [String]) {
+    self.topics = topics
+    written = topics.map { _ in [] }
+  }
+
+  @inline(__always)
+  mutating func insert(_ topic: Int, _ partition: Int32) {
+    while written[topic].count <= Int(partition) { written[topic].append(false) }
+    written[topic][Int(partition)] = true
+  }
+
+  /// All of them, which are forgotten.
+  mutating func take() -> Set<TopicPartition> {
+    var partitions: Set<TopicPartition> = []
+    for index in topics.indices {
+      for (partition, isWritten) in written[index].enumerated() where isWritten {
+        partitions.insert(TopicPartition(topic: topics[index], partition: Int32(partition)))
+        written[index][partition] = false
+      }
+    }
+    return partitions
   }
 }

@@ -1,7 +1,10 @@
 import OrderStreamCore
 
-/// Makes the compacted topic that holds a group's state.
+/// The compacted topic that holds a group's state: its name, its keys, and how it is made.
 enum StateTopic {
+  private static let prefix = "orderstream-"
+  private static let suffix = "-state"
+
   /// Small segments, because the newest one is never compacted.
   private static let settings = [
     ("cleanup.policy", "compact"), ("segment.bytes", "4194304"), ("segment.ms", "600000"),
@@ -10,7 +13,7 @@ enum StateTopic {
 
   /// Sees to it that the topic is there with at least `partitions` partitions, and returns its name.
   static func prepare(group: String, partitions: Int32, _ context: KafkaContext) throws(BrokerError) -> String {
-    let topic = KafkaWords.stateTopic(of: group)
+    let topic = name(of: group)
     let steps = TopicSteps(context: context)
     if let found = try context.describe(topic) {
       try requireCompaction(topic, group, context)
@@ -52,49 +55,70 @@ enum StateTopic {
   ) throws(BrokerError) {
     do { try step() } catch { if error.code != code { throw error } }
   }
-}
 
-/// Names that this back end gives to things on the cluster.
-enum KafkaWords {
-  /// The setting of a topic for how large a batch it takes.
-  static let recordLimitSetting = "max.message.bytes"
+  // MARK: - Names and keys
 
-  static let stateTopicPrefix = "orderstream-"
-  static let stateTopicSuffix = "-state"
-
-  /// The compacted topic that holds a group's state.
-  static func stateTopic(of group: String) -> String { stateTopicPrefix + group + stateTopicSuffix }
+  static func name(of group: String) -> String { prefix + group + suffix }
 
   /// The group whose state a topic of that name holds, if any.
-  static func group(ofStateTopic topic: String) -> String? {
-    let length = topic.utf8.count - stateTopicPrefix.utf8.count - stateTopicSuffix.utf8.count
-    guard length > 0, topic.hasPrefix(stateTopicPrefix), topic.hasSuffix(stateTopicSuffix) else { return nil }
-    return String(topic.dropFirst(stateTopicPrefix.count).dropLast(stateTopicSuffix.count))
+  static func group(of topic: String) -> String? {
+    let length = topic.utf8.count - prefix.utf8.count - suffix.utf8.count
+    guard length > 0, topic.hasPrefix(prefix), topic.hasSuffix(suffix) else { return nil }
+    return String(topic.dropFirst(prefix.count).dropLast(suffix.count))
   }
 
   /// Bookkeeping of the broker or of this program.
-  static func isInternal(_ topic: String) -> Bool { topic.hasPrefix("__") || group(ofStateTopic: topic) != nil }
+  static func isInternal(_ topic: String) -> Bool { topic.hasPrefix("__") || group(of: topic) != nil }
 
   /// A header of each state record: the identity of the member that wrote it, a blank, and the begin of its transaction as
   /// in `CommitMark`, by which the records of one transaction are known to belong together.
   static let writerHeader: StaticString = "writer"
 
-  /// The partition of `__consumer_offsets` that holds a group's offsets: Java's `abs(hashCode) % count`.
-  static func offsetsPartition(of group: String, count: Int32) -> Int32 {
-    var hash: Int32 = 0
-    for unit in group.utf16 { hash = hash &* 31 &+ Int32(unit) }
-    return (hash == .min ? 0 : abs(hash)) % count
-  }
-
   /// What the keys of a source partition's state records begin with. A topic's name has no `/`.
-  static func stateKeyPrefix(topic: String, partition: Int32) -> [UInt8] { Array("\(topic)/\(partition)/".utf8) }
+  static func keyPrefix(topic: String, partition: Int32) -> [UInt8] { Array("\(topic)/\(partition)/".utf8) }
 
   /// The topic, the source partition and where the program's own key begins; `nil` for keys of others.
-  static func parseStateKey(_ key: [UInt8]) -> (topic: String, partition: Int32, start: Int)? {
+  static func parseKey(_ key: [UInt8]) -> (topic: String, partition: Int32, start: Int)? {
     let slash = UInt8(ascii: "/")
     guard let first = key.firstIndex(of: slash), let second = key[(first + 1)...].firstIndex(of: slash),
       let partition = Int32(String(decoding: key[(first + 1)..<second], as: UTF8.self))
     else { return nil }
     return (String(decoding: key[..<first], as: UTF8.self), partition, second + 1)
+  }
+}
+
+/// Makes the state records of a member's transactions. The bytes of a record are valid until the next one is made.
+struct StateRecordBuilder {
+  private let source: String
+  private let writer: String
+  private let key = ByteBuffer(capacity: 256)
+  private let headers = ByteBuffer(capacity: 256)
+  private var prefixes: [Int32: [UInt8]] = [:]
+
+  /// - Parameters:
+  ///   - source: The topic whose partitions have the state.
+  ///   - writer: The member's identity.
+  init(source: String, writer: String) {
+    self.source = source
+    self.writer = writer
+  }
+
+  /// Another transaction.
+  func begin(_ beginMs: Int64) {
+    headers.removeAll()
+    Headers.append(name: StateTopic.writerHeader, text: "\(writer) \(beginMs)", to: headers)
+  }
+
+  mutating func record(
+    partition: Int32, timestampMs: Int64, key own: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) -> OutgoingRecord {
+    let prefix = prefixes[partition] ?? StateTopic.keyPrefix(topic: source, partition: partition)
+    prefixes[partition] = prefix
+    key.removeAll()
+    prefix.withUnsafeBytes { key.append($0) }
+    key.append(own)
+    return OutgoingRecord(
+      partition: partition, timestampMs: timestampMs, key: key.bytes, value: value,
+      headers: Headers(block: headers.bytes))
   }
 }

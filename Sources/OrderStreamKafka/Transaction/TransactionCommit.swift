@@ -1,8 +1,9 @@
 import OrderStreamCore
 import OrderStreamThreads
 
-/// The calls that commit a transaction, on a thread of their own, because each of them waits for brokers.
-final class TransactionCommit: Sendable {
+/// A commit that is under way: its calls run on a thread of their own, because each of them waits for brokers. Used by the
+/// transaction's thread.
+final class TransactionCommit {
   enum Outcome: Sendable {
     case committed
     /// - Parameters:
@@ -11,17 +12,34 @@ final class TransactionCommit: Sendable {
     case failed(_ error: NativeError?, mayBeCommitted: Bool)
   }
 
+  /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live. One
+  /// without an answer for as long is given up, and what became of it is looked for: a call of librdkafka 2.0.2 that a
+  /// broker's death has met may never return (issue 5423), also when the broker has long been back. Not earlier: an answer
+  /// that comes late is worth more than what can be found out without it.
+  static let limit = ClientProfile.transactionTimeout + .seconds(5)
+  /// A commit that takes longer is told.
+  private static let slow = Duration.seconds(5)
+
   let offsets: [PartitionOffset]
+  /// For errors.
+  private let what: String
+  private let context: KafkaContext
   /// On the monotonic clock, nanoseconds.
-  let started: Int64
+  private let started: Int64
   private let thread: BackgroundThread<Outcome>
+  /// For its answer, once it takes long.
+  private(set) var wait: OutageWait?
 
   /// Starts at once.
   init(
     _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, mark: CommitMark,
-    deadline: Deadline, _ time: any TimeSource
+    _ what: String, _ context: KafkaContext
   ) {
     self.offsets = offsets
+    self.what = what
+    self.context = context
+    let time = context.time
+    let deadline = Deadline(Self.limit, time)
     started = time.monotonicNanoseconds
     thread = BackgroundThread.endingByItself {
       // Without it a commit waits for the linger time of its own flush.
@@ -42,24 +60,22 @@ final class TransactionCommit: Sendable {
 
   /// `nil` when it has not ended within `timeout`.
   func outcome(within timeout: Duration) -> Outcome? { thread.join(timeout) }
-}
 
-extension NativeClient {
-  /// Repeats a call of a transaction while its error is one that repeating may heal.
-  func repeating(
-    until deadline: Deadline, _ time: any TimeSource, _ call: () throws(NativeError) -> Void
-  ) throws(NativeError) {
-    while true {
-      do { return try call() } catch {
-        guard error.canBeRepeated && !deadline.hasPassed else { throw error }
-        time.sleep(.milliseconds(5))
-      }
-    }
+  /// Of one that has not ended: a commit that takes long is an outage like any other, which is said. One that takes too
+  /// long is lost: its client is left to the thread that waits for it, and another one finds out what became of it, waiting
+  /// for brokers as ever.
+  /// - Returns: `nil` while its answer is waited for.
+  func outcomeIfLost() -> Outcome? {
+    let age = Duration.nanoseconds(context.time.monotonicNanoseconds - started)
+    if age < Self.slow || context.outages.hasStopped { return nil }
+    let wait = wait ?? OutageWait(context.outages, atLeast: Self.limit, noteAfter: .zero)
+    self.wait = wait
+    let why = BrokerError(
+      .timedOut, what, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
+      remedy: "check the cluster's health", recovery: .fatal)
+    let goesOn = wait.goesOn(because: why, pause: .zero)
+    return age >= Self.limit || !goesOn ? .failed(nil, mayBeCommitted: true) : nil
   }
-}
-
-extension NativeError {
-  fileprivate var canBeRepeated: Bool { isRetriable && !isFatal && !requiresAbort }
 }
 
 /// What stands beside each committed offset on the cluster: which member of this program committed it, and when.

@@ -26,15 +26,7 @@ final class TransactionGuard {
     var partitions: Set<TopicPartition>
   }
 
-  /// Where transactions are open.
-  private struct Open {
-    /// Until the last stable offset has passed this one.
-    var ends: [TopicPartition: Offset] = [:]
-    /// Of the source topic: those whose committed offsets wait.
-    var offsets: Set<Int32> = []
-
-    var isEmpty: Bool { ends.isEmpty && offsets.isEmpty }
-  }
+  typealias Open = OpenTransactionFinder.Open
 
   private let group: String
   private let identity: String
@@ -43,8 +35,7 @@ final class TransactionGuard {
   private let topics: [String]
   private let context: KafkaContext
   private let deadMembers: DeadMembers
-  /// Its ends of partitions are last stable offsets.
-  private var stable: NativeClient?
+  private let finder: OpenTransactionFinder
   /// What was open when `closeOwn` looked last, and when it looks again: after longer than a living member needs.
   private var seen: Open?
   private var nextLook: Deadline?
@@ -60,6 +51,7 @@ final class TransactionGuard {
     self.topics = topics
     self.deadMembers = deadMembers
     self.context = context
+    finder = OpenTransactionFinder(group: group, source: source, topics: topics, context)
   }
 
   private var stateTopic: String { topics[topics.count - 1] }
@@ -70,7 +62,7 @@ final class TransactionGuard {
   ///   - last: `nil` before the first one of this process.
   /// - Throws: `busy` when one does not end.
   func settle(_ link: TransactionLink, last: Last?) throws(BrokerError) {
-    var open = try look()
+    var open = try finder.find()
     if open.isEmpty { return }
     let dead = Deadline(Self.deadAfter, context.time)
     let hanging = Deadline(Self.hangsAfter, context.time)
@@ -91,12 +83,12 @@ final class TransactionGuard {
         closed = try closeOthers(open, wait, elsewhere: elsewhere.hasPassed) ?? closed
         nextClosingOthers = Deadline(Self.closeAgainAfter, context.time)
       }
-      open = try stillOpen(open)
+      open = try finder.stillOpen(open)
       if open.isEmpty {
         if let closed { context.note(.warning, closed) }
         return
       }
-      try wait.pause { places(open) }
+      try wait.pause { finder.places(open) }
     }
   }
 
@@ -107,98 +99,22 @@ final class TransactionGuard {
     if let nextLook, !nextLook.hasPassed { return false }
     nextLook = Deadline(Self.lookPause, context.time)
     guard let before = seen else {
-      let open = try look()
+      let open = try finder.find()
       seen = open.isEmpty ? nil : open
       return open.isEmpty
     }
-    let open = try stillOpen(before)
+    let open = try finder.stillOpen(before)
     seen = open.isEmpty ? nil : open
     if open.isEmpty { return true }
     let wait = OpenTransactionWait("cannot write transactions of the group \(group)", context)
     do throws(BrokerError) {
       let closed = try close(open, as: identity, link, last, wait)
-      if let closed, try stillOpen(open).isEmpty { context.note(.warning, closed) }
+      if let closed, try finder.stillOpen(open).isEmpty { context.note(.warning, closed) }
     } catch {
       // Where nothing tells how it ended the next transaction waits, and says so.
       guard error.code == .busy else { throw error }
     }
     return false
-  }
-
-  // MARK: - Looking
-
-  private func look() throws(BrokerError) -> Open {
-    var partitions: [TopicPartition] = []
-    for topic in topics {
-      partitions += (0..<(try context.partitionCount(of: topic))).map { TopicPartition(topic: topic, partition: $0) }
-    }
-    // In this order: what lies below this end, and is not stable afterwards, is open.
-    let ends = try ends(of: partitions, context.lookup)
-    let open = Open(
-      ends: Dictionary(uniqueKeysWithValues: zip(partitions, ends)), offsets: try pendingOffsets())
-    return try stillOpen(open, offsetsAreNew: true)
-  }
-
-  private func stillOpen(_ open: Open, offsetsAreNew: Bool = false) throws(BrokerError) -> Open {
-    var left = open
-    let partitions = Array(open.ends.keys)
-    for (partition, stable) in zip(partitions, try ends(of: partitions, try stableClient())) {
-      if stable >= open.ends[partition]! { left.ends[partition] = nil }
-    }
-    if !open.offsets.isEmpty && !offsetsAreNew { left.offsets.formIntersection(try pendingOffsets()) }
-    return left
-  }
-
-  private func stableClient() throws(BrokerError) -> NativeClient {
-    if let stable { return stable }
-    let client = try context.factory.client(.lookup(committed: true))
-    stable = client
-    return client
-  }
-
-  private func ends(of partitions: [TopicPartition], _ client: NativeClient) throws(BrokerError) -> [Offset] {
-    var ends: [TopicPartition: Offset] = [:]
-    for topic in Set(partitions.map(\.topic)).sorted() {
-      let numbers = partitions.filter { $0.topic == topic }.map(\.partition)
-      for (number, end) in zip(numbers, try context.ends(topic, numbers, client: client)) {
-        ends[TopicPartition(topic: topic, partition: number)] = end
-      }
-    }
-    return partitions.map { ends[$0] ?? 0 }
-  }
-
-  private func pendingOffsets() throws(BrokerError) -> Set<Int32> {
-    let partitions = (topic: source, count: try context.partitionCount(of: source))
-    return Set(
-      try committed(stable: partitions).filter {
-        $0.error == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT && $0.topicPartition.topic == source
-      }.map(\.topicPartition.partition))
-  }
-
-  private func committed(stable: (topic: String, count: Int32)? = nil) throws(BrokerError) -> [PartitionList.Element] {
-    try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
-      do throws(NativeError) {
-        return try context.lookup.committedOffsets(group: group, stable: stable, timeout)
-      } catch {
-        guard error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND else { throw error }
-        return []
-      }
-    }
-  }
-
-  /// Each with the offset at which its oldest open transaction begins.
-  private func places(_ open: Open) -> [Coordinates] {
-    var partitions = open.ends.keys.sorted { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
-    if !open.offsets.isEmpty, let offsets = offsetsPartition { partitions.append(offsets) }
-    let ends = (try? stableClient()).flatMap { try? self.ends(of: partitions, $0) } ?? partitions.map { _ in 0 }
-    return zip(partitions, ends).map { Coordinates($0, offset: $1) }
-  }
-
-  /// Where the cluster keeps the group's offsets.
-  private var offsetsPartition: TopicPartition? {
-    let topic = "__consumer_offsets"
-    guard let count = try? context.partitionCount(of: topic), count > 0 else { return nil }
-    return TopicPartition(topic: topic, partition: KafkaWords.offsetsPartition(of: group, count: count))
   }
 
   // MARK: - Closing
@@ -211,7 +127,7 @@ final class TransactionGuard {
   private func close(
     _ open: Open, as identity: String, _ link: TransactionLink, _ last: Last?, _ wait: OpenTransactionWait
   ) throws(BrokerError) -> String? {
-    let committed = try committed()
+    let committed = try finder.committed()
     var evidence = HangEvidence()
     evidence.outcome = last?.outcome ?? .unknown
     evidence.offsetsPend = !open.offsets.isEmpty
@@ -223,7 +139,7 @@ final class TransactionGuard {
       own = last.partitions.intersection(open.ends.keys)
       evidence.firstHangingMs = own.isEmpty ? nil : last.mark.beginMs
     } else {
-      let first = try firstHanging(open)
+      let first = try finder.firstHanging(open)
       // Of outputs nobody says whose they are; to close what is another's changes nothing there.
       hanging = first.filter { $0.key.topic != stateTopic || $0.value.writer == identity }.mapValues(\.timestampMs)
       own = Set(hanging.keys)
@@ -234,7 +150,7 @@ final class TransactionGuard {
       if let mark = evidence.mark { hanging = hanging.filter { $0.value >= mark.beginMs } }
       evidence.firstHangingMs = hanging.values.min()
       if evidence.offsetsPend || evidence.stateHangs {
-        let state = try visibleState(of: identity)
+        let state = try finder.visibleState(of: identity)
         evidence.newestStateMs = state.newestMs
         let begins = Set(first.filter { $0.value.writer == identity }.compactMap(\.value.beginMs))
         evidence.isSeen =
@@ -263,11 +179,11 @@ final class TransactionGuard {
       offsets = neutralOffsets(committed, open, last, isCommit: isCommit)
       if offsets == nil { throw unknown(identity, open, wait) }
     }
-    let named = places(open).map(\.description).joined(separator: ", ")
+    let named = finder.places(open).map(\.description).joined(separator: ", ")
     try link.close(
       own.map { ($0, topics.firstIndex(of: $0.topic)!, open.ends[$0]!) }, stateIndex: topics.count - 1,
       sourceHeader: stateTopic, timestampMs: evidence.firstHangingMs ?? evidence.mark?.endMs ?? 1, offsets: offsets,
-      group: group, commit: isCommit, context)
+      commit: isCommit)
     let whose = evidence.isOwn ? " of \(identity)" : ""
     return "a transaction\(whose) that the cluster had ended without closing it hung on \(named); "
       + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
@@ -279,17 +195,17 @@ final class TransactionGuard {
   private func closeOthers(
     _ open: Open, _ wait: OpenTransactionWait, elsewhere: Bool
   ) throws(BrokerError) -> String? {
-    var writers = Set(try firstHanging(open).filter { $0.key.topic == stateTopic }.compactMap(\.value.writer))
+    var writers = Set(try finder.firstHanging(open).filter { $0.key.topic == stateTopic }.compactMap(\.value.writer))
     if !open.offsets.isEmpty { writers.formUnion(deadMembers.committers) }
     for writer in deadMembers.gone(writers, elsewhere: elsewhere) {
       if context.outages.hasStopped { return nil }
       guard let client = deadMembers.take(writer) else { continue }
       let link: TransactionLink
-      do { link = try TransactionLink(client, topics: topics, takenMs: context.time.wallMilliseconds) } catch {
+      do { link = try TransactionLink(client, identity: writer, group: group, topics: topics, context) } catch {
         throw context.errors.map(error, "cannot close a transaction of the group \(group)")
       }
       defer { link.drop() }
-      let left = try stillOpen(open)
+      let left = try finder.stillOpen(open)
       if left.isEmpty { return nil }
       do throws(BrokerError) {
         if let closed = try close(left, as: writer, link, nil, wait) { return closed }
@@ -303,7 +219,7 @@ final class TransactionGuard {
   }
 
   private func unknown(_ identity: String, _ open: Open, _ wait: OpenTransactionWait) -> BrokerError {
-    let places = places(open)
+    let places = finder.places(open)
     let named = places.map(\.description).joined(separator: ", ")
     return wait.error(
       places,
@@ -325,49 +241,12 @@ final class TransactionGuard {
       topic: source, [PartitionOffset(partition: neutral.topicPartition.partition, offset: neutral.offset)],
       String(decoding: neutral.metadata, as: UTF8.self))
   }
-
-  /// The first record that hangs in each partition.
-  private func firstHanging(_ open: Open) throws(BrokerError) -> [TopicPartition: PeekedRecord] {
-    let partitions = Array(open.ends.keys)
-    let stable = try ends(of: partitions, try stableClient())
-    var first: [TopicPartition: PeekedRecord] = [:]
-    for (partition, offset) in zip(partitions, stable) {
-      first[partition] = try context.records(of: partition, from: offset, limit: 1, committed: false).first
-    }
-    return first
-  }
-
-  /// The state records of an identity that can be seen: the newest timestamp, and the transactions that they belong to.
-  private func visibleState(of identity: String) throws(BrokerError) -> (newestMs: Int64?, begins: Set<Int64>) {
-    var newest: Int64?
-    var begins: Set<Int64> = []
-    for partition in 0..<(try context.partitionCount(of: stateTopic)) {
-      let place = TopicPartition(topic: stateTopic, partition: partition)
-      for record in try context.records(of: place, from: 0, limit: .max, committed: true) {
-        guard record.writer == identity else { continue }
-        newest = max(newest ?? 0, record.timestampMs)
-        if let begin = record.beginMs { begins.insert(begin) }
-      }
-    }
-    return (newest, begins)
-  }
-}
-
-/// Offsets of one topic with what stands beside them.
-struct PositionList {
-  var topic: String
-  var positions: [PartitionOffset]
-  var metadata: String
-
-  init(topic: String, _ positions: [PartitionOffset], _ metadata: String) {
-    self.topic = topic
-    self.positions = positions
-    self.metadata = metadata
-  }
 }
 
 /// A wait for transactions that others have left open: said aloud with the way to end them, and bounded.
 struct OpenTransactionWait {
+  /// How long offsets or state may be kept back by a transaction before it is seen to.
+  static let settleAfter = Duration.milliseconds(500)
   /// Living members end theirs within a fraction of a second.
   private static let warnAfter = Duration.seconds(3)
 

@@ -14,14 +14,29 @@ final class TransactionLink {
   let client: NativeClient
   /// When the identity was taken, milliseconds since 1970.
   let takenMs: Int64
-  private let topics: TopicArray
+  private let identity: String
+  private let group: String
+  /// Outputs by index, then the state topic.
+  private let names: [String]
+  private let topics: [NativeTopic]
+  private let context: KafkaContext
   private var failuresSeen = 0
 
-  /// - Parameter topics: Outputs by index, then the state topic.
-  init(_ client: NativeClient, topics names: [String], takenMs: Int64) throws(NativeError) {
+  /// - Parameters:
+  ///   - client: Has the identity.
+  ///   - topics: Outputs by index, then the state topic.
+  init(
+    _ client: NativeClient, identity: String, group: String, topics names: [String], _ context: KafkaContext
+  ) throws(NativeError) {
     self.client = client
-    self.takenMs = takenMs
-    topics = try TopicArray(client, names)
+    self.identity = identity
+    self.group = group
+    self.names = names
+    self.context = context
+    takenMs = context.time.wallMilliseconds
+    var topics: [NativeTopic] = []
+    for name in names { topics.append(try NativeTopic(client, name)) }
+    self.topics = topics
   }
 
   /// Makes a client, and waits until the coordinator has given it the identity.
@@ -31,7 +46,7 @@ final class TransactionLink {
     let what = "cannot write transactions of the group \(group)"
     let client = try clientWithIdentity(identity, limits, what, context)
     do {
-      let link = try TransactionLink(client, topics: topics, takenMs: context.time.wallMilliseconds)
+      let link = try TransactionLink(client, identity: identity, group: group, topics: topics, context)
       // The first transaction on a topic whose leaders the client does not know waits a second.
       for topic in topics { _ = try? client.metadata(topic, .seconds(5)) }
       return link
@@ -77,7 +92,7 @@ final class TransactionLink {
 
   /// - Parameter marked: Whether `ClientEvents.takeDeliveredMark` is to tell where the record came to lie.
   func send(_ record: OutgoingRecord, to topic: Int, marked: Bool) -> rd_kafka_resp_err_t {
-    topics.send(record, to: topic, tag: marked ? 1 : 0)
+    client.produce(record, to: topics[topic], tag: marked ? 1 : 0)
   }
 
   /// Whether the client has lost a broker since it was asked last.
@@ -105,12 +120,40 @@ final class TransactionLink {
     }
   }
 
+  /// An error of this client's transaction in words. Where a right is missing it names those that may be meant: what is
+  /// forbidden stays forbidden when it is tried again.
+  func meaning(of error: NativeError, _ what: String) -> BrokerError {
+    let mapped = context.errors.map(error, what, recovery: .abort)
+    guard mapped.code == .unauthorized else { return mapped }
+    let isTopic = error.code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+    let append = "cannot append to \(refusedTopics.joined(separator: " and "))"
+    return context.errors.denied(missingRights(error), error, isTopic ? append : what)
+  }
+
+  /// The topics that brokers have refused to this producer; all of them when they did not say which.
+  private var refusedTopics: [String] {
+    let refused = client.events.refusedTopics.filter(names.contains)
+    return refused.isEmpty ? names : refused.sorted()
+  }
+
+  /// The rights of which one is missing.
+  private func missingRights(_ error: NativeError) -> [AccessRight] {
+    switch error.code {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return refusedTopics.map { AccessRight(.write, .topic($0)) }
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return [AccessRight(.read, .group(group))]
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return [AccessRight(.idempotentWrite, .cluster)]
+    default: return [AccessRight(.write, .transactionalID(identity))]
+    }
+  }
+
   /// Gives up what is queued, so that nothing of it is reported when the client ends.
   func drop() {
     client.purge()
     try? client.flush(.milliseconds(100))
   }
 }
+
+// MARK: - Closing what hangs
 
 extension TransactionLink {
   private static let closeLimit = Duration.seconds(15)
@@ -127,7 +170,7 @@ extension TransactionLink {
   /// - Throws: An error that requires an abort. After `timedOut` a thread may still hold the client.
   func close(
     _ partitions: [(TopicPartition, index: Int, offset: Offset)], stateIndex: Int, sourceHeader: String,
-    timestampMs: Int64, offsets: PositionList?, group: String, commit: Bool, _ context: KafkaContext
+    timestampMs: Int64, offsets: PositionList?, commit: Bool
   ) throws(BrokerError) {
     let deadline = Deadline(Self.closeLimit, context.time)
     do throws(NativeError) {
@@ -138,7 +181,7 @@ extension TransactionLink {
       }
       try client.flush(deadline.remaining)
       // A broker that goes away meanwhile may keep these calls for ever (librdkafka issue 5423).
-      let ending = ending(offsets, group: group, commit: commit, deadline, context.time)
+      let ending = ending(offsets, commit: commit, deadline)
       guard let failure = ending.join(deadline.remaining + Self.graceOfClose) else {
         throw NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT)
       }
@@ -150,9 +193,9 @@ extension TransactionLink {
 
   /// Ends the open transaction on a thread of its own; it yields what went wrong.
   private func ending(
-    _ offsets: PositionList?, group: String, commit: Bool, _ deadline: Deadline, _ time: any TimeSource
+    _ offsets: PositionList?, commit: Bool, _ deadline: Deadline
   ) -> BackgroundThread<NativeError?> {
-    let client = client
+    let (client, group, time) = (client, group, context.time)
     return .endingByItself {
       do throws(NativeError) {
         if let offsets, let metadata = GroupMetadata(group: group) {
