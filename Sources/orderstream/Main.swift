@@ -74,9 +74,9 @@ struct Main {
     case .produce(let options):
       return try ProduceCommand(options: options, context: context(options.common)).run()
     case .inventory(let options):
-      return try InventoryCommand(options: options, context: context(options.common)).run()
+      return try InventoryCommand(options: options, context: context(options.run.common)).run()
     case .analytics(let options):
-      return try AnalyticsCommand(options: options, context: context(options.common)).run()
+      return try AnalyticsCommand(options: options, context: context(options.run.common)).run()
     case .replay(let options):
       return try ReplayCommand(options: options, context: context(options.common)).run()
     case .lagDemo(let options):

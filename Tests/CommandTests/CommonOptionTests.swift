@@ -9,7 +9,7 @@ struct CommonOptionTests {
     guard
       case .analytics(let options) = try Invocation.parse(["analytics"] + arguments, environment: environment.lookup)
     else { throw Unexpected() }
-    return options.common
+    return options.run.common
   }
 
   @Test func defaultsAreThoseOfTheContract() throws {
@@ -77,9 +77,9 @@ struct CommonOptionTests {
       "ORDERSTREAM_PROGRESS": "none", "ORDERSTREAM_LOG_LEVEL": "info", "ORDERSTREAM_INSTANCE": "pod-1",
     ]
     guard case .analytics(let options) = try parsed("analytics", environment: environment) else { throw Unexpected() }
-    #expect(options.topic == "t" && options.group == "g" && options.instance == "pod-1")
-    #expect(options.common.brokers.description == "a:1")
-    #expect(options.common.color == .always && options.common.progress == .none && options.common.logLevel == .info)
+    #expect(options.run.topic == "t" && options.run.group == "g" && options.run.instance == "pod-1")
+    #expect(options.run.common.brokers.description == "a:1")
+    #expect(options.run.common.color == .always && options.run.common.progress == .none && options.run.common.logLevel == .info)
   }
 
   @Test func anEmptyVariableCountsAsUnset() throws {
@@ -117,8 +117,8 @@ struct CommonOptionTests {
       let path = try directory.file(
         "p", "bootstrap.servers=k:9\ngroup.id=g\nlog-level=notice\nprogress=none\ncolor=never\n")
       guard case .analytics(let options) = try parsed("analytics", "-F", path) else { throw Unexpected() }
-      #expect(options.group == "g" && options.common.brokers.description == "k:9" && options.common.properties.isEmpty)
-      #expect(options.common.logLevel == .notice && options.common.progress == .none && options.common.color == .never)
+      #expect(options.run.group == "g" && options.run.common.brokers.description == "k:9" && options.run.common.properties.isEmpty)
+      #expect(options.run.common.logLevel == .notice && options.run.common.progress == .none && options.run.common.color == .never)
     }
   }
 

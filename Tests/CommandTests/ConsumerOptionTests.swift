@@ -18,23 +18,25 @@ struct ConsumerOptionTests {
 
   @Test func defaultsAreThoseOfTheContract() throws {
     let one = try inventory()
-    #expect(one.topic == "order-events" && one.group == "inventory" && one.outputTopic == "inventory-events")
-    #expect(one.onError == .dlq && one.deadLetterTopic == "order-events.dlq")
-    #expect(one.bounds == RunBounds(follow: false, idleTimeout: nil, maxEvents: nil))
+    #expect(one.run.topic == "order-events" && one.run.group == "inventory" && one.outputTopic == "inventory-events")
+    #expect(one.run.onError == .dlq && one.deadLetterTopic == "order-events.dlq")
+    #expect(one.run.bounds == RunBounds(follow: false, idleTimeout: nil, maxEvents: nil))
     let other = try analytics()
-    #expect(other.topic == "order-events" && other.group == "analytics" && other.output == "metrics_output.txt")
-    #expect(other.onError == .skip && !other.resetOffsets)
+    #expect(other.run.topic == "order-events" && other.run.group == "analytics" && other.output == "metrics_output.txt")
+    #expect(other.run.onError == .skip && !other.resetOffsets)
   }
 
   @Test func instance() throws {
-    #expect(try inventory().instance == nil && analytics().instance == nil)
-    #expect(try inventory("--instance", "pod-1").instance == "pod-1" && analytics("--instance=a.b").instance == "a.b")
+    #expect(try inventory().run.instance == nil && analytics().run.instance == nil)
+    #expect(
+      try inventory("--instance", "pod-1").run.instance == "pod-1" && analytics("--instance=a.b").run.instance == "a.b")
     #expect(try refused("analytics", "--instance", "a/b").code == .usage)
     #expect(try refused("produce", "--instance", "a").code == .usage)
     try TemporaryDirectory.with { directory in
       let path = try directory.file("p", "instance=from-file\n")
-      #expect(try analytics("-F", path).instance == "from-file" && analytics("-F", path).common.properties.isEmpty)
-      #expect(try analytics("-F", path, "--instance", "flag").instance == "flag")
+      #expect(
+        try analytics("-F", path).run.instance == "from-file" && analytics("-F", path).run.common.properties.isEmpty)
+      #expect(try analytics("-F", path, "--instance", "flag").run.instance == "flag")
     }
   }
 
@@ -54,24 +56,25 @@ struct ConsumerOptionTests {
   }
 
   @Test func onError() throws {
-    #expect(try inventory("--on-error", "skip").onError == .skip)
-    #expect(try analytics("--on-error", "fail").onError == .fail)
+    #expect(try inventory("--on-error", "skip").run.onError == .skip)
+    #expect(try analytics("--on-error", "fail").run.onError == .fail)
     #expect(try refused("analytics", "--on-error", "dlq").why == "'dlq' is not one of skip, fail")
     #expect(try refused("inventory", "--on-error", "DLQ").code == .usage)
   }
 
-  @Test func follow() throws { #expect(try inventory("--follow").bounds.follow) }
+  @Test func follow() throws { #expect(try inventory("--follow").run.bounds.follow) }
 
   @Test func idleTimeoutIsAKindOfFollow() throws {
-    let bounds = try analytics("--idle-timeout", "5s").bounds
+    let bounds = try analytics("--idle-timeout", "5s").run.bounds
     #expect(bounds == RunBounds(follow: true, idleTimeout: .seconds(5), maxEvents: nil))
     #expect(try refused("analytics", "--idle-timeout", "5").why == "'5' has no unit")
   }
 
   @Test func maxEvents() throws {
-    #expect(try inventory("--max-events", "0").bounds.maxEvents == 0)
+    #expect(try inventory("--max-events", "0").run.bounds.maxEvents == 0)
     #expect(
-      try inventory("--max-events", "7", "--follow").bounds == RunBounds(follow: true, idleTimeout: nil, maxEvents: 7))
+      try inventory("--max-events", "7", "--follow").run.bounds
+        == RunBounds(follow: true, idleTimeout: nil, maxEvents: 7))
     #expect(try refused("inventory", "--max-events", "-1").code == .usage)
   }
 
@@ -84,7 +87,7 @@ struct ConsumerOptionTests {
   }
 
   @Test func group() throws {
-    #expect(try analytics("-g", "a.b-c_D9").group == "a.b-c_D9")
+    #expect(try analytics("-g", "a.b-c_D9").run.group == "a.b-c_D9")
     #expect(try refused("analytics", "--group=..").code == .usage)
   }
 }

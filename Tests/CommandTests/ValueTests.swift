@@ -10,14 +10,14 @@ struct ValueTests {
     ("250us", .microseconds(250)),
     ("1.5s", .milliseconds(1500)), ("1h0.5s", .milliseconds(3_600_500)), ("106751d", .seconds(9_223_286_400)),
   ])
-  func durations(text: String, expected: Duration) throws { #expect(try DurationArgument.parse(text) == expected) }
+  func durations(text: String, expected: Duration) throws { #expect(try OptionValue.duration(text) == expected) }
 
   @Test(arguments: [
     "", "5", "00", "s", "-5s", "+5s", "5 s", " 5s", "5s ", "5x", "5S", "30m1h", "1s1s", "1.5h30m", "1.s", ".5s",
     "1..5s",
     "1e3s", "106752d", "99999999999999999999s", "1h5", "٣s",
   ])
-  func whatIsNoDuration(text: String) { #expect(throws: ValueError.self) { try DurationArgument.parse(text) } }
+  func whatIsNoDuration(text: String) { #expect(throws: ValueError.self) { try OptionValue.duration(text) } }
 
   @Test(arguments: [
     ("500", Rate.limited(events: 500, seconds: 1)), ("500/s", .limited(events: 500, seconds: 1)), ("max", .max),
@@ -68,10 +68,10 @@ struct ValueTests {
 
   @Test func names() throws {
     for name in ["a", "order-events", "A.b_C-9", "...", "-", String(repeating: "x", count: 200)] {
-      #expect(try NameArgument.parse(name) == name)
+      #expect(try OptionValue.name(name) == name)
     }
     for name in ["", ".", "..", "a b", "a/b", "ä", "a\n", "a\u{301}", String(repeating: "x", count: 201)] {
-      #expect(throws: ValueError.self) { try NameArgument.parse(name) }
+      #expect(throws: ValueError.self) { try OptionValue.name(name) }
     }
   }
 
@@ -93,7 +93,7 @@ struct ValueTests {
     (":1", "':1' has no valid host name"),
     ("a:1, b:2", "' b:2' has no valid host name"), ("::1:9092", "'::1:9092' has several colons"),
     ("[::1]", "'[::1]' has no port"), ("[::1:9092", "'[::1:9092' has no ']'"),
-    ("[host]:1", "'[host]:1' has no IPv6 address in its brackets"), ("embeded", "'embeded' is no broker"),
+    ("[host]:1", "'[host]:1' has no IPv6 address in its brackets"), ("embeded", "'embeded' is not a broker"),
     ("embedded:", "the directory is empty"), ("embedded:~/x", "the shell does not expand '~' after a colon"),
     ("user:secret@a:1", "it has an '@'"), ("SASL_SSL://a:1", "'SASL_SSL://a:1' has a protocol"),
   ])

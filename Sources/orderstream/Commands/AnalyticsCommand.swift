@@ -8,26 +8,26 @@ struct AnalyticsCommand {
   func run() throws(CommandError) -> ExitCode {
     let file = try context.outputFile(options.output)
     let broker = try context.openBroker(
-      to: options.bounds.follow ? .make : .change, outages: options.bounds.follow ? .none : .run)
+      to: options.run.bounds.follow ? .make : .change, outages: options.run.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(
-      options.topic, follow: options.bounds.follow, context: context, admin: admin,
+      options.run.topic, follow: options.run.bounds.follow, context: context, admin: admin,
       remedy: SourceTopic.followRemedy)
 
     var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group), readsHeaders: false),
+      consumer: ConsumerOptions(topic: options.run.topic, membership: .member(group: options.run.group), readsHeaders: false),
       partitionCount: source.partitionCount,
-      bound: try PipelineRun.bound(options.bounds, source: source, admin: admin))
-    settings.consumer.instance = options.instance
-    settings.maximumRecords = options.bounds.maxEvents
+      bound: try PipelineRun.bound(options.run.bounds, source: source, admin: admin))
+    settings.consumer.instance = options.run.instance
+    settings.maximumRecords = options.run.bounds.maxEvents
     settings.resetsGroup = options.resetOffsets
-    settings.acceptsLoss = options.acceptLoss
+    settings.acceptsLoss = options.run.acceptLoss
     // A live report shows what is committed, so nothing may be ahead of it.
-    settings.commitsWhileReading = !options.bounds.follow
-    let metrics = OrderMetrics(topic: options.topic, onPoison: options.onError == .fail ? .fail : .skip)
-    let output = MetricsOutput(context: context, broker: broker.name, file: file, follows: options.bounds.follow)
-    let live = options.bounds.follow ? LiveMetrics(metrics) : nil
+    settings.commitsWhileReading = !options.run.bounds.follow
+    let metrics = OrderMetrics(topic: options.run.topic, onPoison: options.run.onError == .fail ? .fail : .skip)
+    let output = MetricsOutput(context: context, broker: broker.name, file: file, follows: options.run.bounds.follow)
+    let live = options.run.bounds.follow ? LiveMetrics(metrics) : nil
     let observer = RunObserver(
       "analytics", context: context,
       live: live.map { live in
@@ -50,7 +50,7 @@ struct AnalyticsCommand {
         settings, broker: broker, processor: metrics, time: context.time, stop: context.stop, observer: observer)
     }
     defer { loop.close() }
-    let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
+    let run = try PipelineRun(loop, observer: observer, follows: options.run.bounds.follow)
     // A broker that did not answer in time is not asked again.
     if run.failure != nil && context.stop.isRequested { return run.finish(context.console) }
     let report: MetricsReport

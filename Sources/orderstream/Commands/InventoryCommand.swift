@@ -7,24 +7,24 @@ struct InventoryCommand {
 
   func run() throws(CommandError) -> ExitCode {
     let broker = try context.openBroker(
-      to: options.bounds.follow ? .make : .change, outages: options.bounds.follow ? .none : .run)
+      to: options.run.bounds.follow ? .make : .change, outages: options.run.bounds.follow ? .none : .run)
     let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
     defer { admin.close() }
     let source = try SourceTopic(
-      options.topic, follow: options.bounds.follow, context: context, admin: admin,
+      options.run.topic, follow: options.run.bounds.follow, context: context, admin: admin,
       remedy: SourceTopic.followRemedy)
-    let bound = try PipelineRun.bound(options.bounds, source: source, admin: admin)
+    let bound = try PipelineRun.bound(options.run.bounds, source: source, admin: admin)
 
     let outputs = [options.outputTopic] + (options.deadLetterTopic.map { [$0] } ?? [])
     let partitions = try createOutputs(outputs, source: source, admin: admin)
 
     var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: options.topic, membership: .member(group: options.group)),
+      consumer: ConsumerOptions(topic: options.run.topic, membership: .member(group: options.run.group)),
       partitionCount: source.partitionCount, bound: bound)
-    settings.consumer.instance = options.instance
+    settings.consumer.instance = options.run.instance
     settings.outputs = outputs
-    settings.maximumRecords = options.bounds.maxEvents
-    settings.acceptsLoss = options.acceptLoss
+    settings.maximumRecords = options.run.bounds.maxEvents
+    settings.acceptsLoss = options.run.acceptLoss
     #if DEBUG
       // A crash test has a small batch committed in parts.
       if let bytes = ProcessEnvironment.lookup("ORDERSTREAM_COMMIT_BYTES").flatMap({ Int($0) }) {
@@ -33,12 +33,12 @@ struct InventoryCommand {
     #endif
     let projection = InventoryProjection(
       InventoryProjection.Settings(
-        topic: options.topic, group: options.group, onPoison: onPoison,
+        topic: options.run.topic, group: options.run.group, onPoison: onPoison,
         outputPartitions: partitions[InventoryProjection.Output.inventory]),
       time: context.time)
     let observer = RunObserver(
       "inventory", context: context,
-      live: options.bounds.follow && context.options.json
+      live: options.run.bounds.follow && context.options.json
         ? RunObserver.Live { loop throws(CommandError) in
           try context.emit(
             report(projection, loop, .ongoing), broker: broker.name,
@@ -50,7 +50,7 @@ struct InventoryCommand {
         settings, broker: broker, processor: projection, time: context.time, stop: context.stop, observer: observer)
     }
     defer { loop.close() }
-    let run = try PipelineRun(loop, observer: observer, follows: options.bounds.follow)
+    let run = try PipelineRun(loop, observer: observer, follows: options.run.bounds.follow)
     try context.emit(
       report(projection, loop, run.completion), broker: broker.name,
       activeMilliseconds: loop.activeNanoseconds / 1_000_000)
@@ -58,7 +58,7 @@ struct InventoryCommand {
   }
 
   private var onPoison: InventoryProjection.OnPoison {
-    switch options.onError {
+    switch options.run.onError {
     case .dlq: .deadLetter
     case .skip: .skip
     case .fail: .fail

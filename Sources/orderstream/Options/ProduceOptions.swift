@@ -52,11 +52,8 @@ struct ProduceOptions: Hashable, Sendable {
     topic = try reader.topic()
     rate = try reader.value(.rate, Rate.parse)
     dryRun = reader.flag(.dryRun)
-    unacknowledged = try reader.optional(.unacknowledged) { (text) throws(ValueError) in
-      if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
-      return try PathArgument.parse(text)
-    }
-    let path = try reader.optional(.input, PathArgument.parse)
+    unacknowledged = try reader.optional(.unacknowledged, Self.file)
+    let path = try reader.optional(.input, OptionValue.path)
     if unacknowledged != nil, dryRun || path == nil {
       throw reader.conflict(
         "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
@@ -72,17 +69,22 @@ struct ProduceOptions: Hashable, Sendable {
     }
     source = .lines(path: path)
   }
+
+  private static func file(_ text: String) throws(ValueError) -> String {
+    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
+    return try OptionValue.path(text)
+  }
 }
 
 extension ProduceOptions.Generator {
   init(_ reader: OptionReader, rate: Rate) throws(CommandError) {
     events = try reader.integer(.events, in: 0...ProduceOptions.maxEvents)
     seed = try reader.optionalInteger(.seed, in: UInt64.min...UInt64.max)
-    failureRate = try reader.value(.failureRate, FractionArgument.parse)
+    failureRate = try reader.value(.failureRate, OptionValue.fraction)
     users = try reader.integer(.users, in: 1...ProduceOptions.maxUsers)
     firstOrder = try reader.optionalInteger(.firstOrder, in: 1...Int64.max)
-    let start = try reader.optional(.startTime) { (text) throws(ValueError) in try TimeArgument(text) }
-    let span = try reader.optional(.span, DurationArgument.parse)
+    let start = try reader.optional(.startTime, TimeArgument.parse)
+    let span = try reader.optional(.span, OptionValue.duration)
     eventTime =
       switch (start, span) {
       case (nil, nil): .wallClock
@@ -114,4 +116,56 @@ extension ProduceOptions.Generator {
         "option --start-time", "event times would leave the years 0001 to 9999", "choose another start, span or rate")
     }
   }
+}
+
+extension CommandSpec {
+  static let produce = CommandSpec(
+    name: .produce, summary: "publish OrderPlaced events",
+    details: """
+      Publishes generated orders, or JSON lines of your own, and waits for every acknowledgement. The same generator \
+      options give the same events, byte for byte, on every machine and broker.
+      """,
+    options: [
+      OptionSpec(name: .events, placeholder: "<n>", defaultValue: "10000", help: "How many orders to generate."),
+      OptionSpec(
+        name: .rate, placeholder: "<rate>", defaultValue: "max",
+        help: """
+          How fast to send them: '500', '500/s', '0.5/s' or 'max'. A rate is a schedule from the first order on: after a \
+          pause (a suspended process, a slow broker) what is overdue is sent at once.
+          """, completion: .choice(["max"])),
+      OptionSpec(name: .seed, placeholder: "<n>", help: "Seed of the generator."),
+      OptionSpec(
+        name: .failureRate, placeholder: "<0..1>", defaultValue: "0.05", help: "Share of orders with status 'failed'."),
+      OptionSpec(name: .users, placeholder: "<n>", defaultValue: "1000", help: "How many users place them."),
+      OptionSpec(
+        name: .startTime, placeholder: "<time>", defaultNote: "the wall clock",
+        help:
+          "Event time of the first order, RFC 3339. Without --span, event time advances by 1/rate (1000/s if unset)."),
+      OptionSpec(
+        name: .span, placeholder: "<duration>",
+        help: "Spread event times evenly over this long, from --start-time, or else ending now."),
+      OptionSpec(
+        name: .firstOrder, placeholder: "<n>", defaultNote: "one that no finished run has used",
+        help: "Number of the first order. Producers that run at the same time need ranges of their own."),
+      OptionSpec(
+        name: .input, placeholder: "<file|->",
+        help: "Publish these JSON lines as they are instead of generating orders ('-': stdin).", completion: .file),
+      OptionSpec(
+        name: .unacknowledged, placeholder: "<file>",
+        help: """
+          With --input: write the lines that are not acknowledged to this file, those that were not read too. Publishing \
+          it with --input completes the job, nothing twice. Empty after a run that published all.
+          """, completion: .file),
+      OptionSpec(
+        name: .dryRun,
+        help: "Print the events, one a line, and open no broker. Order numbers start at 1 or --first-order."),
+      .topic,
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(
+        text: "10 000 orders of one day, the same every time",
+        command: "orderstream produce --seed 7 --start-time 2024-01-15T00:00:00Z --span 24h"),
+      .init(
+        text: "your own orders to a cluster", command: "orderstream produce -b localhost:9092 --input orders.jsonl"),
+    ])
 }

@@ -88,7 +88,7 @@ enum BrokerSpec: Hashable, Sendable, CustomStringConvertible {
       rest = text[colon...]
       if rest.dropFirst().contains(":") {
         throw ValueError(
-          why: "'\(text)' has several colons", remedy: "put an IPv6 address into brackets, like [::1]:9092")
+          why: "'\(text)' has several colons", remedy: "put an IPv6 address in brackets, like [::1]:9092")
       }
       if rest.isEmpty { throw withoutPort(text, isAlone: text == list) }
       guard !host.isEmpty, host.unicodeScalars.allSatisfy(isHost) else {
@@ -96,7 +96,7 @@ enum BrokerSpec: Hashable, Sendable, CustomStringConvertible {
       }
     }
     guard rest.first == ":" else { throw withoutPort(text, isAlone: false) }
-    guard let port = try? IntegerArgument.parse(String(rest.dropFirst()), in: UInt16(1)...UInt16.max) else {
+    guard let port = try? OptionValue.integer(String(rest.dropFirst()), in: UInt16(1)...UInt16.max) else {
       throw ValueError(
         why: "'\(text)' has no valid port",
         remedy: "give a port from 1 to 65535, like \(text.prefix(while: { $0 != ":" })):9092")
@@ -106,7 +106,7 @@ enum BrokerSpec: Hashable, Sendable, CustomStringConvertible {
 
   private static func withoutPort(_ text: String, isAlone: Bool) -> ValueError {
     if isAlone, Suggestion.nearest(to: text, among: ["embedded"]) != nil {
-      return ValueError(why: "'\(text)' is no broker", remedy: "did you mean 'embedded'?")
+      return ValueError(why: "'\(text)' is not a broker", remedy: "did you mean 'embedded'?")
     }
     return ValueError(why: "'\(text)' has no port", remedy: "write \(text):9092, or 'embedded' for the local log")
   }

@@ -156,3 +156,107 @@ extension RawArguments {
     .usage("option \(spelling)", why: "it takes no value", remedy: "write \(spelling) alone", command: command)
   }
 }
+
+/// The text of an option, and where it came from.
+struct RawValue: Hashable, Sendable {
+  enum Source: Hashable, Sendable {
+    /// The command line, as the user spelled the option.
+    case flag(String)
+    case environment(String)
+    case file(path: String, line: Int, key: String)
+    case defaultValue(String)
+  }
+
+  var text: String
+  var source: Source
+
+  /// What an error names: `option --rate`, `ORDERSTREAM_COLOR`, `team.properties:3 (brokers)`.
+  var origin: String {
+    switch source {
+    case .flag(let spelling): "option \(spelling)"
+    case .environment(let name): name
+    case .file(let path, let line, let key): "\(path):\(line) (\(key))"
+    case .defaultValue(let spelling): "default of \(spelling)"
+    }
+  }
+
+  /// A wrong value in a file is a matter of configuration, anything else one of usage.
+  func error(_ problem: ValueError, command: CommandName?) -> CommandError {
+    if case .file = source {
+      return CommandError(.configuration, origin, why: problem.why, remedy: problem.remedy)
+    }
+    return .usage(origin, why: problem.why, remedy: problem.remedy, command: command)
+  }
+}
+
+/// The nearest of several names, for a name that is not known.
+enum Suggestion {
+  /// - Returns: `nil` when nothing is near: more than a third of the letters would have to change.
+  static func nearest(to name: String, among names: [String]) -> String? {
+    if name.isEmpty || name.count > 64 { return nil }
+    let lowered = name.lowercased()
+    let scored = names.map { (name: $0, distance: distance(lowered, $0)) }
+    guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
+    if best.distance <= max(1, max(name.count, best.name.count) / 3) { return best.name }
+    let begun = names.filter { $0.hasPrefix(lowered) }
+    return begun.count == 1 && name.count >= 2 ? begun[0] : nil
+  }
+
+  /// Insertions, deletions, replacements and swaps of neighbours that turn one name into the other.
+  static func distance(_ left: String, _ right: String) -> Int {
+    let a = Array(left.unicodeScalars)
+    let b = Array(right.unicodeScalars)
+    var before: [Int] = []
+    var last = Array(0...b.count)
+    for i in 0..<a.count {
+      var row = [i + 1]
+      for j in 0..<b.count {
+        var best = min(last[j + 1] + 1, row[j] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, before[j - 1] + 1) }
+        row.append(best)
+      }
+      (before, last) = (last, row)
+    }
+    return last[b.count]
+  }
+}
+
+/// The words of the command line, which the system hands over as bytes.
+enum ProcessArguments {
+  /// Without the name of the program.
+  /// - Throws: `usage` when an argument is not UTF-8: it could not be kept as it is.
+  static func read() throws(CommandError) -> [String] {
+    var arguments: [String] = []
+    for index in stride(from: 1, to: Int(CommandLine.argc), by: 1) {
+      guard let pointer = CommandLine.unsafeArgv[index] else { break }
+      guard let text = String(validatingCString: pointer) else {
+        let shown = TerminalText.escaped(UnsafeRawBufferPointer(start: pointer, count: length(pointer)))
+        throw .usage("argument '\(shown)'", why: "it is not UTF-8", remedy: "use UTF-8 names")
+      }
+      arguments.append(text)
+      hideSecret(of: text, at: pointer)
+    }
+    return arguments
+  }
+
+  /// Overwrites the value of a secret property where the system shows it to every user (`ps`).
+  private static func hideSecret(of argument: String, at pointer: UnsafeMutablePointer<CChar>) {
+    var pair = argument[...]
+    // -Xkey=value and -X=key=value are one word, -X key=value are two.
+    if pair.hasPrefix("-X") { pair = pair.dropFirst(pair.hasPrefix("-X=") ? 3 : 2) }
+    guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")) else { return }
+    let property = Property(key: String(pair[..<equals]), value: "")
+    guard property.isSecret else { return }
+    var position = pointer + argument.utf8.distance(from: argument.startIndex, to: equals) + 1
+    while position.pointee != 0 {
+      position.pointee = CChar(bitPattern: UInt8(ascii: "*"))
+      position += 1
+    }
+  }
+
+  private static func length(_ pointer: UnsafePointer<CChar>) -> Int {
+    var end = pointer
+    while end.pointee != 0 { end += 1 }
+    return end - pointer
+  }
+}

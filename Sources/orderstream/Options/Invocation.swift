@@ -22,12 +22,12 @@ enum Invocation: Hashable, Sendable {
     let raw = try RawArguments(arguments)
     if let request = raw.request { return request == .version ? .version : .help(raw.command) }
     guard let name = raw.command else {
-      throw .usage("command", why: "none is given", remedy: "name one, like 'orderstream produce'")
+      throw .usage("command line", why: "the command is missing", remedy: "name one, like 'orderstream produce'")
     }
     let spec = CommandTable.spec(name)
     let word = try positional(raw, spec)
     switch name {
-    case .help: return .help(try word.map { (text) throws(CommandError) in try page(text) })
+    case .help: return .help(try word.map(page))
     case .completions: return .completions(try shell(word))
     default: break
     }
@@ -51,8 +51,8 @@ enum Invocation: Hashable, Sendable {
     switch self {
     case .help, .version, .completions: nil
     case .produce(let options): options.common
-    case .inventory(let options): options.common
-    case .analytics(let options): options.common
+    case .inventory(let options): options.run.common
+    case .analytics(let options): options.run.common
     case .replay(let options): options.common
     case .lagDemo(let options): options.common
     case .status(let options): options.common

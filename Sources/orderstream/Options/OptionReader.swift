@@ -1,4 +1,10 @@
-import OrderStreamCore
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
 
 /// Finds the text of each option (command line, environment, `-F` file, default) and has it converted.
 struct OptionReader {
@@ -46,7 +52,7 @@ struct OptionReader {
     var names: [String] = []
     for raw in flags(name) {
       let value: String
-      do { value = try NameArgument.parse(raw.text) } catch { throw raw.error(error, command: command.name) }
+      do { value = try OptionValue.name(raw.text) } catch { throw raw.error(error, command: command.name) }
       if !names.contains(value) { names.append(value) }
     }
     return names
@@ -85,7 +91,7 @@ struct OptionReader {
     _ name: OptionName, _ type: Value.Type = Value.self
   ) throws(CommandError) -> Value {
     let choices = command.option(name)?.choices ?? []
-    return try value(name) { (text) throws(ValueError) in
+    func convert(_ text: String) throws(ValueError) -> Value {
       guard choices.contains(text), let value = Value(rawValue: text) else {
         throw ValueError(
           why: "'\(text)' is not one of \(choices.joined(separator: ", "))",
@@ -93,22 +99,38 @@ struct OptionReader {
       }
       return value
     }
+    return try value(name, convert)
   }
 
   func integer<Number: FixedWidthInteger>(
     _ name: OptionName, in range: ClosedRange<Number>
   ) throws(CommandError) -> Number {
-    try value(name) { (text) throws(ValueError) in try IntegerArgument.parse(text, in: range) }
+    func convert(_ text: String) throws(ValueError) -> Number { try OptionValue.integer(text, in: range) }
+    return try value(name, convert)
   }
 
   func optionalInteger<Number: FixedWidthInteger>(
     _ name: OptionName, in range: ClosedRange<Number>
   ) throws(CommandError) -> Number? {
-    try optional(name) { (text) throws(ValueError) in try IntegerArgument.parse(text, in: range) }
+    func convert(_ text: String) throws(ValueError) -> Number { try OptionValue.integer(text, in: range) }
+    return try optional(name, convert)
   }
 
   /// A usage error about options that do not go together.
   func conflict(_ what: String, _ why: String, _ remedy: String) -> CommandError {
     .usage(what, why: why, remedy: remedy, command: command.name)
   }
+}
+
+/// Looks up one environment variable; `nil` when it is unset. Handed in, so that tests bring their own.
+typealias Environment = @Sendable (String) -> String?
+
+enum ProcessEnvironment {
+  /// The environment of this process.
+  static let lookup: Environment = { name in getenv(name).map { String(cString: $0) } }
+}
+
+extension Dictionary<String, String> {
+  /// This dictionary as an environment.
+  var lookup: Environment { { name in self[name] } }
 }

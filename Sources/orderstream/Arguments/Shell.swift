@@ -1,4 +1,0 @@
-/// Shells that completions are written for.
-enum Shell: String, CaseIterable, Sendable {
-  case bash, zsh, fish
-}

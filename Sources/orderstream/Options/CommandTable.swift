@@ -1,0 +1,173 @@
+/// All commands with their options: the one table that the parser, the help pages and the completions read. The row
+/// of a command is in the file of its options.
+enum CommandTable {
+  static let all: [CommandSpec] = [
+    .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .helpPage, .completions,
+  ]
+
+  static func spec(_ name: CommandName) -> CommandSpec {
+    guard let spec = all.first(where: { $0.name == name }) else {
+      preconditionFailure("every command has its row in the table")
+    }
+    return spec
+  }
+
+  /// One row for every option name, for reading options before the command is known.
+  static let anyOption: [OptionName: OptionSpec] = Dictionary(
+    all.flatMap(\.options).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+}
+
+/// The commands, in the order of the help page.
+enum CommandName: String, CaseIterable, Sendable {
+  case produce, inventory, analytics, replay
+  case lagDemo = "lag-demo"
+  case status, tail, audit, delete, help, completions
+}
+
+/// One command, as the parser, the help pages and the completions read it.
+struct CommandSpec: Sendable {
+  let name: CommandName
+  /// One line for the list of commands.
+  let summary: String
+  /// What it does, in a paragraph or two.
+  let details: String
+  /// The positional argument that it takes, with its values: `[command]`, `<bash|zsh|fish>`.
+  var positional: Positional?
+  let options: [OptionSpec]
+  let examples: [Example]
+
+  struct Positional: Sendable {
+    let placeholder: String
+    let choices: [String]
+    let isRequired: Bool
+  }
+
+  struct Example: Sendable {
+    let text: String
+    let command: String
+  }
+
+  func option(_ name: OptionName) -> OptionSpec? { options.first { $0.name == name } }
+}
+
+/// Every long option, by its name without the dashes. One name has one meaning and one arity in all commands.
+enum OptionName: String, CaseIterable, Sendable {
+  case brokers, topic, group, partitions
+  case replicationFactor = "replication-factor"
+  case property = "property"
+  case config, instance, wait, json, quiet, verbose, color, progress
+  case events, rate, seed
+  case failureRate = "failure-rate"
+  case users
+  case startTime = "start-time"
+  case span
+  case firstOrder = "first-order"
+  case input, unacknowledged
+  case dryRun = "dry-run"
+  case outputTopic = "output-topic"
+  case onError = "on-error"
+  case follow
+  case idleTimeout = "idle-timeout"
+  case maxEvents = "max-events"
+  case resetOffsets = "reset-offsets"
+  case output, execute
+  case consumerDelay = "consumer-delay"
+  case consumers
+  case sampleInterval = "sample-interval"
+  case drainTimeout = "drain-timeout"
+  case keep, from, raw
+  case acceptLoss = "accept-loss"
+  case noGroup = "no-group"
+  case before
+  case help, version
+}
+
+/// One option of one command, as the parser, the help pages and the completions read it.
+struct OptionSpec: Sendable {
+  /// What a shell offers for the value.
+  enum Completion: Hashable, Sendable {
+    case nothing, file, brokers
+    case choice([String])
+  }
+
+  let name: OptionName
+  var short: Character?
+  /// `nil` for a flag, which takes no value.
+  var placeholder: String?
+  /// The default as the user would write it; the parser reads it from here.
+  var defaultValue: String?
+  /// The default in words, where it is no fixed value.
+  var defaultNote: String?
+  var help: String
+  var isRepeatable = false
+  /// The environment variable that stands in for the option.
+  var environment: String?
+  /// The keys of a `-F` file that stand in for the option.
+  var fileKeys: [String] = []
+  var completion = Completion.nothing
+  /// Options without a long form: `-X`.
+  var hasLongForm = true
+
+  var isFlag: Bool { placeholder == nil }
+
+  /// The values that are allowed, where they can be counted.
+  var choices: [String] {
+    if case .choice(let values) = completion { values } else { [] }
+  }
+
+  /// How messages call it: `--brokers`, `-X`.
+  var spelling: String {
+    if !hasLongForm, let short { return "-\(short)" }
+    return "--\(name.rawValue)"
+  }
+
+  /// This option with another default.
+  func defaulting(to value: String?, note: String? = nil) -> OptionSpec {
+    var copy = self
+    copy.defaultValue = value
+    copy.defaultNote = note
+    return copy
+  }
+
+  /// This option with another help sentence.
+  func saying(_ help: String) -> OptionSpec {
+    var copy = self
+    copy.help = help
+    return copy
+  }
+
+  /// This option, any number of times.
+  var repeatable: OptionSpec {
+    var copy = self
+    copy.isRepeatable = true
+    return copy
+  }
+
+  /// This option from the command line alone: neither the environment nor a file says it.
+  var onlyAsFlag: OptionSpec {
+    var copy = self
+    copy.environment = nil
+    copy.fileKeys = []
+    return copy
+  }
+}
+
+extension CommandSpec {
+  static let helpPage = CommandSpec(
+    name: .help, summary: "explain orderstream, or one command", details: "Prints the page of a command.",
+    positional: .init(placeholder: "[command]", choices: CommandName.allCases.map(\.rawValue), isRequired: false),
+    options: [.help, .version],
+    examples: [.init(text: "all options of produce", command: "orderstream help produce")])
+
+  static let completions = CommandSpec(
+    name: .completions, summary: "print a completion script for a shell",
+    details: "Prints a script that completes commands, options and their values.",
+    positional: .init(placeholder: "<bash|zsh|fish>", choices: Shell.allCases.map(\.rawValue), isRequired: true),
+    options: [.help, .version],
+    examples: [
+      .init(text: "bash, in ~/.bashrc", command: "source <(orderstream completions bash)"),
+      .init(text: "zsh, in a directory of $fpath", command: "orderstream completions zsh > ~/.zfunc/_orderstream"),
+      .init(
+        text: "fish", command: "orderstream completions fish > ~/.config/fish/completions/orderstream.fish"),
+    ])
+}

@@ -1,0 +1,174 @@
+import OrderStreamCore
+
+/// What all commands that use a broker have in common. Topic and group are with each command, as it needs them.
+struct CommonOptions: Hashable, Sendable {
+  var brokers: BrokerSpec
+  /// `--partitions`, `nil` unless given.
+  var partitions: Int32?
+  /// `--replication-factor`, `nil` unless given.
+  var replicationFactor: Int16?
+  /// From the `-F` file, then from `-X`; one entry a key, the last value given.
+  var properties: [Property]
+  var configFile: String?
+  /// How long to keep trying; `nil`: give up within 10 s.
+  var wait: Duration?
+  var json: Bool
+  var quiet: Bool
+  var verbose: Bool
+  var color: ColorPolicy
+  var progress: ProgressPolicy
+  var logLevel: LogLevel
+
+  static let maxPartitions: Int32 = 100_000
+}
+
+/// Options that several commands share.
+extension OptionSpec {
+  static let brokers = OptionSpec(
+    name: .brokers, short: "b", placeholder: "<spec>", defaultValue: "embedded",
+    help: "Where the log is: 'embedded', 'embedded:<directory>', or a Kafka cluster as 'host:port[,host:port...]'.",
+    environment: "ORDERSTREAM_BROKERS", fileKeys: ["brokers", "bootstrap.servers", "metadata.broker.list"],
+    completion: .brokers)
+  static let topic = OptionSpec(
+    name: .topic, short: "t", placeholder: "<name>", defaultValue: "order-events", help: "Topic with the orders.",
+    environment: "ORDERSTREAM_TOPIC", fileKeys: ["topic"])
+  static let group = OptionSpec(
+    name: .group, short: "g", placeholder: "<name>", help: "Consumer group.",
+    environment: "ORDERSTREAM_GROUP", fileKeys: ["group", "group.id"])
+  static let instance = OptionSpec(
+    name: .instance, placeholder: "<name>", defaultNote: "from the machine and a number",
+    help: """
+      Stable name of this member of the group, for containers: after a restart on any machine it has its place again. \
+      Only one process of a group may have it.
+      """,
+    environment: "ORDERSTREAM_INSTANCE", fileKeys: ["instance"])
+  static let partitions = OptionSpec(
+    name: .partitions, placeholder: "<n>", defaultNote: "6",
+    help: "Partitions of a topic that must be created; an existing topic must have as many.")
+  static let replicationFactor = OptionSpec(
+    name: .replicationFactor, placeholder: "<n>", defaultNote: "the broker's",
+    help: "Replicas of a topic that must be created.")
+  static let property = OptionSpec(
+    name: .property, short: "X", placeholder: "<property>=<value>",
+    help: "Set a librdkafka property. Put secrets in a file (-F): other users can see a command line.",
+    isRepeatable: true, hasLongForm: false)
+  static let config = OptionSpec(
+    name: .config, short: "F", placeholder: "<file>",
+    help: """
+      Read properties from a file, 'key=value' a line: librdkafka's, and brokers, topic, group, instance, color, \
+      progress, log-level.
+      """,
+    environment: "ORDERSTREAM_CONFIG", completion: .file)
+  static let wait = OptionSpec(
+    name: .wait, placeholder: "<duration>", defaultNote: "give up within 10 s",
+    help: "Keep trying for this long until the broker answers.")
+  static let json = OptionSpec(name: .json, help: "Print one JSON document on stdout.")
+  static let quiet = OptionSpec(name: .quiet, short: "q", help: "No notes, progress, charts or log lines on stderr.")
+  static let verbose = OptionSpec(name: .verbose, short: "v", help: "Say more: details, and log lines from 'debug' up.")
+  static let color = OptionSpec(
+    name: .color, placeholder: "<when>", defaultValue: "auto",
+    help: "Colour output: auto (on a terminal; NO_COLOR and CLICOLOR_FORCE count), always or never.",
+    environment: "ORDERSTREAM_COLOR", fileKeys: ["color"], completion: .choice(ColorPolicy.allCases.map(\.rawValue)))
+  static let progress = OptionSpec(
+    name: .progress, placeholder: "<how>", defaultValue: "auto",
+    help: "Show progress: auto (a line on a terminal, else as plain), plain (a line a second) or none.",
+    environment: "ORDERSTREAM_PROGRESS", fileKeys: ["progress"],
+    completion: .choice(ProgressPolicy.allCases.map(\.rawValue)))
+  static let help = OptionSpec(name: .help, short: "h", help: "Print this page.")
+  static let version = OptionSpec(name: .version, help: "Print the version.")
+  static let execute = OptionSpec(name: .execute, help: "Do it; without it, only say what would be done.")
+  static let outputTopic = OptionSpec(
+    name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
+    help: "Topic with the inventory events.")
+
+  static let connection: [OptionSpec] = [.brokers, .property, .config, .wait]
+  static let presentation: [OptionSpec] = [.json, .quiet, .verbose, .color, .progress, .help, .version]
+  static let creation: [OptionSpec] = [.partitions, .replicationFactor]
+}
+
+extension OptionReader {
+  /// Properties that have an option of their own, which messages, documents and checks rely on.
+  private static let ownOptions = [
+    "bootstrap.servers": "--brokers", "metadata.broker.list": "--brokers", "group.id": "--group",
+  ]
+  private static let logLevelVariable = "ORDERSTREAM_LOG_LEVEL"
+  private static let logLevelKeys = ["log-level"]
+
+  func common() throws(CommandError) -> CommonOptions {
+    CommonOptions(
+      brokers: try value(.brokers, BrokerSpec.parse),
+      partitions: try optionalInteger(.partitions, in: 1...CommonOptions.maxPartitions),
+      replicationFactor: try optionalInteger(.replicationFactor, in: Int16(1)...Int16.max),
+      properties: try properties(),
+      configFile: text(.config)?.text,
+      wait: try optional(.wait, OptionValue.duration),
+      json: flag(.json), quiet: flag(.quiet), verbose: flag(.verbose),
+      color: try choice(.color), progress: try choice(.progress),
+      logLevel: try logLevel())
+  }
+
+  func bounds() throws(CommandError) -> RunBounds {
+    let idleTimeout = try optional(.idleTimeout, OptionValue.duration)
+    return RunBounds(
+      follow: flag(.follow) || idleTimeout != nil, idleTimeout: idleTimeout,
+      maxEvents: try optionalInteger(.maxEvents, in: 0...Int64.max))
+  }
+
+  func topic() throws(CommandError) -> String { try value(.topic, OptionValue.name) }
+
+  /// The topic of the inventory events, which is not the source.
+  func outputTopic(source: String) throws(CommandError) -> String {
+    let output = try value(.outputTopic, OptionValue.name)
+    if output == source {
+      let option = isGiven(.outputTopic) || !isGiven(.topic) ? "--output-topic" : "--topic"
+      throw conflict("option \(option)", "'\(output)' is both the source and the output", "name two topics")
+    }
+    return output
+  }
+
+  /// `-v` and `-q` win over the environment, and it over the file; `-v` over `-q`.
+  private func logLevel() throws(CommandError) -> LogLevel {
+    if flag(.verbose) { return .debug }
+    if flag(.quiet) { return .error }
+    var raw = file(Self.logLevelKeys)
+    if let text = variable(Self.logLevelVariable) {
+      raw = RawValue(text: text, source: .environment(Self.logLevelVariable))
+    }
+    guard let raw else { return .warning }
+    guard let level = LogLevel(name: raw.text) else {
+      let names = LogLevel.names.map(\.name).joined(separator: ", ")
+      throw raw.error(
+        ValueError(why: "'\(raw.text)' is not a log level", remedy: "give one of \(names)"), command: command.name)
+    }
+    return level
+  }
+
+  private func properties() throws(CommandError) -> [Property] {
+    let ours = Set(CommandTable.anyOption.values.flatMap(\.fileKeys) + Self.logLevelKeys)
+    var all = fileLines.filter { !ours.contains($0.key) }.map { Property(key: $0.key, value: $0.value) }
+    for raw in flags(.property) {
+      let property: Property
+      do { property = try Property.parse(raw.text) } catch { throw raw.error(error, command: command.name) }
+      if let option = Self.ownOptions[property.key] {
+        throw CommandError(
+          .configuration, "property \(property.key)", why: "it has an option of its own", remedy: "use \(option)")
+      }
+      all.append(property)
+    }
+    var last: [String: String] = [:]
+    for property in all { last[property.key] = property.value }
+    var seen = Set<String>()
+    return all.filter { seen.insert($0.key).inserted }.map { Property(key: $0.key, value: last[$0.key] ?? $0.value) }
+  }
+}
+
+extension LogLevel {
+  static let names: [(name: String, level: LogLevel)] = [
+    ("debug", .debug), ("info", .info), ("notice", .notice), ("warning", .warning), ("error", .error),
+  ]
+
+  init?(name: String) {
+    guard let found = Self.names.first(where: { $0.name == name }) else { return nil }
+    self = found.level
+  }
+}
