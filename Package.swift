@@ -10,7 +10,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
     // C borders: no logic beyond what the name says.
@@ -40,7 +39,6 @@ let package = Package(
       name: "orderstream",
       dependencies: [
         "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads",
-        .product(name: "Logging", package: "swift-log"),
       ]),
 
     .executableTarget(

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 OLDEST_RDKAFKA=2.0.2
-# swift-log asks for it, and the tests for its exit tests.
+# For the exit tests of Swift Testing.
 OLDEST_SWIFT=6.2
 
 fail() {

@@ -40,11 +40,9 @@ struct AtomicFile: Sendable {
   }
 
   func write(_ text: String) throws(CommandError) {
-    var text = text
-    let result = text.withUTF8 { bytes in
-      Result { () throws(CommandError) in try write(UnsafeRawBufferPointer(bytes)) }
-    }
-    try result.get()
+    let buffer = ByteBuffer(capacity: text.utf8.count)
+    buffer.append(text)
+    try write(buffer.bytes)
   }
 
   /// Replaces the content. When it returns, the bytes and the name are on the disk; when it throws, the old file is
@@ -70,8 +68,11 @@ struct AtomicFile: Sendable {
       self.file = file
       guard file.isReplaced else {
         temporary = nil
-        descriptor = Descriptor.open(file.target, O_WRONLY | O_APPEND, mayGiveUp: { Signals.exitCode != nil })
-        if descriptor < 0 { throw AtomicFile.abandoned(file.path, errno) ?? AtomicFile.refusal(file.path, errno) }
+        descriptor = FileDescriptor.open(
+          file.target, O_WRONLY | O_APPEND, mayGiveUp: { Signals.exitCode != nil })
+        if descriptor < 0 {
+          throw AtomicFile.abandoned(file.path, errno) ?? AtomicFile.refusal(file.path, errno)
+        }
         return
       }
       let made = try file.createTemporary()
@@ -86,7 +87,7 @@ struct AtomicFile: Sendable {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
-      let code = Descriptor.writeAll(descriptor, bytes, mayGiveUp: { Signals.exitCode != nil })
+      let code = FileDescriptor.writeAll(descriptor, bytes, mayGiveUp: { Signals.exitCode != nil })
       if code != 0 { throw AtomicFile.abandoned(file.path, code) ?? file.failure(code) }
     }
 
@@ -116,7 +117,7 @@ struct AtomicFile: Sendable {
       _ = fchown(descriptor, old.st_uid, old.st_gid)
       if fchmod(descriptor, old.st_mode & 0o777) != 0 { return errno }
     }
-    return Descriptor.synchronize(descriptor)
+    return FileDescriptor.synchronize(descriptor)
   }
 
   private func syncDirectory() throws(CommandError) {
@@ -125,7 +126,7 @@ struct AtomicFile: Sendable {
     if descriptor < 0 { return }
     defer { close(descriptor) }
     // EINVAL: a file system that has nothing to sync for a directory.
-    let code = Descriptor.synchronize(descriptor)
+    let code = FileDescriptor.synchronize(descriptor)
     if code != 0, code != EINVAL { throw failure(code) }
   }
 
@@ -172,7 +173,8 @@ struct AtomicFile: Sendable {
 
   private func failure(_ code: Int32) -> CommandError {
     CommandError(
-      .io, "cannot write \(path)", why: Descriptor.message(code), remedy: "make room or choose another path")
+      .io, "cannot write \(path)", why: FileDescriptor.message(code),
+      remedy: "make room or choose another path")
   }
 
   /// The error of a wait for the reader of a pipe that a signal has ended; `nil` for other numbers.
@@ -186,6 +188,6 @@ struct AtomicFile: Sendable {
     let isDisk = [ENOSPC, EDQUOT, EIO].contains(code)
     return CommandError(
       isDisk ? .io : .creation, "cannot create \(path.isEmpty ? "a file without a name" : path)",
-      why: Descriptor.message(code), remedy: "choose a path that can be written")
+      why: FileDescriptor.message(code), remedy: "choose a path that can be written")
   }
 }

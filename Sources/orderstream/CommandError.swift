@@ -19,8 +19,18 @@ struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
     self.hint = hint
   }
 
-  init(_ error: BrokerError) {
-    self.init(ExitCode(error.code), error.what, why: error.why, remedy: error.remedy)
+  /// The one translation of what the layers below throw. Commands throw those errors on as they are; this is called where
+  /// a run ends, and where a command goes on after an error.
+  init(_ error: any Error) {
+    switch error {
+    case let error as CommandError: self = error
+    case let error as BrokerError:
+      self.init(ExitCode(error.code), error.what, why: error.why, remedy: error.remedy)
+    case let error as PipelineError:
+      let parts = error.parts
+      self.init(ExitCode(error), parts.what, why: parts.why, remedy: parts.remedy)
+    default: self.init(.software, "internal bug", why: "\(error)")
+    }
   }
 
   /// Says more about what to do, behind what the error says of it.

@@ -71,7 +71,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
   /// Whether a run that ends with this prints its report first.
   /// - Parameter committed: records that it committed before. Reading a bad record, or waiting for a broker, is work in
   ///   itself; the others may come before any.
-  func comesAfterWork(committed: Int64) -> Bool {
+  func reportsFirst(committed: Int64) -> Bool {
     switch self {
     case .data, .unavailable: true
     case .input, .io, .temporary: committed > 0
@@ -79,9 +79,9 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     }
   }
 
-  /// The finding of a `produce` that could not go on: events are missing, whatever the reason, unless the disk, a line or a
-  /// right is to blame.
-  var ofMissingEvents: ExitCode { isFinding || self == .permission ? self : .unavailable }
+  /// The finding of a `produce` that ended with this: events are not acknowledged, whatever the reason, unless the disk, a
+  /// line or a right is to blame.
+  var ofUnpublishedEvents: ExitCode { isFinding || self == .permission ? self : .unavailable }
 
   /// The code of an error that a broker gave.
   init(_ code: BrokerError.Code) {
@@ -97,6 +97,21 @@ enum ExitCode: Int32, CaseIterable, Sendable {
       case .configuration, .foreignLog, .newerLog, .unsupported: .configuration
       case .io, .diskFull, .damaged: .io
       case .internalError: .software
+      }
+  }
+
+  /// The code of an error that ended a run of the pipeline.
+  init(_ error: PipelineError) {
+    self =
+      switch error {
+      case .broker(let error): ExitCode(error.code)
+      case .poison, .tooManyMinutes: .data
+      case .offsetsMoved, .foreignOffsets, .stateGone, .damagedState, .foreignState, .topicMadeAnew,
+        .identityUnknown,
+        .beyondEnd:
+        .configuration
+      case .rangeGone: .input
+      case .groupActive, .foreignMember, .unsettled: .temporary
       }
   }
 }

@@ -12,7 +12,7 @@ import OrderStreamCore
 struct Main {
   static func main() {
     let start = SystemTime().monotonicNanoseconds
-    Descriptor.secureStandardStreams()
+    FileDescriptor.secureStandardStreams()
     Signals.ignoreWriteSignals()
     Signals.reportCrashes()
     ResourceLimits.forbidDumps()
@@ -43,12 +43,12 @@ struct Main {
 
   private static func run(_ start: Int64) -> ExitCode {
     var console: Console?
-    do throws(CommandError) {
+    do {
       let invocation = try Invocation.parse(try ProcessArguments.read())
       console = invocation.common.map(Console.init)
       return try execute(invocation, start)
     } catch {
-      let error = cutShort(error)
+      let error = cutShort(CommandError(error))
       (console ?? Console()).report(error)
       return error.code
     }
@@ -60,8 +60,8 @@ struct Main {
     return CommandError(signal, error.what, why: "a signal ended the wait for it")
   }
 
-  private static func execute(_ invocation: Invocation, _ start: Int64) throws(CommandError) -> ExitCode {
-    func context(_ options: CommonOptions, members: Int = 1) throws(CommandError) -> CommandContext {
+  private static func execute(_ invocation: Invocation, _ start: Int64) throws -> ExitCode {
+    func context(_ options: CommonOptions, members: Int = 1) throws -> CommandContext {
       try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
@@ -94,8 +94,14 @@ struct Main {
     }
   }
 
-  private static func show(_ text: String) throws(CommandError) -> ExitCode {
+  private static func show(_ text: String) throws -> ExitCode {
     try Console().write(text)
     return .success
   }
+}
+
+/// What `orderstream --version` prints.
+enum Version {
+  static let number = "0.1.0"
+  static let line = "orderstream \(number)"
 }

@@ -31,7 +31,7 @@ enum Signals {
     signal(SIGTERM, handler)
     var inherited = sigaction()
     if sigaction(SIGHUP, nil, &inherited) != 0 || !isIgnored(inherited) { signal(SIGHUP, handler) }
-    signal(SIGALRM, impatience)
+    signal(SIGALRM, deadlineHandler)
     // A parent may have left them blocked.
     var mask = sigset_t()
     sigemptyset(&mask)
@@ -109,7 +109,7 @@ enum Signals {
   /// The command has said what went wrong; if closing takes too long after that, this is the exit code.
   static func noteReport(_ code: ExitCode) { reported.store(code.rawValue, ordering: .releasing) }
 
-  private static let impatience: @convention(c) (Int32) -> Void = { _ in
+  private static let deadlineHandler: @convention(c) (Int32) -> Void = { _ in
     let code = reported.load(ordering: .acquiring)
     if code != 0 { _exit(code) }
     let line: StaticString =

@@ -79,7 +79,9 @@ struct CommonOptionTests {
     guard case .analytics(let options) = try parsed("analytics", environment: environment) else { throw Unexpected() }
     #expect(options.run.topic == "t" && options.run.group == "g" && options.run.instance == "pod-1")
     #expect(options.run.common.brokers.description == "a:1")
-    #expect(options.run.common.color == .always && options.run.common.progress == .none && options.run.common.logLevel == .info)
+    #expect(
+      options.run.common.color == .always && options.run.common.progress == .none
+        && options.run.common.logLevel == .info)
   }
 
   @Test func anEmptyVariableCountsAsUnset() throws {
@@ -117,8 +119,12 @@ struct CommonOptionTests {
       let path = try directory.file(
         "p", "bootstrap.servers=k:9\ngroup.id=g\nlog-level=notice\nprogress=none\ncolor=never\n")
       guard case .analytics(let options) = try parsed("analytics", "-F", path) else { throw Unexpected() }
-      #expect(options.run.group == "g" && options.run.common.brokers.description == "k:9" && options.run.common.properties.isEmpty)
-      #expect(options.run.common.logLevel == .notice && options.run.common.progress == .none && options.run.common.color == .never)
+      #expect(
+        options.run.group == "g" && options.run.common.brokers.description == "k:9"
+          && options.run.common.properties.isEmpty)
+      #expect(
+        options.run.common.logLevel == .notice && options.run.common.progress == .none
+          && options.run.common.color == .never)
     }
   }
 

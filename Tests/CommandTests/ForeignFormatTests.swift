@@ -4,11 +4,13 @@ import Testing
 
 @Suite("Kinds of files that are not JSON lines")
 struct ForeignFormatTests {
-  @Test(arguments: [
-    ([0x1F, 0x8B, 8, 0], "gzip -dc f"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd -dc f"), ([0x42, 0x5A, 0x68, 0x39], "bzip2 -dc f"),
-    ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "xz -dc f"), ([0xFF, 0xFE, 0x7B, 0], "iconv -f UTF-16 -t UTF-8 f"),
-    ([0x7B, 0, 0x22, 0], "iconv -f UTF-16LE -t UTF-8 f"), ([0, 0x7B, 0, 0x22], "iconv -f UTF-16BE -t UTF-8 f"),
-  ] as [([UInt8], String)])
+  @Test(
+    arguments: [
+      ([0x1F, 0x8B, 8, 0], "gzip -dc f"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd -dc f"),
+      ([0x42, 0x5A, 0x68, 0x39], "bzip2 -dc f"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "xz -dc f"), ([0xFF, 0xFE, 0x7B, 0], "iconv -f UTF-16 -t UTF-8 f"),
+      ([0x7B, 0, 0x22, 0], "iconv -f UTF-16LE -t UTF-8 f"), ([0, 0x7B, 0, 0x22], "iconv -f UTF-16BE -t UTF-8 f"),
+    ] as [([UInt8], String)])
   func aFileIsKnownByItsFirstBytes(head: [UInt8], converter: String) {
     #expect(ForeignFormat(head)?.command(for: "f") == "\(converter) | orderstream produce --input -")
   }

@@ -1,4 +1,3 @@
-import Logging
 import OrderStreamCore
 import Testing
 
@@ -53,7 +52,7 @@ struct ProcessTests {
     await #expect(processExitsWith: .exitCode(141)) {
       close(0)
       close(1)
-      Descriptor.secureStandardStreams()
+      FileDescriptor.secureStandardStreams()
       precondition(open("/dev/null", O_RDONLY) > 2, "numbers 0 to 2 are taken")
       do throws(CommandError) { try Console().write("x") } catch { exit(error.code.rawValue) }
       exit(0)
@@ -82,12 +81,12 @@ struct ProcessTests {
       var ends: [Int32] = [0, 0]
       precondition(pipe(&ends) == 0, "a pipe can be made")
       let console = Console(output: ends[1], errors: ends[1], environment: { _ in nil })
-      let log: any LogSink = LogAdapter(console: console, level: .notice)
+      let log: any LogSink = ConsoleLog(console: console, level: .notice)
       log.log(.info, "too low")
       log.log(.notice, "a\nb")
       log.log(.error, "c")
       var bytes = [UInt8](repeating: 0, count: 1000)
-      let count = bytes.withUnsafeMutableBytes { Descriptor.read(ends[0], $0) }
+      let count = bytes.withUnsafeMutableBytes { FileDescriptor.read(ends[0], $0) }
       let text = String(decoding: bytes[..<max(count, 0)], as: UTF8.self)
       precondition(text == "notice: a\\nb\nerror: c\n", "levels are kept and lines are escaped: \(text)")
     }

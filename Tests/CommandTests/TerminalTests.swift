@@ -36,7 +36,7 @@ struct TerminalTests {
 
     var text: String {
       var bytes = [UInt8](repeating: 0, count: 1 << 16)
-      let count = bytes.withUnsafeMutableBytes { Descriptor.read(reader, $0) }
+      let count = bytes.withUnsafeMutableBytes { FileDescriptor.read(reader, $0) }
       return String(decoding: bytes[..<max(count, 0)], as: UTF8.self)
     }
   }
@@ -47,7 +47,7 @@ struct TerminalTests {
     var chunk = [UInt8](repeating: 0, count: 1024)
     var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     while text.count < count, poll(&request, 1, 10_000) == 1 {
-      let got = chunk.withUnsafeMutableBytes { Descriptor.read(descriptor, $0) }
+      let got = chunk.withUnsafeMutableBytes { FileDescriptor.read(descriptor, $0) }
       if got <= 0 { break }
       text += chunk[..<got]
     }

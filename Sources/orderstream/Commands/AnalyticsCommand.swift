@@ -5,76 +5,147 @@ struct AnalyticsCommand {
   let options: AnalyticsOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
+    let follows = options.run.bounds.follow
     let file = try context.outputFile(options.output)
-    let broker = try context.openBroker(
-      to: options.run.bounds.follow ? .make : .change, outages: options.run.bounds.follow ? .none : .run)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
-    defer { admin.close() }
-    let source = try SourceTopic(
-      options.run.topic, follow: options.run.bounds.follow, context: context, admin: admin,
-      remedy: SourceTopic.followRemedy)
-
-    var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: options.run.topic, membership: .member(group: options.run.group), readsHeaders: false),
-      partitionCount: source.partitionCount,
-      bound: try PipelineRun.bound(options.run.bounds, source: source, admin: admin))
-    settings.consumer.instance = options.run.instance
-    settings.maximumRecords = options.run.bounds.maxEvents
+    let run = try GroupRun(options.run, context)
+    defer { run.close() }
+    var settings = run.settings(readsHeaders: false)
     settings.resetsGroup = options.resetOffsets
-    settings.acceptsLoss = options.run.acceptLoss
     // A live report shows what is committed, so nothing may be ahead of it.
-    settings.commitsWhileReading = !options.run.bounds.follow
-    let metrics = OrderMetrics(topic: options.run.topic, onPoison: options.run.onError == .fail ? .fail : .skip)
-    let output = MetricsOutput(context: context, broker: broker.name, file: file, follows: options.run.bounds.follow)
-    let live = options.run.bounds.follow ? LiveMetrics(metrics) : nil
-    let observer = RunObserver(
-      "analytics", context: context,
-      live: live.map { live in
-        RunObserver.Live(
-          begin: { loop throws(CommandError) in
-            try CommandError.wrapPipeline { () throws(PipelineError) in _ = try loop.refresh(live) }
-          },
-          report: { loop throws(CommandError) in
-            let changed = try CommandError.wrapPipeline { () throws(PipelineError) in try loop.refresh(live) }
-            let read = context.time.monotonicNanoseconds
-            try output.live(
-              LiveMetricsReport(
-                live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords),
-              of: live, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
-            return read
-          }, afterwards: { () throws(CommandError) in try output.writeFileIfDue(live) })
-      })
-    let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
-      try PipelineLoop(
-        settings, broker: broker, processor: metrics, time: context.time, stop: context.stop, observer: observer)
-    }
+    settings.commitsWhileReading = !follows
+    let metrics = OrderMetrics(
+      topic: options.run.topic, onPoison: options.run.onError == .fail ? .fail : .skip)
+    let live = follows ? LiveMetrics(metrics) : nil
+    let output = MetricsOutput(context: context, broker: run.broker.name, file: file, live: live)
+    let observer = RunObserver("analytics", context: context, live: follows ? output : nil)
+    let (loop, outcome) = try run.perform(settings, metrics, observer)
     defer { loop.close() }
-    let run = try PipelineRun(loop, observer: observer, follows: options.run.bounds.follow)
     // A broker that did not answer in time is not asked again.
-    if run.failure != nil && context.stop.isRequested { return run.finish(context.console) }
+    if outcome.failure != nil && context.stop.isRequested { return outcome.finish(context.console) }
     let report: MetricsReport
-    do throws(CommandError) {
-      report = try CommandError.wrapPipeline { () throws(PipelineError) in
-        let summary: MetricsSummary
-        var changed: [MetricsTotals.Minute]?
-        if run.failure != nil {
-          summary = try loop.storedGroupSummary()
-        } else if let live {
-          changed = try loop.refresh(live)
-          summary = live.summary
-        } else {
-          summary = try loop.groupSummary(of: metrics)
-        }
-        return MetricsReport(
-          summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: run.completion,
-          changed: changed ?? (live == nil ? nil : []))
-      }
+    do {
+      report = try self.report(loop, metrics, live, outcome)
     } catch {
       // The disk or the broker that failed does not answer now either: what went wrong first is what is told.
-      throw run.failure ?? error
+      throw outcome.failure ?? error
     }
     try output.final(report, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
-    return run.finish(context.console)
+    return outcome.finish(context.console)
+  }
+
+  /// The group's totals at the end of the run; those of its stored state alone after a failure.
+  private func report(
+    _ loop: PipelineLoop, _ metrics: OrderMetrics, _ live: LiveMetrics?, _ outcome: RunOutcome
+  ) throws -> MetricsReport {
+    let summary: MetricsSummary
+    var changed: [MetricsTotals.Minute]? = live == nil ? nil : []
+    if outcome.failure != nil {
+      summary = try loop.storedGroupSummary()
+    } else if let live {
+      changed = try loop.refresh(live)
+      summary = live.summary
+    } else {
+      summary = try loop.groupSummary(of: metrics)
+    }
+    return MetricsReport(
+      summary, processed: loop.committedRecords, lostRecords: loop.lostRecords,
+      completion: outcome.completion,
+      changed: changed)
+  }
+}
+
+/// Where the metrics of `analytics` go: stdout, the file, and the terminal's charts.
+final class MetricsOutput: LiveReport {
+  /// The file of a run that is followed is written at most this often, and at most at this rate: with a million minutes a
+  /// report has 28 MB.
+  private static let fileInterval = Duration.seconds(1)
+  private static let fileBytesPerSecond: Int64 = 10_000_000
+
+  private let context: CommandContext
+  private let broker: String
+  private let file: AtomicFile?
+  /// The totals as they are shown while the run goes on; `nil` for a run that is not followed.
+  private let live: LiveMetrics?
+  /// When the file may be written again.
+  private var nextFile: Int64 = .min
+  /// Whether more has been shown than the file has.
+  private var isFileOld = false
+
+  init(context: CommandContext, broker: String, file: AtomicFile?, live: LiveMetrics?) {
+    self.context = context
+    self.broker = broker
+    self.file = file
+    self.live = live
+  }
+
+  /// The result of the run: the report on stdout and, the same bytes, in the file (the file is text also with `--json`).
+  func final(_ report: MetricsReport, activeMilliseconds: Int64) throws {
+    // The result is known, whatever becomes of its file.
+    let written = Result { try write(report) }
+    if isLiveView { try context.console.write("\u{1b}[H\u{1b}[J") }
+    try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
+    context.draw("Orders by minute (░ failed)") { report.chart(width: $0) }
+    try written.get()
+  }
+
+  // MARK: - While the run goes on
+
+  func begin(_ loop: PipelineLoop) throws {
+    if let live { _ = try loop.refresh(live) }
+  }
+
+  /// A document, a view on a terminal, or a line; and the file when it is due.
+  func report(_ loop: PipelineLoop) throws -> Int64 {
+    guard let live else { preconditionFailure("only a run that is followed has live reports") }
+    let changed = try loop.refresh(live)
+    let read = context.time.monotonicNanoseconds
+    let report = LiveMetricsReport(
+      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords
+    )
+    isFileOld = true
+    try writeFileIfDue(live)
+    let buffer = ByteBuffer()
+    if context.options.json {
+      context.appendDocument(
+        report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000, to: buffer)
+    } else if isLiveView {
+      // Home, the report, then nothing of what stood there before.
+      buffer.append("\u{1b}[H\u{1b}[J" as StaticString)
+      report.appendBody(to: buffer)
+      let chart = report.chart(of: live, width: context.console.errorColumns)
+      buffer.append("\n" + chart.joined(separator: "\n") + "\n\nCtrl-C ends the run.\n")
+    } else {
+      report.appendLine(to: buffer)
+    }
+    try context.console.write(buffer)
+    return read
+  }
+
+  func turned() throws {
+    if let live { try writeFileIfDue(live) }
+  }
+
+  /// Brings the file to where stdout is, not too often.
+  private func writeFileIfDue(_ live: LiveMetrics) throws {
+    guard isFileOld, file != nil, context.time.monotonicNanoseconds >= nextFile else { return }
+    try write(MetricsReport(live.summary, processed: 0, completion: .ongoing))
+  }
+
+  /// Whether the terminal shows one report in place of the last one.
+  private var isLiveView: Bool {
+    live != nil && context.console.outputIsTerminal && context.console.canRedraw
+      && !context.options.json
+  }
+
+  private func write(_ report: MetricsReport) throws {
+    guard let file else { return }
+    let start = context.time.monotonicNanoseconds
+    let text = ByteBuffer()
+    report.appendText(to: text)
+    try file.write(text.bytes)
+    isFileOld = false
+    let rest = Int64(text.count) * (1_000_000_000 / Self.fileBytesPerSecond)
+    nextFile = start + max(Self.fileInterval.nanoseconds, rest)
   }
 }

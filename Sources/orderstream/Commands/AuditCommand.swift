@@ -5,9 +5,9 @@ struct AuditCommand {
   let options: AuditOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     let broker = try context.openBroker(to: .look, outages: .look)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     _ = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
     _ = try SourceTopic(
@@ -16,17 +16,16 @@ struct AuditCommand {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
-    let audit = try CommandError.wrap { () throws(BrokerError) in
-      try Audit(
-        Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
-        admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
-        progress: { line in progress.update { line } })
-    }
+    let audit = try Audit(
+      Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group),
+      broker: broker,
+      admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
+      progress: { line in progress.update { line } })
     var failure: CommandError?
     var isWhole = false
-    do throws(BrokerError) { isWhole = try audit.run() } catch { failure = CommandError(error) }
+    do { isWhole = try audit.run() } catch { failure = CommandError(error) }
     progress.finish()
-    if let failure, !failure.code.comesAfterWork(committed: audit.recordsRead) { throw failure }
+    if let failure, !failure.code.reportsFirst(committed: audit.recordsRead) { throw failure }
     let findings = audit.findings
     let completion: Completion =
       isWhole ? .whole : .cutShort(by: failure, after: audit.recordsRead, of: audit.recordsInAll)
@@ -45,27 +44,24 @@ struct AuditCommand {
 
   /// Whose uncommitted items are pending; `nil` for nobody's.
   /// - Throws: `configuration` when the group that was named has read an earlier topic of this name.
-  private func group(_ broker: any Broker, _ admin: any Admin) throws(CommandError) -> String? {
+  private func group(_ broker: any Broker, _ admin: any Admin) throws -> String? {
     let name: String
     switch options.group {
     case .none: return nil
     case .named(let group): name = group
     case .inventory: name = Self.inventoryGroup
     }
-    let (committed, state, topic) = try CommandError.wrap { () throws(BrokerError) in
-      (
-        try admin.group(name)?.committed ?? [:], try StoredGroup(group: name, admin: admin),
-        try admin.topic(options.topic)
-      )
-    }
+    let (committed, state, topic) = (
+      try admin.group(name)?.committed ?? [:], try StoredGroup(group: name, admin: admin),
+      try admin.topic(options.topic)
+    )
     let hasCommitted = committed.keys.contains { $0.topic == options.topic }
     if options.group == .inventory {
       return hasCommitted && Self.writes(state.outputs(for: options.topic), to: options.outputTopic) ? name : nil
     }
     if let topic,
-      try CommandError.wrap({ () throws(BrokerError) in
-        try state.isOfEarlierTopic(topic, committed: committed, broker: broker, admin: admin, stop: context.stop)
-      })
+      try state.isOfEarlierTopic(
+        topic, committed: committed, broker: broker, admin: admin, stop: context.stop)
     {
       throw CommandError(PipelineError.topicMadeAnew(topic: topic.name, group: name, isOutput: false))
     }
@@ -92,7 +88,7 @@ struct AuditCommand {
     return words.joined(separator: " ")
   }
 
-  private func exitCode(_ report: AuditReport) throws(CommandError) -> ExitCode {
+  private func exitCode(_ report: AuditReport) throws -> ExitCode {
     let findings = report.findings
     if !findings.isClean || report.isUnfinished { return .refuted }
     if findings.unverifiable > 0 && !options.acceptLoss {

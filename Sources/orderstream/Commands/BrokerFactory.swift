@@ -19,7 +19,7 @@ enum BrokerFactory {
 
   /// A file for a result, checked before any work.
   /// - Throws: `creation` when it cannot be written, or when it is one of a log's own files.
-  static func outputFile(_ path: String, _ brokers: BrokerSpec) throws(CommandError) -> AtomicFile {
+  static func outputFile(_ path: String, _ brokers: BrokerSpec) throws -> AtomicFile {
     let file = try AtomicFile(path)
     var directory: String?
     if case .embedded(let named) = brokers {
@@ -33,7 +33,7 @@ enum BrokerFactory {
   }
 
   /// - Parameter outages: how long brokers of a cluster that stop answering are waited for.
-  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws(CommandError)
+  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws
     -> any Broker
   {
     let properties = context.options.properties.map { ($0.key, $0.value) }
@@ -41,23 +41,42 @@ enum BrokerFactory {
     case .embedded(let named):
       if !properties.isEmpty {
         // They have no effect here, but a wrong one is wrong on every broker.
-        try CommandError.wrap { () throws(BrokerError) in try KafkaBroker.check(properties: properties) }
+        try KafkaBroker.check(properties: properties)
         context.console.note("properties of librdkafka have no effect on the embedded log")
       }
       let directory: String
       if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
       if use != .make, let absent = AbsentLog(directory: directory) { return absent }
-      return try CommandError.wrap { () throws(BrokerError) in
-        try EmbeddedBroker.open(
-          directory: directory, onlyLooks: use == .look, log: context.log, time: context.time)
-      }
+      return try EmbeddedBroker.open(
+        directory: directory, onlyLooks: use == .look, log: context.log, time: context.time)
     case .kafka(let servers):
-      return try CommandError.wrap { () throws(BrokerError) in
-        try KafkaBroker.connect(
-          brokers: servers.map(\.description).joined(separator: ","),
-          properties: properties, wait: context.options.wait, outages: outages, stop: context.stop, log: context.log,
-          time: context.time)
-      }
+      return try KafkaBroker.connect(
+        brokers: servers.map(\.description).joined(separator: ","),
+        properties: properties, wait: context.options.wait, outages: outages, stop: context.stop,
+        log: context.log,
+        time: context.time)
     }
+  }
+}
+
+extension CommandContext {
+  /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
+  /// - Parameter outages: how long brokers that stop answering are waited for.
+  func openBroker(to use: BrokerUse = .make, outages: OutageLimit = .run) throws -> any Broker {
+    let broker = try BrokerFactory.open(self, to: use, outages: outages)
+    if console.errorIsTerminal {
+      let other =
+        switch options.brokers {
+        case .embedded: "a Kafka cluster: --brokers host:port"
+        case .kafka: "the embedded log: --brokers embedded"
+        }
+      console.note("using broker \(broker.name) (\(other))")
+    }
+    return broker
+  }
+
+  /// A file for a result; `nil` for `-`, which means no file.
+  func outputFile(_ path: String) throws -> AtomicFile? {
+    path == "-" ? nil : try BrokerFactory.outputFile(path, options.brokers)
   }
 }

@@ -6,7 +6,7 @@ final class CommandContext: Sendable {
   let console: Console
   let time: SystemTime
   let stop: StopFlag
-  let log: LogAdapter
+  let log: ConsoleLog
   private let startNanoseconds: Int64
 
   /// - Parameter startNanoseconds: monotonic clock at the start of the process.
@@ -15,34 +15,8 @@ final class CommandContext: Sendable {
     console = Console(options)
     self.stop = stop
     time = SystemTime(stop: stop)
-    log = LogAdapter(console: console, level: options.logLevel)
+    log = ConsoleLog(console: console, level: options.logLevel)
     self.startNanoseconds = startNanoseconds
-  }
-
-  /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
-  /// - Parameter outages: how long brokers that stop answering are waited for.
-  func openBroker(to use: BrokerUse = .make, outages: OutageLimit = .run) throws(CommandError) -> any Broker {
-    let broker: any Broker
-    do throws(CommandError) {
-      broker = try BrokerFactory.open(self, to: use, outages: outages)
-    } catch {
-      guard error.code == .unavailable, let signal = Signals.exitCode else { throw error }
-      throw CommandError(signal, error.what, why: "a signal ended the wait for it")
-    }
-    if console.errorIsTerminal {
-      let other =
-        switch options.brokers {
-        case .embedded: "a Kafka cluster: --brokers host:port"
-        case .kafka: "the embedded log: --brokers embedded"
-        }
-      console.note("using broker \(broker.name) (\(other))")
-    }
-    return broker
-  }
-
-  /// A file for a result; `nil` for `-`, which means no file.
-  func outputFile(_ path: String) throws(CommandError) -> AtomicFile? {
-    path == "-" ? nil : try BrokerFactory.outputFile(path, options.brokers)
   }
 
   /// Wishes for topics that must be created.
@@ -51,7 +25,7 @@ final class CommandContext: Sendable {
   }
 
   /// Prints a report on stdout: as a document with `--json`, else as text.
-  func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws(CommandError) {
+  func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws {
     let buffer = ByteBuffer()
     if options.json {
       appendDocument(report, broker: broker, activeMilliseconds: activeMilliseconds, to: buffer)
@@ -81,5 +55,43 @@ final class CommandContext: Sendable {
     let chart = lines(console.errorColumns)
     guard !chart.isEmpty else { return }
     console.writeError("\n\(console.errorStyle.bold(title))\n" + chart.joined(separator: "\n") + "\n")
+  }
+}
+
+/// Names of topics and groups that a run makes for itself.
+enum PrivateName {
+  /// Ten characters that no other run has, from the system's random numbers.
+  static func random() -> String {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+    return String((String(repeating: "0", count: 10) + digits).suffix(10))
+  }
+}
+
+extension CommandContext {
+  /// Removes what a run has made for itself. Each thing is tried; what stays is named with the command that removes it.
+  /// The run's exit code stays too: what it claims holds.
+  func removeTraces(group: String, topic: String? = nil, _ admin: any Admin) {
+    func attempt(_ what: String, _ option: String, _ change: AdminChange) -> Bool {
+      do throws(BrokerError) {
+        try admin.apply(change)
+      } catch  where error.code == .unknownTopic {
+        // It was never made.
+      } catch {
+        let config = options.configFile.map { " --config \($0)" } ?? ""
+        console.warning(
+          "the \(what) is left over: \(error.why); remove it with: orderstream delete --brokers \(options.brokers)"
+            + "\(config) \(option) --execute")
+        return false
+      }
+      return true
+    }
+    let groupOption = "--group \(group)"
+    if !attempt("group \(group)", groupOption, .deleteGroup(group)) {
+      // The group's state would have gone with it.
+      for state in (try? admin.topics(named: nil).filter({ $0.stateOf == group })) ?? [] {
+        _ = attempt("topic \(state.name)", groupOption, .deleteTopic(state.name))
+      }
+    }
+    if let topic { _ = attempt("topic \(topic)", "--topic \(topic)", .deleteTopic(topic)) }
   }
 }

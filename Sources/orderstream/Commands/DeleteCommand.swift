@@ -5,13 +5,13 @@ struct DeleteCommand {
   let options: DeleteOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     let broker = try context.openBroker(
       to: options.execute ? .change : .look, outages: options.execute ? .run : .look)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     let deletion = Deletion(options.request, admin: admin, now: context.time.wallMilliseconds)
-    let (plan, refusals) = try CommandError.wrap { () throws(BrokerError) in try deletion.plan() }
+    let (plan, refusals) = try deletion.plan()
     if let last = refusals.last {
       for refusal in refusals.dropLast() { context.console.report(advised(refusal, broker), endsRun: false) }
       throw advised(last, broker)

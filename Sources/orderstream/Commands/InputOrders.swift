@@ -28,7 +28,7 @@ final class InputOrders {
   /// Lines that are no orders, before the first one that is.
   private var heldBack: [(line: Int64, poison: Poison)] = []
 
-  init(_ path: String, _ context: CommandContext) throws(CommandError) {
+  init(_ path: String, _ context: CommandContext) throws {
     self.path = path
     self.context = context
     name = path == "-" ? "stdin" : path
@@ -37,7 +37,7 @@ final class InputOrders {
 
   /// Reads up to the first order. Nothing need be opened for an input that has none.
   /// - Throws: `data` when the input is another kind of file.
-  func findFirst() throws(CommandError) {
+  func findFirst() throws {
     if holdsFirst != nil { return }
     let isFound = try advance()
     holdsFirst = isFound
@@ -52,8 +52,8 @@ final class InputOrders {
   /// Calls `body` for each order with its line and that line's number. `counts` holds also when it throws. What is lent
   /// to `body` is valid until it returns.
   func forEach(
-    _ body: (DecodedOrder, UnsafeRawBufferPointer, _ line: Int64) throws(CommandError) -> Void
-  ) throws(CommandError) {
+    _ body: (DecodedOrder, UnsafeRawBufferPointer, _ line: Int64) throws -> Void
+  ) throws {
     try findFirst()
     guard holdsFirst == true else { return }
     holdsFirst = false
@@ -73,7 +73,7 @@ final class InputOrders {
   }
 
   /// Takes the next line that is an order in hand; `false` at the end, and once a signal requests a stop.
-  private func advance() throws(CommandError) -> Bool {
+  private func advance() throws -> Bool {
     while !context.stop.isRequested, let next = try reader.next() {
       number += 1
       switch next {
@@ -90,7 +90,7 @@ final class InputOrders {
     return false
   }
 
-  private func reject(_ poison: Poison) throws(CommandError) {
+  private func reject(_ poison: Poison) throws {
     counts.rejected += 1
     if counts.valid > 0 {
       if counts.rejected <= Console.namedErrors { name(number, poison, othersGoThrough: true) }
@@ -124,7 +124,8 @@ final class InputOrders {
       CommandError(
         .data, "cannot publish line \(line) of \(name)", why: "\(poison.message) (\(poison.code))",
         remedy: othersGoThrough
-          ? "the other orders go through; correct it and publish it alone" : "correct it and run the same command again"),
+          ? "the other orders go through; correct it and publish it alone" : "correct it and run the same command again"
+      ),
       endsRun: false)
   }
 }
@@ -183,7 +184,9 @@ struct ForeignFormat {
       default: $0 >= 0x80
       }
     }
-    let quoted = plain ? path : "'" + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+    let quoted =
+      plain
+      ? path : "'" + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
     return "\(converter) \(path.hasPrefix("-") ? "./" : "")\(quoted) | orderstream produce --input -"
   }
 }

@@ -10,17 +10,17 @@ struct InputPublishing {
   let context: CommandContext
   let orders: InputOrders
 
-  init(options: ProduceOptions, context: CommandContext, path: String) throws(CommandError) {
+  init(options: ProduceOptions, context: CommandContext, path: String) throws {
     self.options = options
     self.context = context
     orders = try InputOrders(path, context)
   }
 
-  func run() throws(CommandError) -> ExitCode { options.dryRun ? try printOrders() : try publish() }
+  func run() throws -> ExitCode { options.dryRun ? try printOrders() : try publish() }
 
-  private func printOrders() throws(CommandError) -> ExitCode {
+  private func printOrders() throws -> ExitCode {
     let output = BufferedOutput(context.console)
-    try orders.forEach { _, value, _ throws(CommandError) in
+    try orders.forEach { _, value, _ in
       output.buffer.append(value)
       output.buffer.append(UInt8(ascii: "\n"))
       try output.lineDone()
@@ -32,27 +32,26 @@ struct InputPublishing {
     return ExitCode.combined(findings)
   }
 
-  private func publish() throws(CommandError) -> ExitCode {
+  private func publish() throws -> ExitCode {
     var file: AtomicFile?
     if let path = options.unacknowledged { file = try context.outputFile(path) }
     let broker = try context.openBroker()
     // Before anything is made for it.
     try orders.findFirst()
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
-    let producer = try CommandError.wrap { () throws(BrokerError) in
-      try broker.producer(
-        topic: options.topic, pace: options.rate.schedule == nil ? .bulk : .interactive, reports: .all)
-    }
+    let producer = try broker.producer(
+      topic: options.topic, pace: options.rate.schedule == nil ? .bulk : .interactive, reports: .all
+    )
     defer { producer.close() }
     var run = Run(producer, LinesInFlight(file, refuse: refuse))
     run.start = context.time.monotonicNanoseconds
-    do throws(CommandError) {
+    do {
       try send(&run)
     } catch {
-      run.failure = error
+      run.failure = CommandError(error)
     }
     let end = context.time.monotonicNanoseconds
     producer.close()
@@ -101,14 +100,14 @@ struct InputPublishing {
     var isCutShort: Bool { rest.count > 0 || !readToEnd }
   }
 
-  private func send(_ run: inout Run) throws(CommandError) {
+  private func send(_ run: inout Run) throws {
     let (producer, inFlight) = (run.producer, run.inFlight)
     let schedule = options.rate.schedule
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
     var (sent, refused) = (Int64(0), Int64(0))
     defer { (run.sent, run.refusedAtOnce) = (sent, refused) }
-    try orders.forEach { order, value, number throws(CommandError) in
+    try orders.forEach { order, value, number in
       if let schedule {
         let due = run.start + schedule(sent) - context.time.monotonicNanoseconds
         if due > 0 { context.time.sleep(.nanoseconds(due)) }
@@ -120,7 +119,7 @@ struct InputPublishing {
       do throws(BrokerError) {
         try producer.send(record)
       } catch {
-        guard error.code == .recordTooLarge else { throw CommandError(error) }
+        guard error.code == .recordTooLarge else { throw error }
         refused += 1
         var report = RecordReports()
         report.refused = [RecordReports.Refusal(sequence: sent, error: error)]
@@ -130,10 +129,9 @@ struct InputPublishing {
       if schedule != nil || sent % Self.reportStride == 0 { try inFlight.take(producer.takeReports()) }
       progress.update { "produce: \(sent) sent, \(producer.deliveries.acknowledged) acknowledged" }
     }
-    try CommandError.wrap { () throws(BrokerError) in
-      try producer.finish(
-        queued: sent - refused, timeout: OrderPublisher.flushTimeout, stop: context.stop, time: context.time)
-    }
+    try producer.finish(
+      queued: sent - refused, timeout: OrderPublisher.flushTimeout, stop: context.stop,
+      time: context.time)
   }
 
   /// Brings the lines that are not acknowledged, and those that were not read, into the file; counts the latter.
@@ -142,11 +140,11 @@ struct InputPublishing {
     let lines = orders.reader
     var rest = LineCounter()
     defer { (run.rest, run.readToEnd) = (rest, lines.isAtEnd) }
-    do throws(CommandError) {
+    do {
       try run.inFlight.take(run.producer.takeReports())
       try run.inFlight.keepAll()
       if !lines.isAtEnd {
-        _ = try lines.rest(context.time) { bytes throws(CommandError) in
+        _ = try lines.rest(context.time) { bytes in
           rest.add(bytes)
           try run.inFlight.keep(bytes)
         }
@@ -154,7 +152,7 @@ struct InputPublishing {
       try run.inFlight.commit()
       return nil
     } catch {
-      return error
+      return CommandError(error)
     }
   }
 
@@ -164,7 +162,7 @@ struct InputPublishing {
     if var failure = run.failure {
       if let advice { failure.addAdvice(advice) }
       context.console.report(failure)
-      findings.append(failure.code.ofMissingEvents)
+      findings.append(failure.code.ofUnpublishedEvents)
     } else if let advice {
       context.console.note(advice)
     }

@@ -5,26 +5,13 @@ struct InventoryCommand {
   let options: InventoryOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
-    let broker = try context.openBroker(
-      to: options.run.bounds.follow ? .make : .change, outages: options.run.bounds.follow ? .none : .run)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
-    defer { admin.close() }
-    let source = try SourceTopic(
-      options.run.topic, follow: options.run.bounds.follow, context: context, admin: admin,
-      remedy: SourceTopic.followRemedy)
-    let bound = try PipelineRun.bound(options.run.bounds, source: source, admin: admin)
-
+  func run() throws -> ExitCode {
+    let run = try GroupRun(options.run, context)
+    defer { run.close() }
     let outputs = [options.outputTopic] + (options.deadLetterTopic.map { [$0] } ?? [])
-    let partitions = try createOutputs(outputs, source: source, admin: admin)
-
-    var settings = PipelineLoop.Settings(
-      consumer: ConsumerOptions(topic: options.run.topic, membership: .member(group: options.run.group)),
-      partitionCount: source.partitionCount, bound: bound)
-    settings.consumer.instance = options.run.instance
+    let partitions = try createOutputs(outputs, run)
+    var settings = run.settings(readsHeaders: true)
     settings.outputs = outputs
-    settings.maximumRecords = options.run.bounds.maxEvents
-    settings.acceptsLoss = options.run.acceptLoss
     #if DEBUG
       // A crash test has a small batch committed in parts.
       if let bytes = ProcessEnvironment.lookup("ORDERSTREAM_COMMIT_BYTES").flatMap({ Int($0) }) {
@@ -36,25 +23,15 @@ struct InventoryCommand {
         topic: options.run.topic, group: options.run.group, onPoison: onPoison,
         outputPartitions: partitions[InventoryProjection.Output.inventory]),
       time: context.time)
-    let observer = RunObserver(
-      "inventory", context: context,
-      live: options.run.bounds.follow && context.options.json
-        ? RunObserver.Live { loop throws(CommandError) in
-          try context.emit(
-            report(projection, loop, .ongoing), broker: broker.name,
-            activeMilliseconds: loop.activeNanoseconds / 1_000_000)
-          return context.time.monotonicNanoseconds
-        } : nil)
-    let loop = try CommandError.wrapPipeline { () throws(PipelineError) in
-      try PipelineLoop(
-        settings, broker: broker, processor: projection, time: context.time, stop: context.stop, observer: observer)
-    }
+    let output = InventoryOutput(
+      outputTopic: options.outputTopic, context: context, broker: run.broker.name,
+      projection: projection)
+    let isLive = options.run.bounds.follow && context.options.json
+    let observer = RunObserver("inventory", context: context, live: isLive ? output : nil)
+    let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
-    let run = try PipelineRun(loop, observer: observer, follows: options.run.bounds.follow)
-    try context.emit(
-      report(projection, loop, run.completion), broker: broker.name,
-      activeMilliseconds: loop.activeNanoseconds / 1_000_000)
-    return run.finish(context.console)
+    try output.emit(loop, outcome.completion)
+    return outcome.finish(context.console)
   }
 
   private var onPoison: InventoryProjection.OnPoison {
@@ -65,26 +42,14 @@ struct InventoryCommand {
     }
   }
 
-  private func report(
-    _ projection: InventoryProjection, _ loop: PipelineLoop, _ completion: Completion
-  ) -> InventoryReport {
-    InventoryReport(
-      outputTopic: options.outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
-      completion: completion)
-  }
-
   /// Makes the missing ones with the source's partition count, and returns the partition count of each.
-  private func createOutputs(
-    _ outputs: [String], source: SourceTopic, admin: any Admin
-  ) throws(CommandError) -> [Int32] {
-    var counts: [Int32] = []
-    for output in outputs {
-      counts.append(
-        try CommandError.wrap { () throws(BrokerError) in
-          try TopicSetup.ensureDerived(
-            output, sourcePartitions: source.partitionCount, replicationFactor: context.options.replicationFactor,
-            recordsOf: output == options.deadLetterTopic ? source.name : nil, admin: admin)
-        })
+  private func createOutputs(_ outputs: [String], _ run: GroupRun) throws -> [Int32] {
+    let source = run.source
+    let counts = try outputs.map { output in
+      try TopicSetup.ensureDerived(
+        output, sourcePartitions: source.partitionCount,
+        replicationFactor: context.options.replicationFactor,
+        recordsOf: output == options.deadLetterTopic ? source.name : nil, admin: run.admin)
     }
     if let topic = options.deadLetterTopic, let letters = counts.last, letters < source.partitionCount {
       throw CommandError(
@@ -93,5 +58,25 @@ struct InventoryCommand {
         remedy: "add partitions to it, or use --on-error skip")
     }
     return counts
+  }
+}
+
+/// What `inventory` has committed, on stdout: at the end, and with `--follow --json` while the run goes on.
+private struct InventoryOutput: LiveReport {
+  let outputTopic: String
+  let context: CommandContext
+  let broker: String
+  let projection: InventoryProjection
+
+  func report(_ loop: PipelineLoop) throws -> Int64 {
+    try emit(loop, .ongoing)
+    return context.time.monotonicNanoseconds
+  }
+
+  func emit(_ loop: PipelineLoop, _ completion: Completion) throws {
+    let report = InventoryReport(
+      outputTopic: outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
+      completion: completion)
+    try context.emit(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
   }
 }

@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamThreads
 import Synchronization
 
 /// `lag-demo`: a producer outruns throttled consumers on a topic of its own; lag builds, peaks and drains.
@@ -9,36 +10,259 @@ struct LagDemoCommand {
   let options: LagDemoOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     let broker = try context.openBroker()
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     let name = "lag-demo-\(PrivateName.random())"
-    let partitions = try CommandError.wrap { () throws(BrokerError) in
-      try TopicSetup.ensure(name, wishes: context.topicWishes, admin: admin)
-    }
+    let partitions = try TopicSetup.ensure(name, wishes: context.topicWishes, admin: admin)
     defer { if !options.keep { context.removeTraces(group: name, topic: name, admin) } }
     let experiment = LagRun(
       options: options, context: context, broker: broker, name: name, partitionCount: partitions)
-    let result = try experiment.run(admin)
-    try context.emit(result.report, broker: broker.name, activeMilliseconds: result.activeMilliseconds)
-    context.draw("Lag over time") { result.report.chart(width: $0) }
+    let outcome = try experiment.run(admin)
+    try context.emit(
+      outcome.report, broker: broker.name, activeMilliseconds: outcome.activeMilliseconds)
+    context.draw("Lag over time") { outcome.report.chart(width: $0) }
     if options.keep { context.console.note("topic \(name) and group \(name) are kept") }
-    if let failure = result.failure { context.console.report(failure) }
-    return exitCode(result)
+    if let failure = outcome.failure { context.console.report(failure) }
+    return exitCode(outcome)
   }
 
-  private func exitCode(_ result: LagRun.Result) -> ExitCode {
+  private func exitCode(_ outcome: LagRun.Outcome) -> ExitCode {
     var findings: [ExitCode] = []
-    if let failure = result.failure {
+    if let failure = outcome.failure {
       guard failure.code.isFinding else { return failure.code }
       findings.append(failure.code)
     }
-    if let signal = Signals.exitCode, result.report.completion.isCutShort {
+    if let signal = Signals.exitCode, outcome.report.completion.isCutShort {
       return ExitCode.combined(findings + [signal])
     }
-    if result.report.failedDeliveries > 0 { findings.append(.unavailable) }
-    if !result.report.isTrue { findings.append(.refuted) }
+    if outcome.report.failedDeliveries > 0 { findings.append(.unavailable) }
+    if !outcome.report.isTrue { findings.append(.refuted) }
     return ExitCode.combined(findings)
+  }
+}
+
+/// One experiment of `lag-demo`: a producer thread, consumer threads, and the sampling on the calling thread.
+struct LagRun {
+  struct Outcome {
+    var report: LagReport
+    var activeMilliseconds: Int64
+    /// Why a producer or a consumer failed.
+    var failure: CommandError?
+  }
+
+  /// What the producer's thread tells the others.
+  private final class ProducerProgress: Sendable {
+    struct State {
+      var acknowledged: Int64 = 0
+      var failed: Int64 = 0
+      /// Monotonic clock at the last acknowledgement; `nil` while it produces.
+      var endNanoseconds: Int64?
+      var failure: CommandError?
+    }
+    let state = Mutex(State())
+    var snapshot: State { state.withLock { $0 } }
+  }
+
+  let options: LagDemoOptions
+  let context: CommandContext
+  let broker: any Broker
+  /// How long the lag may be unknown before the run is given up.
+  private static let silenceLimit = Duration.seconds(30)
+  /// How long coordinators, and then leaders, may take to answer for one sample.
+  private static let askLimit = Duration.seconds(1)
+
+  /// Of the topic and of the group.
+  let name: String
+  let partitionCount: Int32
+
+  func run(_ admin: any Admin) throws -> Outcome {
+    let recorder = LagRecorder(firstOrder: 1, count: Int(options.events))
+    let production = ProducerProgress()
+    // Consumers outlive the request to stop just long enough to commit; they have a flag of their own.
+    let consumersStop = StopFlag()
+    let start = context.time.monotonicNanoseconds
+    var consumers: [BackgroundThread<CommandError?>] = []
+    let producer: BackgroundThread<Void>
+    do throws(NoRoomForThread) {
+      for _ in 0..<options.consumers { consumers.append(try startConsumer(recorder, stop: consumersStop)) }
+      producer = try startProducer(production)
+    } catch {
+      consumersStop.request()
+      for consumer in consumers { _ = consumer.join() }
+      throw CommandError(.temporary, "cannot run lag-demo", why: error.description, remedy: NoRoomForThread.remedy)
+    }
+
+    var report = LagReport(topic: name, group: name)
+    let sampling = Result {
+      try sample(admin, production, recorder, consumersStop, since: start, into: &report)
+    }
+    if case .failure = sampling { context.stop.request() }
+    producer.join()
+    consumersStop.request()
+    let failures = consumers.compactMap { $0.join() }
+
+    let end = production.snapshot
+    report.produced = end.acknowledged
+    report.failedDeliveries = end.failed
+    report.consumed = recorder.consumed
+    var unanswered: CommandError?
+    var lag: Int64 = 0
+    do {
+      try sampling.get()
+      if report.drainMilliseconds == nil {
+        switch try currentLag(admin) {
+        case .known(let records): lag = records
+        case .unknown(let reason): throw unknownLag(reason)
+        }
+      }
+    } catch {
+      let error = CommandError(error)
+      guard error.code.isFinding else { throw error }
+      unanswered = error
+      // Nobody can be asked, so nothing is called lost.
+      lag = end.acknowledged
+    }
+    (report.lost, report.duplicated) = recorder.verdict(produced: end.acknowledged, lag: lag)
+    let failure = unanswered ?? failures.first ?? end.failure
+    if report.drainMilliseconds == nil && (failure != nil || context.stop.isRequested) {
+      report.completion = .cutShort(by: failure, after: report.consumed, of: options.events)
+    }
+    return Outcome(
+      report: report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000,
+      failure: failure)
+  }
+
+  // MARK: - Threads
+
+  private func startProducer(_ production: ProducerProgress) throws(NoRoomForThread)
+    -> BackgroundThread<Void>
+  {
+    try BackgroundThread { [self] in
+      do {
+        let producer = try broker.producer(topic: name, pace: .interactive)
+        func note() {
+          let counts = producer.deliveries
+          production.state.withLock { state in
+            state.acknowledged = counts.acknowledged
+            state.failed = counts.failed
+          }
+        }
+        defer {
+          producer.close()
+          note()
+        }
+        var publisher = OrderPublisher(
+          OrderGenerator.Options(seed: OrderPublishing.randomSeed(), count: options.events), producer: producer,
+          schedule: options.rate.schedule, time: context.time, stop: context.stop)
+        try publisher.run { _ in note() }
+      } catch {
+        production.state.withLock { $0.failure = CommandError(error) }
+      }
+      production.state.withLock { $0.endNanoseconds = context.time.monotonicNanoseconds }
+    }
+  }
+
+  private func startConsumer(
+    _ recorder: LagRecorder, stop: StopFlag
+  ) throws(NoRoomForThread) -> BackgroundThread<CommandError?> {
+    let membership: ConsumerOptions.Membership =
+      options.consumers == 1 ? .sole(group: name) : .member(group: name)
+    var settings = PipelineLoop.Settings(
+      consumer: ConsumerOptions(topic: name, membership: membership, readsHeaders: false),
+      partitionCount: partitionCount,
+      bound: .follow(idle: nil))
+    settings.delayPerRecord = options.consumerDelay
+    settings.commitInterval = min(options.sampleInterval, settings.commitInterval)
+    return try BackgroundThread { [settings, broker] in
+      do {
+        let loop = try PipelineLoop(
+          settings, broker: broker, processor: LagProcessor(recorder: recorder), time: SystemTime(stop: stop),
+          stop: stop, observer: SilentObserver())
+        defer { loop.close() }
+        _ = try loop.run()
+        return nil
+      } catch {
+        // Nobody can drain what this consumer leaves; the sampling must not wait for it.
+        context.stop.request()
+        return CommandError(error)
+      }
+    }
+  }
+
+  // MARK: - Sampling
+
+  /// Takes a sample every interval until the lag has drained, the time is over, or a stop is requested. The last sample
+  /// is taken after the drain.
+  private func sample(
+    _ admin: any Admin, _ production: ProducerProgress, _ recorder: LagRecorder,
+    _ consumersStop: StopFlag,
+    since start: Int64, into report: inout LagReport
+  ) throws {
+    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    defer { progress.finish() }
+    var next = start
+    var lastAnswer = start
+    while true {
+      // Read in this order: what was acknowledged before the lag is read is in the lag or consumed.
+      let produced = production.snapshot
+      let lag = try currentLag(admin)
+      let now = context.time.monotonicNanoseconds
+      switch lag {
+      case .known: lastAnswer = now
+      case .unknown(let reason):
+        // A broker that is away for a while costs samples.
+        guard now - lastAnswer < Self.silenceLimit.nanoseconds else { throw unknownLag(reason) }
+      }
+      let sample = LagReport.Sample(
+        milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed,
+        lag: lag.records)
+      report.samples.append(sample)
+      progress.update {
+        let lag = sample.lag.map(String.init) ?? "unknown"
+        return "lag-demo: \(sample.produced) produced, \(sample.consumed) consumed, lag \(lag)"
+      }
+      if let end = produced.endNanoseconds {
+        if sample.lag == 0 && sample.consumed >= produced.acknowledged {
+          report.drainMilliseconds = max(0, now - end) / 1_000_000
+          return
+        }
+        if now - end > drainTimeout.nanoseconds { return }
+      }
+      if context.stop.isRequested { return }
+      next = next.saturatingAdd(options.sampleInterval.nanoseconds)
+      if next > now { context.time.sleep(.nanoseconds(next - now)) } else { next = now }
+    }
+  }
+
+  private var drainTimeout: Duration {
+    if let given = options.drainTimeout { return given }
+    let twice = options.consumerDelay.nanoseconds.saturatingMultiply(options.events).saturatingMultiply(2)
+    return .nanoseconds(twice.saturatingAdd(LagDemoCommand.drainAllowance.nanoseconds))
+  }
+
+  /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the
+  /// group is new and starts at the earliest record. A broker that cannot be reached makes it unknown.
+  private func currentLag(_ admin: any Admin) throws -> Lag {
+    do {
+      let listing = try admin.groupListing(named: name, within: Self.askLimit)
+      var group =
+        listing.groups.first
+        ?? GroupDescription(group: name, state: "Empty", members: [], committed: [:])
+      group.beginsAtEarliest = true
+      let looks = try admin.looks(at: [name], within: Self.askLimit)
+      return GroupLag(of: group, in: [name], looks: looks).total
+    } catch {
+      let error = CommandError(error)
+      guard error.code == .unavailable else { throw error }
+      return .unknown(reason: error.why)
+    }
+  }
+
+  private func unknownLag(_ reason: String) -> CommandError {
+    CommandError(
+      .unavailable, "cannot tell the lag of the group \(name) on \(broker.name)", why: reason,
+      remedy: "check the brokers and run again")
   }
 }

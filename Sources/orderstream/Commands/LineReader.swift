@@ -45,11 +45,12 @@ final class LineReader {
   /// - Throws: `input` when the file cannot be opened; the signal's code when one ends the wait for a pipe's writer.
   init(_ path: String) throws(CommandError) {
     name = path == "-" ? "stdin" : path
-    if path == "-" && Descriptor.inputWasClosed {
+    if path == "-" && FileDescriptor.inputWasClosed {
       throw CommandError(
         .input, "cannot read stdin", why: "it is closed", remedy: "name a file of JSON lines, or give stdin something")
     }
-    descriptor = path == "-" ? 0 : Descriptor.open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
+    descriptor =
+      path == "-" ? 0 : FileDescriptor.open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
     if descriptor < 0, errno == ECANCELED, let signal = Signals.exitCode {
       throw CommandError(
         signal, "cannot read \(name)",
@@ -58,7 +59,7 @@ final class LineReader {
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
       throw CommandError(
-        .input, "cannot read \(name)", why: Descriptor.message(errno),
+        .input, "cannot read \(name)", why: FileDescriptor.message(errno),
         remedy: "name a file of JSON lines, or - for stdin")
     }
     isFile = status.st_mode & S_IFMT == S_IFREG
@@ -101,14 +102,12 @@ final class LineReader {
   /// How long a pipe may be silent before what it brings later is left to others.
   private static let restSilenceMilliseconds: Int32 = 300
   /// How long a pipe is read that does not fall silent, and any input once a signal ends the run.
-  private static let restPatience = Duration.seconds(2)
+  private static let restLimit = Duration.seconds(2)
 
   /// Hands out the bytes that were not returned as lines, those of a line in hand too, as far as they can be read without
   /// waiting for long.
   /// - Returns: whether the input was read to its end.
-  func rest(_ time: any TimeSource, _ body: (UnsafeRawBufferPointer) throws(CommandError) -> Void) throws(CommandError)
-    -> Bool
-  {
+  func rest(_ time: any TimeSource, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
     // Of a line that is too long only the length is known: it is no order, and its rest is none either.
     var skips = isTooLong
     if isInLine && !skips { try body(line.bytes) }
@@ -125,7 +124,7 @@ final class LineReader {
       if isAtEnd { return true }
       if !isFile || Signals.exitCode != nil {
         let now = time.monotonicNanoseconds
-        let limit = deadline ?? now + Self.restPatience.nanoseconds
+        let limit = deadline ?? now + Self.restLimit.nanoseconds
         deadline = limit
         if now >= limit { return false }
       }
@@ -176,7 +175,9 @@ final class LineReader {
         return false
       }
       if errno != EINTR {
-        throw CommandError(.io, "cannot read \(name)", why: Descriptor.message(errno), remedy: "look at the disk")
+        throw CommandError(
+          .io, "cannot read \(name)", why: FileDescriptor.message(errno), remedy: "look at the disk"
+        )
       }
     }
   }

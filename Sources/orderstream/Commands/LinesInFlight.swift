@@ -32,7 +32,7 @@ final class LinesInFlight {
   }
 
   /// Lets go of what is acknowledged, names what was refused, and keeps what failed.
-  func take(_ reports: RecordReports) throws(CommandError) {
+  func take(_ reports: RecordReports) throws {
     for sequence in reports.acknowledged { lines[sequence] = nil }
     for refusal in reports.refused.sorted(by: { $0.sequence < $1.sequence }) {
       if let line = lines[refusal.sequence] { refuse(line.number, refusal.error) }
@@ -41,9 +41,9 @@ final class LinesInFlight {
   }
 
   /// Keeps every line for which no acknowledgement came; the producer is closed.
-  func keepAll() throws(CommandError) { try keep(lines.keys.sorted()) }
+  func keepAll() throws { try keep(lines.keys.sorted()) }
 
-  private func keep(_ sequences: [Int64]) throws(CommandError) {
+  private func keep(_ sequences: [Int64]) throws {
     for sequence in sequences {
       guard let line = lines.removeValue(forKey: sequence), file != nil else { continue }
       line.bytes.withUnsafeBytes { pending.append($0) }
@@ -53,24 +53,24 @@ final class LinesInFlight {
   }
 
   /// Keeps bytes of the input that were never lines.
-  func keep(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
+  func keep(_ bytes: UnsafeRawBufferPointer) throws {
     guard file != nil else { return }
     try flush()
     try open()?.append(bytes)
   }
 
   /// Replaces the file, also by an empty one: what an earlier run left there is not this run's.
-  func commit() throws(CommandError) {
+  func commit() throws {
     try flush()
     try open()?.commit()
   }
 
-  private func flush() throws(CommandError) {
+  private func flush() throws {
     defer { pending.removeAll() }
     if !pending.isEmpty { try open()?.append(pending.bytes) }
   }
 
-  private func open() throws(CommandError) -> AtomicFile.Draft? {
+  private func open() throws -> AtomicFile.Draft? {
     if draft == nil { draft = try file?.draft() }
     return draft
   }

@@ -8,7 +8,7 @@ struct OrderPublishing {
   let admin: any Admin
 
   /// Publishes `count` orders of a random seed, numbered after those that are there, at the wall clock.
-  func run(count: Int64) throws(CommandError) -> Result {
+  func run(count: Int64) throws -> Outcome {
     try prepare()
     let numbers = try numbers(firstOrder: nil)
     let options = OrderGenerator.Options(seed: Self.randomSeed(), firstOrder: numbers.first, count: count)
@@ -19,10 +19,8 @@ struct OrderPublishing {
   static func randomSeed() -> UInt64 { UInt64.random(in: 0..<(1 << 53)) }
 
   /// Makes the topic if it is missing.
-  func prepare() throws(CommandError) {
-    _ = try CommandError.wrap { () throws(BrokerError) in
-      try TopicSetup.ensure(topic, wishes: context.topicWishes, admin: admin)
-    }
+  func prepare() throws {
+    _ = try TopicSetup.ensure(topic, wishes: context.topicWishes, admin: admin)
   }
 
   /// The first number of a run, and what the topic's records say about the numbers before it.
@@ -32,11 +30,10 @@ struct OrderPublishing {
   }
 
   /// - Parameter given: the user's own choice; `nil` for a number that nobody has used.
-  func numbers(firstOrder given: Int64?) throws(CommandError) -> Numbers {
-    let numbering = try CommandError.wrap { () throws(BrokerError) in
-      try OrderNumbering(topic: topic, broker: broker, admin: admin, time: context.time)
-    }
-    var look = try CommandError.wrap { () throws(BrokerError) in try numbering.look() }
+  func numbers(firstOrder given: Int64?) throws -> Numbers {
+    let numbering = try OrderNumbering(
+      topic: topic, broker: broker, admin: admin, time: context.time)
+    var look = try numbering.look()
     if let given { return Numbers(first: given, look: look) }
     if look.next == nil { look = try scan(numbering) }
     if let next = look.next, next < .max { return Numbers(first: next, look: look) }
@@ -45,18 +42,18 @@ struct OrderPublishing {
       remedy: "name a free range with --first-order")
   }
 
-  private func scan(_ numbering: OrderNumbering) throws(CommandError) -> OrderNumbering.Look {
+  private func scan(_ numbering: OrderNumbering) throws -> OrderNumbering.Look {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     defer { progress.finish() }
-    return try CommandError.wrap { () throws(BrokerError) in
-      try numbering.scan { count in
-        progress.update { "produce: \(count) order numbers read; --first-order takes a number without reading them" }
+    return try numbering.scan { count in
+      progress.update {
+        "produce: \(count) order numbers read; --first-order takes a number without reading them"
       }
     }
   }
 
   /// What was published, and the error that ended it early or kept records from being acknowledged.
-  struct Result {
+  struct Outcome {
     var report: ProduceReport
     var failure: CommandError?
   }
@@ -64,16 +61,14 @@ struct OrderPublishing {
   /// Publishes the orders of `options` to the prepared topic.
   func run(
     _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?
-  ) throws(CommandError) -> Result {
-    let producer = try CommandError.wrap { () throws(BrokerError) in
-      try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive)
-    }
+  ) throws -> Outcome {
+    let producer = try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive)
     var publisher = OrderPublisher(
       options, producer: producer, schedule: schedule, time: context.time, stop: context.stop,
       trace: numbers.look.trace(firstOrder: options.firstOrder, count: options.count))
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
     var failure: CommandError?
-    do throws(BrokerError) {
+    do {
       try publisher.run { publisher in
         progress.update {
           "produce: \(publisher.sent) of \(options.count) sent, \(producer.deliveries.acknowledged) acknowledged"
@@ -86,29 +81,29 @@ struct OrderPublishing {
     producer.close()
     progress.finish()
 
-    var result = ProduceReport(topic: topic, deliveries: producer.deliveries)
-    result.requested = options.count
+    var report = ProduceReport(topic: topic, deliveries: producer.deliveries)
+    report.requested = options.count
     // After an error nothing that follows is delivered; a signal leaves the rest alone.
     let taken = failure == nil ? publisher.sent : options.count
-    result.deliveries.failed = taken - result.deliveries.acknowledged
-    result.deliveries.refused += publisher.refusedAtOnce
-    let (acknowledged, refused) = (result.deliveries.acknowledged, result.deliveries.refused)
-    if failure == nil && result.deliveries.failed > refused {
-      failure = unanswered(result.deliveries.failed - refused)
+    report.deliveries.failed = taken - report.deliveries.acknowledged
+    report.deliveries.refused += publisher.refusedAtOnce
+    let (acknowledged, refused) = (report.deliveries.acknowledged, report.deliveries.refused)
+    if failure == nil && report.deliveries.failed > refused {
+      failure = unanswered(report.deliveries.failed - refused)
     }
     if acknowledged + refused < options.count {
-      result.completion = .cutShort(by: failure, after: acknowledged, of: options.count)
+      report.completion = .cutShort(by: failure, after: acknowledged, of: options.count)
       failure?.addAdvice(
         "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes as "
           + "many as are missing")
     }
     nameRefusals(publisher, options, of: refused)
-    noteReordering(result.deliveries)
-    result.failedOrders = publisher.failedOrders
-    result.seed = options.seed
-    result.firstOrder = options.firstOrder
-    result.activeMilliseconds = publisher.startNanoseconds.map { (end - $0) / 1_000_000 } ?? 0
-    return Result(report: result, failure: failure)
+    noteReordering(report.deliveries)
+    report.failedOrders = publisher.failedOrders
+    report.seed = options.seed
+    report.firstOrder = options.firstOrder
+    report.activeMilliseconds = publisher.startNanoseconds.map { (end - $0) / 1_000_000 } ?? 0
+    return Outcome(report: report, failure: failure)
   }
 
   private func nameRefusals(_ publisher: OrderPublisher, _ options: OrderGenerator.Options, of count: Int64) {

@@ -5,7 +5,7 @@ struct ProduceCommand {
   let options: ProduceOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     switch options.source {
     case .generator(let generator):
       return options.dryRun ? try printOrders(generator) : try publish(generator)
@@ -14,27 +14,27 @@ struct ProduceCommand {
     }
   }
 
-  private func publish(_ generator: ProduceOptions.Generator) throws(CommandError) -> ExitCode {
+  private func publish(_ generator: ProduceOptions.Generator) throws -> ExitCode {
     let broker = try context.openBroker()
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
     let numbers = try publishing.numbers(firstOrder: generator.firstOrder)
-    let result = try publishing.run(
+    let outcome = try publishing.run(
       try orders(generator, first: numbers.first), numbers, schedule: options.rate.schedule)
-    let report = result.report
+    let report = outcome.report
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
-    if let failure = result.failure { context.console.report(failure) }
+    if let failure = outcome.failure { context.console.report(failure) }
     var findings: [ExitCode] = []
-    if let failure = result.failure { findings.append(failure.code.ofMissingEvents) }
+    if let failure = outcome.failure { findings.append(failure.code.ofUnpublishedEvents) }
     if report.deliveries.failed > 0 { findings.append(.unavailable) }
     if let signal = Signals.exitCode, report.completion.isCutShort { findings.append(signal) }
     return ExitCode.combined(findings)
   }
 
   /// `--dry-run`: the values, one a line, with no broker.
-  private func printOrders(_ generator: ProduceOptions.Generator) throws(CommandError) -> ExitCode {
+  private func printOrders(_ generator: ProduceOptions.Generator) throws -> ExitCode {
     var orders = OrderGenerator(try self.orders(generator, first: generator.firstOrder ?? 1))
     let output = BufferedOutput(context.console)
     let value = ByteBuffer()
@@ -51,7 +51,7 @@ struct ProduceCommand {
 
   private func orders(
     _ generator: ProduceOptions.Generator, first: Int64
-  ) throws(CommandError) -> OrderGenerator.Options {
+  ) throws -> OrderGenerator.Options {
     let options = OrderGenerator.Options(
       seed: generator.seed ?? OrderPublishing.randomSeed(), failureRate: generator.failureRate,
       users: Int(generator.users), firstOrder: first, count: generator.events, eventTime: eventTime(generator))

@@ -8,7 +8,7 @@ struct ReplayCommand {
   let options: ReplayOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
       let broker = try context.openBroker(to: .look)
@@ -21,7 +21,7 @@ struct ReplayCommand {
       replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
     )
     let broker = try context.openBroker(to: options.events == 0 ? .change : .make)
-    let admin = try CommandError.wrap { () throws(BrokerError) in try broker.admin() }
+    let admin = try broker.admin()
     defer { admin.close() }
     if options.events > 0, let completion = try produce(options.events, broker: broker, admin: admin) {
       return try finishCutShort(nil, nil, completion, broker.name)
@@ -45,11 +45,12 @@ struct ReplayCommand {
     var second: Replay.Pass?
     var failure: CommandError?
     var extent = RunObserver.Extent()
-    do throws(CommandError) {
+    do {
       initial = try pass(replay, resetsGroup: false, into: files.initial, &extent)
       if initial != nil { second = try pass(replay, resetsGroup: true, into: files.replay, &extent) }
     } catch {
-      guard error.code.comesAfterWork(committed: extent.committed) else { throw error }
+      let error = CommandError(error)
+      guard error.code.reportsFirst(committed: extent.committed) else { throw error }
       failure = error
     }
     guard let initial, let second else {
@@ -67,7 +68,7 @@ struct ReplayCommand {
 
   private func finishCutShort(
     _ initial: Replay.Pass?, _ failure: CommandError?, _ completion: Completion, _ broker: String
-  ) throws(CommandError) -> ExitCode {
+  ) throws -> ExitCode {
     try context.emit(
       ReplayReport.CutShort(topic: options.topic, initial: initial?.summary, completion: completion), broker: broker,
       activeMilliseconds: (initial?.run.activeNanoseconds ?? 0) / 1_000_000)
@@ -81,15 +82,14 @@ struct ReplayCommand {
   /// One pass and its file; `nil` when a signal cut it short.
   private func pass(
     _ replay: Replay, resetsGroup: Bool, into file: AtomicFile, _ extent: inout RunObserver.Extent
-  ) throws(CommandError) -> Replay.Pass? {
-    let observer = RunObserver(resetsGroup ? "replay, second pass" : "replay, first pass", context: context)
+  ) throws -> Replay.Pass? {
+    let observer = RunObserver(
+      resetsGroup ? "replay, second pass" : "replay, first pass", context: context)
     defer {
       observer.finish()
       extent = observer.extent
     }
-    let pass = try CommandError.wrapPipeline { () throws(PipelineError) in
-      try replay.compute(resetsGroup: resetsGroup, observer: observer)
-    }
+    let pass = try replay.compute(resetsGroup: resetsGroup, observer: observer)
     guard pass.run.end == .reachedEnds else { return nil }
     let text = ByteBuffer()
     MetricsReport(pass.summary, processed: pass.run.records).appendText(to: text)
@@ -98,26 +98,28 @@ struct ReplayCommand {
   }
 
   /// - Returns: how far it came, if a signal cut it short.
-  private func produce(_ events: Int64, broker: any Broker, admin: any Admin) throws(CommandError) -> Completion? {
-    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
-    let result = try publishing.run(count: events)
-    if result.report.deliveries.acknowledged == events { return nil }
-    guard let failure = result.failure else { return result.report.completion }
+  private func produce(_ events: Int64, broker: any Broker, admin: any Admin) throws -> Completion? {
+    let publishing = OrderPublishing(
+      context: context, topic: options.topic, broker: broker, admin: admin)
+    let outcome = try publishing.run(count: events)
+    if outcome.report.deliveries.acknowledged == events { return nil }
+    guard let failure = outcome.failure else { return outcome.report.completion }
     throw CommandError(
       failure.code, "cannot produce \(events) orders to \(options.topic)",
-      why: "only \(result.report.deliveries.acknowledged) were acknowledged: \(failure.why)", remedy: failure.remedy)
+      why: "only \(outcome.report.deliveries.acknowledged) were acknowledged: \(failure.why)",
+      remedy: failure.remedy)
   }
 
-  private func refuseActiveGroup(_ admin: any Admin) throws(CommandError) {
+  private func refuseActiveGroup(_ admin: any Admin) throws {
     guard let group = options.group else { return }
-    let found = try CommandError.wrap { () throws(BrokerError) in try admin.group(group) }
+    let found = try admin.group(group)
     // Members that nobody can see may be there.
     guard let found, !found.members.isEmpty || !found.membersKnown else { return }
     throw CommandError(PipelineError.groupActive(group: group))
   }
 
-  private func lowWatermarks(_ admin: any Admin) throws(CommandError) -> [Offset] {
-    try CommandError.wrap { () throws(BrokerError) in try admin.watermarks(topic: options.topic).map(\.low) }
+  private func lowWatermarks(_ admin: any Admin) throws -> [Offset] {
+    try admin.watermarks(topic: options.topic).map(\.low)
   }
 
   /// Records that the replay could not read any more. A named group may have counted them before this run.

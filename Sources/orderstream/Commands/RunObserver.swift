@@ -1,27 +1,23 @@
 import OrderStreamCore
 
+/// What a run shows while it goes on.
+protocol LiveReport {
+  /// Takes note of what was there before the first record of the run.
+  func begin(_ loop: PipelineLoop) throws
+  /// Called after commits, at most once a second.
+  /// - Returns: when it had read what it reports, on the monotonic clock.
+  func report(_ loop: PipelineLoop) throws -> Int64
+  /// Called on every turn: for what a report has left for later.
+  func turned() throws
+}
+
+extension LiveReport {
+  func begin(_ loop: PipelineLoop) throws {}
+  func turned() throws {}
+}
+
 /// Shows the progress of a pipeline on stderr, and gives a live report its turn at most once a second.
 final class RunObserver: PipelineObserver {
-  /// What a run shows while it goes on.
-  struct Live {
-    /// Takes note of what was there before the first record of the run.
-    let begin: ((PipelineLoop) throws(CommandError) -> Void)?
-    /// Called after commits. Returns when it had read what it reports, on the monotonic clock.
-    let report: (PipelineLoop) throws(CommandError) -> Int64
-    /// Called on every turn: for what a report has left for later.
-    let afterwards: (() throws(CommandError) -> Void)?
-
-    init(
-      begin: ((PipelineLoop) throws(CommandError) -> Void)? = nil,
-      report: @escaping (PipelineLoop) throws(CommandError) -> Int64,
-      afterwards: (() throws(CommandError) -> Void)? = nil
-    ) {
-      self.begin = begin
-      self.report = report
-      self.afterwards = afterwards
-    }
-  }
-
   /// Live reports are written at most this often, however often the group commits.
   private static let liveInterval = Duration.seconds(1)
   /// How many times as long as reading what is reported the pipeline has to itself before the next report.
@@ -40,7 +36,7 @@ final class RunObserver: PipelineObserver {
   private let title: String
   private let progress: Progress
   private let startNanoseconds: Int64
-  private let live: Live?
+  private let live: (any LiveReport)?
   private var hasBegun = false
   private var hasNews = false
   /// Whether the last report failed, and that was said.
@@ -48,7 +44,7 @@ final class RunObserver: PipelineObserver {
   private var nextLive: Int64
   private var lastWait: PipelineWait?
 
-  init(_ title: String, context: CommandContext, live: Live? = nil) {
+  init(_ title: String, context: CommandContext, live: (any LiveReport)? = nil) {
     self.title = title
     self.context = context
     self.live = live
@@ -68,13 +64,13 @@ final class RunObserver: PipelineObserver {
     // Only what is committed is shown, so the totals and the number of records are of one moment.
     guard let live, failure == nil else { return }
     let now = context.time.monotonicNanoseconds
-    do throws(CommandError) {
-      try live.afterwards?()
+    do {
+      try live.turned()
       if loop.hasUncommittedRecords { return }
       if !hasBegun && loop.committedRecords == 0 {
         guard loop.hasPartitions else { return }
         hasBegun = true
-        try live.begin?(loop)
+        try live.begin(loop)
       } else if hasNews && now >= nextLive {
         hasNews = false
         let read = try live.report(loop)
@@ -82,6 +78,7 @@ final class RunObserver: PipelineObserver {
         isUnreported = false
       }
     } catch {
+      let error = CommandError(error)
       // What a service cannot report now it reports when brokers answer again.
       if error.code == .unavailable || error.code == .temporary {
         if !isUnreported { context.console.warning("cannot report now: \(error.what): \(error.why)") }

@@ -5,14 +5,11 @@ struct StatusCommand {
   let options: StatusOptions
   let context: CommandContext
 
-  func run() throws(CommandError) -> ExitCode {
+  func run() throws -> ExitCode {
     let broker = try context.openBroker(to: .look, outages: .look)
-    let report = try CommandError.wrap { () throws(BrokerError) in
-      let admin = try broker.admin()
-      defer { admin.close() }
-      return try look(broker, admin)
-    }
-    try context.emit(report, broker: broker.name, activeMilliseconds: nil)
+    let admin = try broker.admin()
+    defer { admin.close() }
+    try context.emit(try look(broker, admin), broker: broker.name, activeMilliseconds: nil)
     return .success
   }
 
@@ -24,8 +21,10 @@ struct StatusCommand {
   /// From when on no more state of groups is read, since the start.
   private static let stateLimit = Duration.milliseconds(1400)
 
-  private func look(_ broker: any Broker, _ admin: any Admin) throws(BrokerError) -> StatusReport {
-    let topics = try admin.topics(named: options.topic).filter { context.options.verbose || !$0.isInternal }
+  private func look(_ broker: any Broker, _ admin: any Admin) throws -> StatusReport {
+    let topics = try admin.topics(named: options.topic).filter {
+      context.options.verbose || !$0.isInternal
+    }
     let start = context.time.monotonicNanoseconds
     // Before the partitions, so that no commit in between looks like one beyond the end.
     var listing = try admin.groupListing(named: options.group, within: Self.groupLimit)
@@ -69,7 +68,7 @@ struct StatusCommand {
   }
 
   /// Who asks for one group and may not see it is told so; an empty list would be a false answer.
-  private func refuse(_ listing: GroupListing) throws(BrokerError) {
+  private func refuse(_ listing: GroupListing) throws {
     for group in listing.groups {
       for failure in [group.committedFailure, group.membersFailure].compactMap({ $0 })
       where [.unauthorized, .authentication].contains(failure.code) { throw failure }

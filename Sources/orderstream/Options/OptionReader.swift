@@ -122,7 +122,7 @@ struct OptionReader {
   }
 }
 
-/// Looks up one environment variable; `nil` when it is unset. Handed in, so that tests bring their own.
+/// Looks up one environment variable; `nil` when it is unset. A parameter, so that tests bring their own.
 typealias Environment = @Sendable (String) -> String?
 
 enum ProcessEnvironment {

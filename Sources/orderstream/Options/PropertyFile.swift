@@ -68,13 +68,13 @@ struct PropertyFile: Sendable {
 
   private static func read(_ path: String, _ origin: String) throws(CommandError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 { throw unreadable(path, origin, Descriptor.message(errno)) }
+    if descriptor < 0 { throw unreadable(path, origin, FileDescriptor.message(errno)) }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = chunk.withUnsafeMutableBytes { Descriptor.read(descriptor, $0) }
-      if count < 0 { throw unreadable(path, origin, Descriptor.message(errno)) }
+      let count = chunk.withUnsafeMutableBytes { FileDescriptor.read(descriptor, $0) }
+      if count < 0 { throw unreadable(path, origin, FileDescriptor.message(errno)) }
       if count == 0 { return bytes }
       bytes += chunk[..<count]
       if bytes.count > maxBytes { throw unreadable(path, origin, "it is larger than 1 MiB") }

@@ -33,9 +33,10 @@ final class Console: Sendable {
     self.errors = errors
     self.environment = environment
     isQuiet = quiet
-    outputIsTerminal = Descriptor.isTerminal(output)
-    errorIsTerminal = Descriptor.isTerminal(errors)
-    errorStyle = Style(isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
+    outputIsTerminal = FileDescriptor.isTerminal(output)
+    errorIsTerminal = FileDescriptor.isTerminal(errors)
+    errorStyle = Style(
+      isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
   }
 
   convenience init(_ options: CommonOptions) {
@@ -52,22 +53,21 @@ final class Console: Sendable {
   /// - Throws: `pipe` when stdout was closed (say nothing, exit 141), `io` when it cannot be written.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
     if outputIsTerminal { eraseProgress() }
-    switch Descriptor.writeAll(output, bytes, mayGiveUp: { Signals.exitCode != nil }) {
+    switch FileDescriptor.writeAll(output, bytes, mayGiveUp: { Signals.exitCode != nil }) {
     case 0: return
     case ECANCELED: throw CommandError.abandonedOutput
     case EPIPE, EBADF: throw CommandError.closedOutput
     case let code:
       throw CommandError(
-        .io, "cannot write to stdout", why: Descriptor.message(code), remedy: "make room or send it somewhere else")
+        .io, "cannot write to stdout", why: FileDescriptor.message(code),
+        remedy: "make room or send it somewhere else")
     }
   }
 
   func write(_ text: String) throws(CommandError) {
-    var text = text
-    let result = text.withUTF8 { bytes in
-      Result { () throws(CommandError) in try write(UnsafeRawBufferPointer(bytes)) }
-    }
-    try result.get()
+    let buffer = ByteBuffer(capacity: text.utf8.count)
+    buffer.append(text)
+    try write(buffer)
   }
 
   func write(_ buffer: ByteBuffer) throws(CommandError) { try write(buffer.bytes) }
@@ -129,6 +129,40 @@ final class Console: Sendable {
 
   private func send(_ text: String) {
     var text = text
-    _ = text.withUTF8 { Descriptor.writeAll(errors, UnsafeRawBufferPointer($0)) }
+    _ = text.withUTF8 { FileDescriptor.writeAll(errors, UnsafeRawBufferPointer($0)) }
+  }
+}
+
+/// stdout for many small lines: collects them and writes 64 KiB at a time. Used by one thread; flush before the end,
+/// and whenever a reader waits for what is there.
+final class BufferedOutput {
+  static let flushBytes = 64 << 10
+
+  /// Append lines here, then call `lineDone`.
+  let buffer = ByteBuffer(capacity: flushBytes)
+  private let console: Console
+
+  init(_ console: Console) {
+    self.console = console
+  }
+
+  /// Writes when enough has come together.
+  func lineDone() throws(CommandError) {
+    if buffer.count >= Self.flushBytes { try flush() }
+  }
+
+  func flush() throws(CommandError) {
+    defer { buffer.removeAll() }
+    if !buffer.isEmpty { try console.write(buffer) }
+  }
+}
+
+/// Core's log port: writes the lines of the back ends to stderr from a level up, `warning: <message>`.
+struct ConsoleLog: LogSink {
+  let console: Console
+  let level: LogLevel
+
+  func log(_ level: LogLevel, _ message: String) {
+    if level >= self.level { console.logLine("\(level): \(message)") }
   }
 }

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// Text from elsewhere, made safe to show: what could move the cursor, ring, recolour, reorder or hide becomes a
 /// visible escape. A backslash stays as it is, so the result is for eyes, not for parsing back.
 enum TerminalText {
@@ -74,5 +82,53 @@ enum TerminalText {
   private static func hex(_ value: UInt32, digits: Int) -> String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.count)) + text
+  }
+}
+
+/// Colours for one stream; plain text where the stream has none.
+struct Style: Hashable, Sendable {
+  let isColored: Bool
+
+  static let plain = Style(isColored: false)
+
+  func bold(_ text: String) -> String { paint(text, "1") }
+  func red(_ text: String) -> String { paint(text, "31") }
+  func yellow(_ text: String) -> String { paint(text, "33") }
+  func cyan(_ text: String) -> String { paint(text, "36") }
+
+  private func paint(_ text: String, _ code: String) -> String {
+    isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+  }
+}
+
+/// `--color`: when text is coloured.
+enum ColorPolicy: String, CaseIterable, Sendable {
+  case auto, always, never
+
+  /// Whether to colour what goes to one stream. `auto` follows `NO_COLOR`, then `CLICOLOR_FORCE`, then whether the
+  /// stream is a terminal that can do it.
+  func isColored(terminal: Bool, environment: Environment) -> Bool {
+    switch self {
+    case .always: return true
+    case .never: return false
+    case .auto:
+      if let off = environment("NO_COLOR"), !off.isEmpty { return false }
+      if let force = environment("CLICOLOR_FORCE"), !force.isEmpty, force != "0" { return true }
+      guard terminal, let kind = environment("TERM") else { return false }
+      return !kind.isEmpty && kind != "dumb"
+    }
+  }
+}
+
+/// How many columns a terminal has.
+enum TerminalWidth {
+  static let fallbackColumns = 80
+
+  /// What the terminal says; otherwise `COLUMNS`; otherwise 80.
+  static func columns(of descriptor: Int32, environment: Environment = ProcessEnvironment.lookup) -> Int {
+    var size = winsize()
+    if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
+    if let columns = environment("COLUMNS").flatMap({ Int($0) }), columns > 0 { return columns }
+    return fallbackColumns
   }
 }

@@ -13,11 +13,11 @@ private let systemRead: @Sendable (Int32, UnsafeMutableRawPointer?, Int) -> Int 
 private let systemOpen: @Sendable (String, Int32) -> Int32 = { open($0, $1) }
 
 /// File descriptors, as far as a stream of output needs them.
-enum Descriptor {
+enum FileDescriptor {
   /// The most bytes that one `write` is asked to take.
   static let chunkBytes = 1 << 20
 
-  /// How long one look at a reader takes, and how many of them in a row, with nothing read, end the patience.
+  /// How long one look at a reader takes, and how many of them in a row, with nothing read, end the wait.
   private static let readerPollMilliseconds: Int32 = 100
   private static let readerPolls = 10
 

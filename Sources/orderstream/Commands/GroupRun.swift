@@ -1,0 +1,106 @@
+import OrderStreamCore
+
+/// A run of `inventory` or `analytics`: reads a topic as a member of a group, up to what the options say.
+struct GroupRun {
+  let broker: any Broker
+  let admin: any Admin
+  let source: SourceTopic
+  private let options: GroupRunOptions
+  private let context: CommandContext
+  private let bound: RunBound
+
+  /// Opens the broker, finds the topic (or makes it, with `--follow`), and freezes the ends of a bounded run.
+  init(_ options: GroupRunOptions, _ context: CommandContext) throws {
+    self.options = options
+    self.context = context
+    let follows = options.bounds.follow
+    broker = try context.openBroker(to: follows ? .make : .change, outages: follows ? .none : .run)
+    admin = try broker.admin()
+    do {
+      source = try SourceTopic(
+        options.topic, follow: follows, context: context, admin: admin,
+        remedy: SourceTopic.followRemedy)
+      bound =
+        follows ? .follow(idle: options.bounds.idleTimeout) : .ends(try source.frozenEnds(admin))
+    } catch {
+      admin.close()
+      throw error
+    }
+  }
+
+  func close() { admin.close() }
+
+  /// What the options say to the loop; a command adds its own.
+  func settings(readsHeaders: Bool) -> PipelineLoop.Settings {
+    var settings = PipelineLoop.Settings(
+      consumer: ConsumerOptions(
+        topic: options.topic, membership: .member(group: options.group), readsHeaders: readsHeaders),
+      partitionCount: source.partitionCount, bound: bound)
+    settings.consumer.instance = options.instance
+    settings.maximumRecords = options.bounds.maxEvents
+    settings.acceptsLoss = options.acceptLoss
+    return settings
+  }
+
+  /// Runs the loop to its end. The caller closes it, after the report.
+  /// - Throws: errors that leave nothing to report.
+  func perform(
+    _ settings: PipelineLoop.Settings, _ processor: any Processor, _ observer: RunObserver
+  ) throws -> (loop: PipelineLoop, outcome: RunOutcome) {
+    let loop = try PipelineLoop(
+      settings, broker: broker, processor: processor, time: context.time, stop: context.stop,
+      observer: observer)
+    do {
+      return (loop, try RunOutcome(loop, observer, follows: options.bounds.follow))
+    } catch {
+      loop.close()
+      throw error
+    }
+  }
+}
+
+/// How a run of the loop ended, and the exit code that it makes.
+struct RunOutcome {
+  /// `nil` when the run failed.
+  let summary: RunSummary?
+  /// An error that came after work was done and lets the command print its report first.
+  let failure: CommandError?
+  /// In records of this run.
+  let completion: Completion
+  private let follows: Bool
+
+  /// Runs the loop to its end.
+  /// - Throws: errors that leave nothing to report.
+  init(_ loop: PipelineLoop, _ observer: RunObserver, follows: Bool) throws {
+    self.follows = follows
+    var summary: RunSummary?
+    var failure: CommandError?
+    do { summary = try loop.run() } catch { failure = CommandError(error) }
+    observer.finish()
+    failure = failure ?? observer.failure
+    if let failure, !failure.code.reportsFirst(committed: loop.committedRecords) { throw failure }
+    self.summary = summary
+    self.failure = failure
+    let isWhole = failure == nil && (follows || summary?.end != .stopped)
+    completion = isWhole ? .whole : .cutShort(by: failure, after: loop.committedRecords, of: loop.recordsInAll)
+  }
+
+  /// The exit code, after the report: reports the failure if there is one.
+  func finish(_ console: Console) -> ExitCode {
+    if let failure {
+      console.report(failure)
+      return failure.code
+    }
+    if summary?.end == .stopped && !follows { return Signals.exitCode ?? .success }
+    return .success
+  }
+}
+
+extension Completion {
+  /// The run was ended by an error, or else by a signal.
+  static func cutShort(by failure: CommandError?, after done: Int64, of total: Int64?) -> Completion {
+    let cause =
+      failure.map { "an error (\($0.code.rawValue))" } ?? Signals.name ?? "a request to stop"
+    return .cutShort(CutShort(by: cause, after: done, of: total))
+  }
+}
