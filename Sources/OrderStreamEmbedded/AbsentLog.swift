@@ -39,7 +39,9 @@ private final class AbsentAdmin: Admin {
     GroupListing([])
   }
 
-  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {}
+  func readState(
+    group: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+  ) throws(BrokerError) {}
 
   func apply(_ change: AdminChange) throws(BrokerError) {
     throw BrokerError(

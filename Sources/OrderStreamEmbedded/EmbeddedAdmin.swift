@@ -60,7 +60,9 @@ final class EmbeddedAdmin: Admin {
     }
   }
 
-  func readState(group name: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+  func readState(
+    group name: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+  ) throws(BrokerError) {
     try connection.read("cannot read the state of the group \(name)") { database in
       guard let group = try GroupRow.find(database, name: name) else { return }
       var index = PartitionIndex(database)

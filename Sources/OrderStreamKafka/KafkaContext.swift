@@ -20,6 +20,8 @@ final class KafkaContext: Sendable {
   /// Where processes of this machine agree on identities.
   let lockDirectory: String
 
+  private let stop: StopFlag?
+
   init(
     factory: ClientFactory, errors: KafkaErrors, time: any TimeSource, outages: OutageLimit, stop: StopFlag?,
     lookup: NativeClient, clusterID: String, lockDirectory: String
@@ -27,12 +29,21 @@ final class KafkaContext: Sendable {
     self.factory = factory
     self.errors = errors
     self.time = time
+    self.stop = stop
+    let isSilent = if case .glance = outages { true } else { false }
     self.outages = OutageWatch(outages, time, stop: stop) { text in
-      factory.log.log(.warning, factory.redactor.redact(text))
+      if !isSilent { factory.log.log(.warning, factory.redactor.redact(text)) }
     }
     self.lookup = lookup
     self.clusterID = clusterID
     self.lockDirectory = lockDirectory
+  }
+
+  /// The same cluster for one look that brokers have a short time to answer.
+  func glancing(_ limit: Duration) -> KafkaContext {
+    KafkaContext(
+      factory: factory, errors: errors, time: time, outages: .glance(limit), stop: stop, lookup: lookup,
+      clusterID: clusterID, lockDirectory: lockDirectory)
   }
 
   /// How long a client may take to learn who leads a partition now, after a question to the one that did.

@@ -52,8 +52,10 @@ final class NamespacedAdmin: Admin {
       }, failure: listing.failure)
   }
 
-  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
-    try inner.readState(group: inside(group)) { topic, stored in
+  func readState(
+    group: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+  ) throws(BrokerError) {
+    try inner.readState(group: inside(group), within: limit) { topic, stored in
       if let name = outside(topic) { body(name, stored) }
     }
   }

@@ -31,8 +31,10 @@ import Testing
       try inner.groupListing(named: name, within: limit)
     }
 
-    func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
-      try inner.readState(group: group, body)
+    func readState(
+      group: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+    ) throws(BrokerError) {
+      try inner.readState(group: group, within: limit, body)
     }
 
     func apply(_ change: AdminChange) throws(BrokerError) {

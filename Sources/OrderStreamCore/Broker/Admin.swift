@@ -21,7 +21,10 @@ public protocol Admin: AnyObject {
 
   /// Every committed state record of a group, with the name of its source topic, in no particular order. Of a topic that
   /// is gone there is at least the position of each partition. A group without state has none.
-  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError)
+  /// - Parameter limit: How long brokers that do not answer are waited for, without a word; `nil`: as long as the run waits.
+  func readState(
+    group: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+  ) throws(BrokerError)
 
   /// Changes topics or groups; when it returns, the change can be seen.
   /// - Throws: `topicExists`, `unknownTopic`, `groupActive`, `unauthorized`, …

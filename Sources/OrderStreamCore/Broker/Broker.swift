@@ -65,6 +65,8 @@ public enum OutageLimit: Hashable, Sendable {
   case run
   /// Services (`--follow`): what passes by itself is waited out.
   case none
+  /// One look that goes on without an answer, and says nothing of it.
+  case glance(Duration)
 
   /// `nil`: without end.
   public var duration: Duration? {
@@ -72,6 +74,7 @@ public enum OutageLimit: Hashable, Sendable {
     case .look: .seconds(10)
     case .run: .seconds(60)
     case .none: nil
+    case .glance(let duration): duration
     }
   }
 }

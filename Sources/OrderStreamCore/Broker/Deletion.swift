@@ -130,7 +130,7 @@ public struct Deletion {
   private func look(atGroup name: String) throws(BrokerError) -> Plan.Group? {
     let group = try admin.group(name)
     var records = 0
-    try admin.readState(group: name) { _, _ in records += 1 }
+    try admin.readState(group: name, within: nil) { _, _ in records += 1 }
     // A group that has expired, or whose removal was cut short, may have its state still.
     if group == nil, records == 0, try !admin.topics(named: nil).contains(where: { $0.stateOf == name }) { return nil }
     return Plan.Group(

@@ -96,10 +96,11 @@ public struct StoredGroup {
   private let group: String
   private var found: [String: StoredPositions] = [:]
 
-  public init(group: String, admin: any Admin) throws(BrokerError) {
+  /// - Parameter limit: As `Admin.readState` has it.
+  public init(group: String, admin: any Admin, within limit: Duration? = nil) throws(BrokerError) {
     self.group = group
     var found: [String: StoredPositions] = [:]
-    try admin.readState(group: group) { topic, stored in
+    try admin.readState(group: group, within: limit) { topic, stored in
       found[topic, default: StoredPositions(topic: topic, group: group, kind: nil)].take(stored)
     }
     self.found = found

@@ -66,7 +66,10 @@ final class KafkaAdmin: Admin {
     try GroupLook(context: context, name: name).listing(within: limit)
   }
 
-  func readState(group: String, _ body: (_ topic: String, StoredState) -> Void) throws(BrokerError) {
+  func readState(
+    group: String, within limit: Duration?, _ body: (_ topic: String, StoredState) -> Void
+  ) throws(BrokerError) {
+    let context = limit.map(self.context.glancing) ?? self.context
     try StateReader(group: group, context: context).readAll(body)
   }
 

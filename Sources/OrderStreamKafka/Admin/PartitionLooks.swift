@@ -107,7 +107,7 @@ struct PartitionLooks: Sendable {
     for partition in partitions {
       do { looks.merge(try askOnce([partition], until: deadline)) { _, second in second } } catch {
         looks[partition] =
-          error.code == RD_KAFKA_RESP_ERR__TIMED_OUT
+          [RD_KAFKA_RESP_ERR__TIMED_OUT, NativeError.destroyedBroker].contains(error.code)
           ? silent(leader, [partition])[partition] : .unseen(reason: words(error))
       }
     }

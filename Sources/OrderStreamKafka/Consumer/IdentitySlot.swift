@@ -180,7 +180,7 @@ final class IdentitySlot: Sendable {
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       if descriptor < 0 { return nil }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || hasBeenLooked(at: descriptor) else {
         _ = closeFile(descriptor)
         return -1
       }
@@ -188,6 +188,12 @@ final class IdentitySlot: Sendable {
       if isAt(path, descriptor) { return descriptor }
       _ = closeFile(descriptor)
     }
+  }
+
+  /// Takes a lock after all that was held for no longer than somebody looks who holds which (`files`).
+  private static func hasBeenLooked(at descriptor: Int32) -> Bool {
+    usleep(2000)
+    return flock(descriptor, LOCK_EX | LOCK_NB) == 0
   }
 
   private static func isAt(_ path: String, _ descriptor: Int32) -> Bool {

@@ -137,6 +137,11 @@ struct NativeError: Error, Sendable {
   var isRetriable = false
   var requiresAbort = false
 
+  /// Codes that 2.0.2 does not have yet. A broker that the client no longer knows; and a record that is refused because of
+  /// another one in its batch.
+  static let destroyedBroker = rd_kafka_resp_err_t(-137)
+  static let anotherRecord = rd_kafka_resp_err_t(-138)
+
   /// `__TRANSPORT`, `UNKNOWN_TOPIC_OR_PART`, …
   var name: String { String(cString: rd_kafka_err2name(code)) }
 

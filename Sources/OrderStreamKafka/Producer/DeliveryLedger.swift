@@ -111,7 +111,7 @@ final class DeliveryLedger: Sendable {
   private static func isRefusal(_ error: rd_kafka_resp_err_t) -> Bool {
     [
       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
-      RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+      RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, NativeError.anotherRecord,
     ].contains(error)
   }
 

@@ -53,7 +53,11 @@ final class OutageWatch: Sendable {
   /// How long one question may take, so that a request to stop is seen.
   var questionLimit: Duration {
     if stop?.isRequested == true { return .milliseconds(500) }
-    return limit == .look ? .seconds(5) : .seconds(2)
+    return switch limit {
+    case .look: .seconds(5)
+    case .run, .none: .seconds(2)
+    case .glance(let duration): duration
+    }
   }
 
   fileprivate func enter(since began: Int64?) {

@@ -229,7 +229,9 @@ final class KafkaTransaction: Transaction {
 
   func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let outcome = commit.outcome(within: timeout) ?? commit.outcomeIfLost() else { return false }
+    var ended = commit.outcome(within: timeout)
+    if ended == nil { ended = try commit.outcomeIfLost() }
+    guard let outcome = ended else { return false }
     self.commit = nil
     let wait = commit.wait
     if case .failed(let error, let mayBeCommitted) = outcome {

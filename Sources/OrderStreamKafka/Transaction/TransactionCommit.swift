@@ -65,7 +65,8 @@ final class TransactionCommit {
   /// long is lost: its client is left to the thread that waits for it, and another one finds out what became of it, waiting
   /// for brokers as ever.
   /// - Returns: `nil` while its answer is waited for.
-  func outcomeIfLost() -> Outcome? {
+  /// - Throws: When brokers have not answered for longer than the run waits.
+  func outcomeIfLost() throws(BrokerError) -> Outcome? {
     let age = Duration.nanoseconds(context.time.monotonicNanoseconds - started)
     if age < Self.slow || context.outages.hasStopped { return nil }
     let wait = wait ?? OutageWait(context.outages, atLeast: Self.limit, noteAfter: .zero)
@@ -73,8 +74,14 @@ final class TransactionCommit {
     let why = BrokerError(
       .timedOut, what, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
       remedy: "check the cluster's health", recovery: .fatal)
-    let goesOn = wait.goesOn(because: why, pause: .zero)
-    return age >= Self.limit || !goesOn ? .failed(nil, mayBeCommitted: true) : nil
+    guard wait.goesOn(because: why, pause: .zero) else { throw why }
+    guard age >= Self.limit, hasBrokers else { return nil }
+    return .failed(nil, mayBeCommitted: true)
+  }
+
+  /// Whether brokers answer, of which the commit may know nothing.
+  private var hasBrokers: Bool {
+    (try? context.lookup.metadata(nil, .seconds(2))) != nil
   }
 }
 

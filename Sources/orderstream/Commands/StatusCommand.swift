@@ -49,9 +49,10 @@ struct StatusCommand {
   /// brokers drop with their topic. A group whose state does not come in time has no doubts; its own next run will.
   private func addDoubts(to groups: inout [GroupDescription], _ broker: any Broker, _ admin: any Admin, until: Int64) {
     for index in groups.indices where groups[index].beginsAtEarliest && groups[index].committedFailure == nil {
-      guard context.time.monotonicNanoseconds < until else { return }
+      let rest = until - context.time.monotonicNanoseconds
+      guard rest > 0 else { return }
       let group = groups[index]
-      guard let state = try? StoredGroup(group: group.group, admin: admin) else { continue }
+      guard let state = try? StoredGroup(group: group.group, admin: admin, within: .nanoseconds(rest)) else { continue }
       let committed = Set(group.committed.keys.map(\.topic))
       for name in state.topics.subtracting(committed).sorted() {
         guard let topic = try? admin.topic(name) else { continue }
