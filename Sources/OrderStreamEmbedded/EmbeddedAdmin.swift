@@ -118,3 +118,194 @@ final class EmbeddedAdmin: Admin {
     return description
   }
 }
+
+// MARK: - Changes
+
+extension EmbeddedAdmin {
+  /// Stored batches that one transaction removes, so that it holds the write lock for milliseconds.
+  private static let batchesPerSlice: Int64 = 32
+
+  func createTopic(_ name: String, _ partitions: Int32, _ replicationFactor: Int16?) throws(BrokerError) {
+    let what = "cannot create the topic \(name)"
+    try Names.checkTopic(name)
+    try Self.checkPartitions(partitions, what)
+    if let replicationFactor, replicationFactor != 1 {
+      throw BrokerError(
+        .unsupported, what, why: "the embedded log keeps one copy and \(replicationFactor) were asked for",
+        remedy: "leave out --replication-factor", recovery: .none)
+    }
+    try connection.write(what) { scope in
+      if try TopicRow.find(scope.database, name: name) != nil {
+        throw BrokerError(.topicExists, what, why: "it exists", recovery: .none)
+      }
+      var topic = try TopicRow.insert(scope, name: name)
+      for number in 0..<partitions { try PartitionRow.insert(scope, topic: topic.id, number: number) }
+      topic.partitionCount = partitions
+      try topic.save(scope)
+      Failpoint.reach("topic/made")
+    }
+  }
+
+  func addPartitions(_ name: String, _ total: Int32) throws(BrokerError) {
+    let what = "cannot add partitions to \(name)"
+    try Self.checkPartitions(total, what)
+    try connection.write(what) { scope in
+      var topic = try TopicRow.get(scope.database, name: name)
+      guard total >= topic.partitionCount else {
+        throw BrokerError(
+          .configuration, what, why: "it has \(topic.partitionCount) and partitions are never removed",
+          recovery: .none)
+      }
+      if total == topic.partitionCount { return }
+      for number in topic.partitionCount..<total {
+        try PartitionRow.insert(scope, topic: topic.id, number: number)
+      }
+      topic.partitionCount = total
+      try topic.save(scope)
+      for group in try GroupRow.all(scope.database) {
+        let store = GroupStore(group: group, topic: topic.id, topicName: name)
+        // Loading for a change takes the new partitions in.
+        if try store.generation(scope.database) != nil { try store.change(scope) { _ in } }
+      }
+    }
+  }
+
+  func deleteTopic(_ name: String) throws(BrokerError) {
+    let what = "cannot delete the topic \(name)"
+    try connection.write(what) { scope in
+      let topic = try TopicRow.get(scope.database, name: name)
+      let rows = try topic.partitions(scope.database)
+      for group in try GroupRow.all(scope.database) {
+        try GroupStore(group: group, topic: topic.id, topicName: name).erase(scope)
+      }
+      try scope.run(
+        "DELETE FROM committed WHERE partition IN (SELECT id FROM partition WHERE topic = ?)", [.integer(topic.id)])
+      try StateRecords.keepPositions(scope, of: topic)
+      try scope.run("DELETE FROM partition WHERE topic = ?", [.integer(topic.id)])
+      try scope.run("DELETE FROM topic WHERE id = ?", [.integer(topic.id)])
+      scope.removedPartitions = rows.map(\.id)
+    }
+    Failpoint.reach("topic/before-orphans")
+    try removeOrphans(what)
+  }
+
+  func deleteGroup(_ name: String) throws(BrokerError) {
+    let what = "cannot delete the group \(name)"
+    try connection.write(what) { scope in
+      guard let group = try GroupRow.find(scope.database, name: name) else { return }
+      var dead: [String] = []
+      for id in try GroupStore.topics(scope.database, of: group) {
+        guard let topic = try TopicRow.find(scope.database, id: id) else { continue }
+        let store = GroupStore(group: group, topic: topic.id, topicName: topic.name)
+        let members = try store.members(scope.database)
+        if let alive = members.first(where: { MemberFile.isAlive($0.id, in: connection.directory) }) {
+          throw BrokerError(
+            .groupActive, what, why: "its member \(alive.id) on \(alive.host) is active",
+            remedy: "stop it, then try again", recovery: .retry)
+        }
+        dead += members.map(\.id)
+        try store.erase(scope)
+      }
+      try scope.run("DELETE FROM committed WHERE consumer_group = ?", [.integer(group.id)])
+      try scope.run("DELETE FROM state WHERE consumer_group = ?", [.integer(group.id)])
+      try scope.run("DELETE FROM consumer_group WHERE id = ?", [.integer(group.id)])
+      for id in dead { MemberFile.remove(id, in: connection.directory) }
+    }
+  }
+
+  func deleteRecords(_ partition: TopicPartition, before: Offset) throws(BrokerError) {
+    let what = "cannot delete records of \(partition)"
+    let row = try connection.write(what) { scope in
+      let topic = try TopicRow.get(scope.database, name: partition.topic)
+      let rows = try topic.partitions(scope.database)
+      guard rows.indices.contains(Int(partition.partition)) else {
+        throw BrokerError(.unknownPartition, what, why: "the topic has \(rows.count) partitions", recovery: .none)
+      }
+      var row = rows[Int(partition.partition)]
+      guard before <= row.high else {
+        throw BrokerError(.offsetOutOfRange, what, why: "the partition ends at \(row.high)", recovery: .none)
+      }
+      row.low = max(row.low, before)
+      try row.save(scope)
+      return row
+    }
+    // Whole batches below the low watermark; the one that holds it stays.
+    try removeBatches(
+      what, from: LogSchema.batchID(partition: row.id, base: 0),
+      to: LogSchema.batchID(partition: row.id, base: row.low), endingBy: row.low)
+  }
+
+  /// Removes the batches of partitions that are gone, those of an earlier attempt that was cut short too.
+  private func removeOrphans(_ what: String) throws(BrokerError) {
+    var next: Int64 = 0
+    while true {
+      let found = try connection.read(what) { database -> (from: Int64, to: Int64, isOrphan: Bool)? in
+        guard let id = try Query.integer(database, "SELECT min(id) FROM batch WHERE id >= ?", [.integer(next)]) else {
+          return nil
+        }
+        let partition = id >> LogSchema.offsetBits
+        // Partitions that are gone most often lie side by side; those that are made meanwhile have higher row ids than any
+        // that there was.
+        let living = try Query.integer(
+          database,
+          """
+          SELECT coalesce(
+            (SELECT min(id) FROM partition WHERE id >= ?1), (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'partition'))
+          """, [.integer(partition)])
+        let to = living == partition ? partition + 1 : max(living ?? 0, partition + 1)
+        return (
+          LogSchema.batchID(partition: partition, base: 0), LogSchema.batchID(partition: to, base: 0),
+          living != partition
+        )
+      }
+      guard let found else { return }
+      next = found.to
+      if found.isOrphan { try removeBatches(what, from: found.from, to: found.to, endingBy: LogSchema.offsetLimit) }
+    }
+  }
+
+  /// Removes batches with ids from `from` to below `to` that end at or below the offset `end`, slice by slice.
+  private func removeBatches(_ what: String, from: Int64, to: Int64, endingBy end: Offset) throws(BrokerError) {
+    var removed = 1
+    while removed > 0 {
+      Failpoint.reach("batches/before-slice")
+      removed = try connection.write(what) { scope in
+        try scope.run(
+          """
+          DELETE FROM batch WHERE id IN (
+            SELECT id FROM batch WHERE id >= ?1 AND id < ?2 AND (id & ?3) + count <= ?4 ORDER BY id LIMIT ?5)
+          """,
+          [
+            .integer(from), .integer(to), .integer(LogSchema.offsetLimit - 1), .integer(end),
+            .integer(Self.batchesPerSlice),
+          ])
+        return scope.database.changesCount
+      }
+    }
+  }
+
+  private static func checkPartitions(_ count: Int32, _ what: String) throws(BrokerError) {
+    guard (1...mostPartitions).contains(count) else {
+      throw BrokerError(
+        .configuration, what, why: "a topic has 1 to \(mostPartitions) partitions and \(count) were asked for",
+        recovery: .none)
+    }
+  }
+}
+
+/// Refuses names that `BrokerName` does not take.
+enum Names {
+  static func checkTopic(_ name: String) throws(BrokerError) {
+    if !BrokerName.isValid(name) { throw refused(.invalidTopic, "topic", name) }
+  }
+
+  static func checkGroup(_ name: String) throws(BrokerError) {
+    if !BrokerName.isValid(name) { throw refused(.configuration, "group", name) }
+  }
+
+  private static func refused(_ code: BrokerError.Code, _ kind: String, _ name: String) -> BrokerError {
+    BrokerError(
+      code, "cannot use the \(kind) \(name.debugDescription)",
+      why: BrokerName.rule, recovery: .none)
+  }
+}

@@ -90,13 +90,13 @@ import Testing
     let broker = try fixture.open()
     let connection = try LogConnection(fixture.directory, log: SilentLog())
     let holder = try WriteLock(fixture.directory)
-    try holder.acquire(patience: .seconds(1))
+    try holder.acquire(within: .seconds(1))
     let error = #expect(throws: BrokerError.self) {
-      try connection.write("cannot write", patience: .milliseconds(50)) { _ in }
+      try connection.write("cannot write", lockWithin: .milliseconds(50)) { _ in }
     }
     #expect(error?.code == .busy && error?.isRetriable == true)
     holder.release()
-    try connection.write("cannot write", patience: .milliseconds(50)) { _ in }
+    try connection.write("cannot write", lockWithin: .milliseconds(50)) { _ in }
     withExtendedLifetime(broker) {}
   }
 
@@ -167,22 +167,19 @@ import Testing
     #expect(try TestConsumer.pump([member]) { member.pending.count == 100 })
     try broker.produce(50, to: "in")
     let lock = try WriteLock(fixture.directory)
-    try lock.acquire(patience: .seconds(1))
+    try lock.acquire(within: .seconds(1))
     let transaction = try #require(member.transaction)
     try member.put("k", "1", partition: 0)
     try transaction.startCommit([PartitionOffset(partition: 0, offset: 100)])
     #expect(try TestConsumer.pump([member]) { member.pending.count == 150 })
     #expect(try !transaction.finishCommit(timeout: .milliseconds(20)))
-    let closing = BackgroundRun { [handed = Handed(transaction: transaction)] in handed.transaction.close() }
+    // The other thread has it until it is joined.
+    nonisolated(unsafe) let shared = transaction
+    let closing = BackgroundRun { shared.close() }
     usleep(200_000)
     lock.release()
     try closing.join()
     #expect(try member.consumer.committedOffsets([0]) == [100])
     member.close()
-  }
-
-  private struct Handed: @unchecked Sendable {
-    // The other thread has it until it was joined.
-    let transaction: any Transaction
   }
 }

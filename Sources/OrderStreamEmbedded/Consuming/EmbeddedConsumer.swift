@@ -128,7 +128,7 @@ final class EmbeddedConsumer: Consumer {
   func die() {
     isClosed = true
     ahead?.close()
-    member?.vanish()
+    member?.die()
     instance = nil
     connection.close()
   }

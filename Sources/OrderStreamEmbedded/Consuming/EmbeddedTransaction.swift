@@ -33,7 +33,7 @@ final class EmbeddedTransaction: Transaction {
   /// The one that is under way.
   @exclusivity(unchecked) private var commit: BackgroundThread<Result<Void, BrokerError>>?
   /// How long closing waits for it. It ends by itself, when it has the write lock or has waited for it too long.
-  private static let closePatience = Duration.seconds(1)
+  private static let closeLimit = Duration.seconds(1)
 
   /// - Parameter connection: Its own, so that the consumer can read beside a commit.
   init(_ connection: LogConnection, _ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
@@ -79,9 +79,10 @@ final class EmbeddedTransaction: Transaction {
   func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     precondition(commit == nil, "one commit at a time")
     let identity = member.identity
-    let handed = Handed(transaction: self)
+    // The commit's thread has it until `finishCommit` or `close` has seen the result.
+    nonisolated(unsafe) let transaction = self
     commit = BackgroundThread.endingByItself {
-      Result { () throws(BrokerError) in try handed.transaction.write(offsets, as: identity) }
+      Result { () throws(BrokerError) in try transaction.write(offsets, as: identity) }
     }
   }
 
@@ -126,16 +127,11 @@ final class EmbeddedTransaction: Transaction {
   }
 
   func close() {
-    if let commit, commit.join(Self.closePatience) == nil { return }
+    if let commit, commit.join(Self.closeLimit) == nil { return }
     commit = nil
     reset()
     spare.removeAll()
-    connection.closeBesideOthers()
-  }
-
-  private struct Handed: @unchecked Sendable {
-    // The commit's thread has it until `finishCommit` or `close` has seen the result.
-    let transaction: EmbeddedTransaction
+    connection.closeWithoutLock()
   }
 
   /// The row ids of the partitions that this member owns, by number, after a check that all that is committed is among

@@ -28,8 +28,9 @@ final class ReadAhead {
     precondition(task == nil, "one read at a time")
     batch.removeAll()
     batch.recordLimit = recordLimit
-    let handed = Handed(reader: self)
-    task = BackgroundThread.endingByItself { handed.reader.read(positions, rows, firstTurn: firstTurn) }
+    // The other thread has it until `finished` has seen its result.
+    nonisolated(unsafe) let reader = self
+    task = BackgroundThread.endingByItself { reader.read(positions, rows, firstTurn: firstTurn) }
   }
 
   /// Exchanges the contents of `batch` with what was read; `nil` when nothing was, or not for a batch of these limits.
@@ -47,7 +48,7 @@ final class ReadAhead {
 
   func close() {
     cancel()
-    connection.closeBesideOthers()
+    connection.closeWithoutLock()
   }
 
   private func finished() -> [ReadPosition]? {
@@ -67,10 +68,5 @@ final class ReadAhead {
     } catch {
       return nil
     }
-  }
-
-  private struct Handed: @unchecked Sendable {
-    // The other thread has it until `finished` has seen its result.
-    let reader: ReadAhead
   }
 }

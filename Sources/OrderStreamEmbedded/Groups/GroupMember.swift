@@ -7,9 +7,9 @@ import OrderStreamCore
 final class GroupMember {
   /// How often the other members are looked at.
   private static let watchIntervalNanoseconds: Int64 = 250_000_000
-  private static let leavePatience = Duration.seconds(4)
+  private static let leaveLimit = Duration.seconds(4)
   /// A poll comes back soon even while a stopped process holds the write lock; the next poll tries again.
-  private static let pollPatience = Duration.seconds(1)
+  private static let pollLimit = Duration.seconds(1)
 
   private enum Phase {
     /// Not a member: never joined, or taken for dead and replaced.
@@ -90,12 +90,12 @@ final class GroupMember {
   }
 
   /// Joins if this is no member, and takes the targets if they are free.
-  func advance() throws(BrokerError) { try enter(alone: false, patience: Self.pollPatience) }
+  func advance() throws(BrokerError) { try enter(alone: false, lockWithin: Self.pollLimit) }
 
   /// Joins; with `alone` only if nobody else is there.
   /// - Throws: `groupActive`.
   func join(alone: Bool) throws(BrokerError) {
-    try enter(alone: alone, patience: LogConnection.lockPatience)
+    try enter(alone: alone, lockWithin: LogConnection.lockLimit)
   }
 
   /// The caller has taken over what was offered.
@@ -122,7 +122,7 @@ final class GroupMember {
     nextWatch = now + Self.watchIntervalNanoseconds
     let others = try connection.read(what) { try store.members($0) }.map(\.id).filter { $0 != id }
     guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
-    return try connection.write(what, patience: Self.pollPatience) { scope in
+    return try connection.write(what, lockWithin: Self.pollLimit) { scope in
       try store.change(scope) { state in
         // Only a member may: one that was replaced itself has nothing to say.
         state.contains(id) ? reap(&state) : false
@@ -136,7 +136,7 @@ final class GroupMember {
     if file != nil {
       Failpoint.reach("group/before-leave")
       do throws(BrokerError) {
-        try connection.write(what, patience: Self.leavePatience) { scope in
+        try connection.write(what, lockWithin: Self.leaveLimit) { scope in
           try store.change(scope) { if $0.contains(id) { $0.remove([id]) } }
         }
       } catch {
@@ -146,11 +146,11 @@ final class GroupMember {
       MemberFile.remove(id, in: connection.directory)
       Failpoint.reach("group/file-removed")
     }
-    vanish()
+    die()
   }
 
-  /// Lets go of the sign of life and nothing else: what a death does.
-  func vanish() {
+  /// Gives up the lock on its file and nothing else, as a process does that dies.
+  func die() {
     heartbeat?.stop()
     heartbeat = nil
     file = nil
@@ -163,15 +163,15 @@ final class GroupMember {
     try file?.backdate(by: 2 * MemberFile.leaseNanoseconds)
   }
 
-  private func enter(alone: Bool, patience: Duration) throws(BrokerError) {
+  private func enter(alone: Bool, lockWithin limit: Duration) throws(BrokerError) {
     var taken: [Int32]?
     var newGeneration: Int64 = -1
-    try connection.write(what, patience: patience) { scope in
+    try connection.write(what, lockWithin: limit) { scope in
       try store.change(scope) { state in
         if !state.contains(id) {
           _ = reap(&state)
           if alone && !state.members.isEmpty { throw active(state) }
-          try beginLife()
+          try makeIdentity()
           state.join(GroupState.Member(id: id, host: Self.host))
         }
         taken = state.take(id)
@@ -191,7 +191,7 @@ final class GroupMember {
   }()
 
   /// A new id, with its file and its heartbeat. Under the write lock.
-  private func beginLife() throws(BrokerError) {
+  private func makeIdentity() throws(BrokerError) {
     heartbeat?.stop()
     if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier

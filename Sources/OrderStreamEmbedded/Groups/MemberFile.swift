@@ -1,5 +1,6 @@
 import Foundation
 import OrderStreamCore
+import OrderStreamThreads
 
 /// The sign of life of one group member: a file that the member keeps locked, and in which it renews a time stamp.
 ///
@@ -59,4 +60,88 @@ final class MemberFile {
   }
 
   static func remove(_ id: String, in directory: LogDirectory) { unlink(directory.member(id)) }
+}
+
+/// Renews a member's lease from a thread of its own, for as long as the process runs, however long the member works on
+/// one batch.
+final class Heartbeat: @unchecked Sendable {
+  // `isStopped` and `file` are touched only while `monitor` is locked.
+  private static let intervalNanoseconds: Int64 = 500_000_000
+
+  private let monitor = Monitor()
+  private var isStopped = false
+  /// `nil` once the thread has ended, so that the lock goes when its other owner lets go.
+  private var file: MemberFile?
+  private let log: any LogSink
+
+  /// - Throws: `busy` when there is no thread for it.
+  init(_ file: MemberFile, log: any LogSink) throws(BrokerError) {
+    self.file = file
+    self.log = log
+    do { _ = try BackgroundThread { [self] in run() } } catch {
+      // Nobody waits for a thread that never began.
+      self.file = nil
+      throw BrokerError(
+        .io, "cannot join the group", why: error.description, remedy: NoRoomForThread.remedy, recovery: .fatal)
+    }
+  }
+
+  /// Returns when nothing renews the lease any more. Idempotent.
+  func stop() {
+    monitor.locked {
+      isStopped = true
+      monitor.signalWork()
+      while file != nil { monitor.waitForProgress(until: nil) }
+    }
+  }
+
+  private func run() {
+    monitor.lock()
+    while !isStopped {
+      monitor.waitForWork(until: MachineClock.nanoseconds + Self.intervalNanoseconds)
+      if isStopped { break }
+      do throws(BrokerError) {
+        try file?.renew()
+      } catch {
+        log.log(.warning, error.description)
+      }
+    }
+    file = nil
+    monitor.signalProgress()
+    monitor.unlock()
+  }
+}
+
+/// Keeps the name of a member (`--instance`) to one process: a locked file, which the kernel frees on any kind of death.
+final class InstanceLock {
+  private let file: Descriptor
+  private let path: String
+
+  /// - Throws: `groupActive` when another process has the name.
+  init(_ instance: String, group: GroupRow, in directory: LogDirectory) throws(BrokerError) {
+    let what = "cannot join the group \(group.name) as \(instance)"
+    path = directory.member("instance-\(group.id)-\(instance)")
+    do {
+      while true {
+        let file = try Descriptor(opening: path, flags: O_RDWR | O_CREAT)
+        guard try file.tryLock(.exclusive) else {
+          throw BrokerError(
+            .groupActive, what, why: "another process is the member of that name",
+            remedy: "give each member a name of its own with --instance, or stop the other one first", recovery: .none)
+        }
+        // The last holder may have removed the file in between; then the lock is on nothing.
+        if try file.identity() == FileIdentity(at: path) {
+          self.file = file
+          return
+        }
+      }
+    } catch {
+      throw StorageErrors.broker(error, what)
+    }
+  }
+
+  deinit {
+    // While it is locked, so that nobody else has it.
+    if (try? file.identity()) == FileIdentity(at: path) { unlink(path) }
+  }
 }

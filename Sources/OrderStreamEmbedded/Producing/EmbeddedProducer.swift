@@ -61,3 +61,65 @@ final class EmbeddedProducer: Producer {
     queue.close()
   }
 }
+
+/// The writing half of a producer.
+final class ProducerWriter: @unchecked Sendable {
+  // After the thread that runs `run` has started, nobody else touches the connection or the budget.
+  private let connection: LogConnection
+  private let topic: TopicRow
+  private let queue: ProducerQueue
+  private var budget = FlushBudget()
+
+  init(_ connection: LogConnection, topic: TopicRow, queue: ProducerQueue) {
+    self.connection = connection
+    self.topic = topic
+    self.queue = queue
+  }
+
+  /// Writes until the queue ends or a write fails, then closes the connection.
+  func run() {
+    while let chunks = queue.take(byteLimit: budget.bytes) {
+      do throws(BrokerError) {
+        Failpoint.reach("producer/before-write")
+        try write(chunks)
+        Failpoint.reach("producer/before-acknowledge")
+        queue.acknowledge(chunks)
+        Failpoint.reach("producer/after-acknowledge")
+      } catch {
+        queue.fail(chunks, error)
+      }
+    }
+    connection.close()
+    queue.endWriter()
+  }
+
+  private func write(_ chunks: [RecordChunk]) throws(BrokerError) {
+    var start: Int64 = 0
+    try connection.write("cannot append to \(topic.name)") { scope in
+      start = MachineClock.nanoseconds
+      try BatchAppender.append(chunks, topic: topic.name, id: topic.id, scope)
+    }
+    budget.learn(used: chunks.reduce(0) { $0 + $1.bytes.count }, nanoseconds: MachineClock.nanoseconds - start)
+  }
+}
+
+/// How many bytes one transaction of a producer may hold so that the write lock is free again after 50 ms. Learnt from
+/// what the last ones took, because disks differ by orders of magnitude.
+struct FlushBudget {
+  static let least = 256 << 10
+  static let most = 4 << 20
+  private static let longestMilliseconds = 40
+  private static let shortMilliseconds = 20
+
+  private(set) var bytes = most
+
+  /// - Parameter nanoseconds: how long a transaction of `used` bytes held the write lock.
+  mutating func learn(used: Int, nanoseconds: Int64) {
+    let milliseconds = nanoseconds / 1_000_000
+    if milliseconds > Self.longestMilliseconds {
+      bytes = max(Self.least, bytes / 2)
+    } else if milliseconds < Self.shortMilliseconds && used > bytes / 2 {
+      bytes = min(Self.most, bytes * 2)
+    }
+  }
+}

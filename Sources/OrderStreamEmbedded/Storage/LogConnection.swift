@@ -15,8 +15,8 @@ final class LogConnection {
   /// From this size on the checkpoint also waits for readers, so that the write-ahead log can start over.
   static let restartBytes = 48 << 20
   /// How long a writer queues before it reports that the log is held by somebody else.
-  static let lockPatience = Duration.seconds(10)
-  private static let closePatience = Duration.milliseconds(500)
+  static let lockLimit = Duration.seconds(10)
+  private static let closeLimit = Duration.milliseconds(500)
   /// How often a reader asks whether the log is still there.
   private static let fileCheckNanoseconds: Int64 = 250_000_000
 
@@ -57,7 +57,7 @@ final class LogConnection {
         self.queue = queue
         do {
           try queue.inDatabase { [marks, wal] database in
-            try Self.prepare(database, directory, lock, marks)
+            try LogSchema.prepare(database, directory, lock, marks)
             wal.watch(database)
           }
         } catch {
@@ -71,7 +71,7 @@ final class LogConnection {
       opened[directory.marks] = try marks.identity()
       files = OpenFiles(directory, opened: opened)
     } catch {
-      throw Self.openingError(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
+      throw StorageErrors.opening(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
     }
     nextFileCheck = MachineClock.nanoseconds + Self.fileCheckNanoseconds
     if let other { try files.check(sameAs: other, what) }
@@ -136,10 +136,11 @@ final class LogConnection {
   }
 
   /// Changes the log in one durable transaction, alone among all writers. Keep it short: everybody else waits.
+  /// - Parameter limit: How long the write lock is waited for.
   /// - Throws: what `body` throws, after everything was rolled back; `busy` when the write lock cannot be had; `io` when
   ///   the log was removed or replaced meanwhile: what was written then is on no log.
   func write<T>(
-    _ what: @autoclosure () -> String, patience: Duration = LogConnection.lockPatience,
+    _ what: @autoclosure () -> String, lockWithin limit: Duration = LogConnection.lockLimit,
     _ body: (WriteScope) throws -> T
   ) throws(BrokerError) -> T {
     guard let lock else {
@@ -147,7 +148,7 @@ final class LogConnection {
         .unauthorized, what(), why: "the log \(directory.path) can only be read here",
         remedy: "write to it as its owner, where its files can be written")
     }
-    try lock.acquire(patience: patience)
+    try lock.acquire(within: limit)
     defer { lock.release() }
     // Before, because a lock that others do not see keeps nobody out; after, because only that can be acknowledged which
     // was on the log when it had been written.
@@ -184,7 +185,7 @@ final class LogConnection {
   func close() {
     if isClosed { return }
     isClosed = true
-    let hasLock = lock.map { (try? $0.acquire(patience: Self.closePatience)) != nil } ?? false
+    let hasLock = lock.map { (try? $0.acquire(within: Self.closeLimit)) != nil } ?? false
     defer { if hasLock { lock?.release() } }
     do {
       Failpoint.reach("log/before-close")
@@ -197,7 +198,7 @@ final class LogConnection {
 
   /// Closes a connection without waiting for the lock. The caller sees to it that another one of this process stays open,
   /// so that SQLite folds nothing in.
-  func closeBesideOthers() {
+  func closeWithoutLock() {
     if isClosed { return }
     isClosed = true
     try? queue.close()
@@ -251,70 +252,47 @@ final class LogConnection {
       throw error
     }
   }
+}
 
-  private static func prepare(
-    _ database: Database, _ directory: LogDirectory, _ lock: WriteLock, _ marks: TailMarks
-  ) throws {
-    // The two last ones matter on macOS alone, where fsync leaves the bytes in the drive's cache.
-    try database.execute(
-      sql: """
-        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1
-        """)
-    guard try Query.integer(database, "PRAGMA synchronous") == 2 else {
-      throw BrokerError(
-        .internalError, "cannot open the log \(directory.path)", why: "SQLite refuses synchronous = FULL")
-    }
-    if try inspect(database, directory) == .empty || journalMode(database) != "wal" {
-      try lock.acquire(patience: lockPatience)
-      defer { lock.release() }
-      // Once more under the lock: another process may have made it meanwhile.
-      if try inspect(database, directory) == .empty {
-        if marks.holdsAnything {
-          throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, and its mark names records")
-        }
-        try database.execute(sql: "PRAGMA page_size = \(LogSchema.pageBytes)")
-        Failpoint.reach("log/before-creation")
-        try LogSchema.create(database)
-        // The files beside it get the mode of this one.
-        chmod(directory.database, 0o600)
-        Failpoint.reach("log/created")
-      }
-      try database.execute(sql: "PRAGMA journal_mode = WAL")
-    }
-    // Only a connection that has read is counted as a user of the write-ahead log, which goes with its last user.
-    _ = try Query.integer(database, "SELECT id FROM topic LIMIT 1")
+/// One open write transaction, and what must follow once it is durable.
+final class WriteScope {
+  let database: Database
+  /// Ends that this transaction moved; they go to the outside mark after the commit.
+  var movedEnds: [TailMark] = []
+  /// Partitions that this transaction removes; their marks go before the commit, because a mark without its partition
+  /// would look like a lost one.
+  var removedPartitions: [Int64] = []
+  /// The number of this change; `nil` while nothing has changed.
+  var change: Int64?
+
+  init(_ database: Database) { self.database = database }
+
+  func run(_ sql: String, _ values: [SQLValue] = [], _ body: (Query) throws -> Void = { _ in }) throws {
+    try Query.run(database, sql, values, body)
+  }
+}
+
+/// Learns after each commit of one connection how many frames the write-ahead log holds. Setting SQLite's hook for that
+/// also replaces its automatic checkpoints. Used on the thread of the connection; outlives it.
+final class WalCounter {
+  private let frames = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+  init() { frames.initialize(to: 0) }
+
+  deinit { frames.deallocate() }
+
+  /// Pages in the write-ahead log, those of other connections too, as of the last commit of this connection.
+  var frameCount: Int32 {
+    get { frames.pointee }
+    set { frames.pointee = newValue }
   }
 
-  private static func inspect(_ database: Database, _ directory: LogDirectory) throws -> LogSchema.Finding {
-    var finding = LogSchema.Finding.empty
-    try database.inTransaction(.deferred) {
-      finding = try LogSchema.inspect(database, path: directory.path)
-      return .commit
-    }
-    return finding
-  }
-
-  private static func journalMode(_ database: Database) throws -> String {
-    try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
-  }
-
-  private static func openingError(
-    _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool, hasMarks: Bool
-  ) -> BrokerError {
-    guard let error = error as? DatabaseError else { return StorageErrors.broker(error, what) }
-    switch error.resultCode {
-    case .SQLITE_NOTADB:
-      if hasMarks { return StorageErrors.broker(error, what) }
-      return LogSchema.foreign(directory.path, why: "\(directory.database) is not an SQLite database")
-    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
-      if isNew {
-        return BrokerError(
-          .cannotCreate, what, why: error.message ?? "it cannot be written",
-          remedy: "name a directory that can be written with --brokers embedded:<directory>")
-      }
-      fallthrough
-    default:
-      return StorageErrors.broker(error, what)
-    }
+  func watch(_ database: Database) {
+    sqlite3_wal_hook(
+      database.sqliteConnection,
+      { context, _, _, frameCount in
+        context?.assumingMemoryBound(to: Int32.self).pointee = frameCount
+        return SQLITE_OK
+      }, frames)
   }
 }

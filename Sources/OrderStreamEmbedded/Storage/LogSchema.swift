@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import OrderStreamCore
 
@@ -107,5 +108,52 @@ enum LogSchema {
       try ChangeCounter.create(database)
       return .commit
     }
+  }
+
+  /// Sets up a connection that may write, and makes what is in the database where there is none.
+  static func prepare(
+    _ database: Database, _ directory: LogDirectory, _ lock: WriteLock, _ marks: TailMarks
+  ) throws {
+    // The two last ones matter on macOS alone, where fsync leaves the bytes in the drive's cache.
+    try database.execute(
+      sql: """
+        PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1
+        """)
+    guard try Query.integer(database, "PRAGMA synchronous") == 2 else {
+      throw BrokerError(
+        .internalError, "cannot open the log \(directory.path)", why: "SQLite refuses synchronous = FULL")
+    }
+    if try inspect(database, directory) == .empty || journalMode(database) != "wal" {
+      try lock.acquire(within: LogConnection.lockLimit)
+      defer { lock.release() }
+      // Once more under the lock: another process may have made it meanwhile.
+      if try inspect(database, directory) == .empty {
+        if marks.holdsAnything {
+          throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, and its mark names records")
+        }
+        try database.execute(sql: "PRAGMA page_size = \(pageBytes)")
+        Failpoint.reach("log/before-creation")
+        try create(database)
+        // The files beside it get the mode of this one.
+        chmod(directory.database, 0o600)
+        Failpoint.reach("log/created")
+      }
+      try database.execute(sql: "PRAGMA journal_mode = WAL")
+    }
+    // Only a connection that has read is counted as a user of the write-ahead log, which goes with its last user.
+    _ = try Query.integer(database, "SELECT id FROM topic LIMIT 1")
+  }
+
+  private static func inspect(_ database: Database, _ directory: LogDirectory) throws -> Finding {
+    var finding = Finding.empty
+    try database.inTransaction(.deferred) {
+      finding = try inspect(database, path: directory.path)
+      return .commit
+    }
+    return finding
+  }
+
+  private static func journalMode(_ database: Database) throws -> String {
+    try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
   }
 }

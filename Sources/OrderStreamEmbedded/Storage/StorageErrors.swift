@@ -36,6 +36,30 @@ enum StorageErrors {
     }
   }
 
+  /// Of a log that cannot be opened.
+  /// - Parameters:
+  ///   - isNew: There was no database before.
+  ///   - hasMarks: The outside mark names records.
+  static func opening(
+    _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool, hasMarks: Bool
+  ) -> BrokerError {
+    guard let error = error as? DatabaseError else { return broker(error, what) }
+    switch error.resultCode {
+    case .SQLITE_NOTADB:
+      if hasMarks { return broker(error, what) }
+      return LogSchema.foreign(directory.path, why: "\(directory.database) is not an SQLite database")
+    case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
+      if isNew {
+        return BrokerError(
+          .cannotCreate, what, why: error.message ?? "it cannot be written",
+          remedy: "name a directory that can be written with --brokers embedded:<directory>")
+      }
+      fallthrough
+    default:
+      return broker(error, what)
+    }
+  }
+
   static func system(_ error: ErrorNumber, _ what: String) -> BrokerError {
     switch error.code {
     case ENOSPC, EDQUOT: BrokerError(.diskFull, what, why: error.words, remedy: diskFullRemedy)

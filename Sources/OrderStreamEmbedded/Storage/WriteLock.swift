@@ -31,13 +31,13 @@ final class WriteLock {
     [directory.turnLock: try turn.identity(), directory.writeLock: try write.identity()]
   }
 
-  /// - Throws: `busy` (retriable) when the lock cannot be had before `patience` has passed.
-  func acquire(patience: Duration) throws(BrokerError) {
-    let deadline = MachineClock.nanoseconds + patience.nanoseconds
+  /// - Throws: `busy` (retriable) when the lock cannot be had within `limit`.
+  func acquire(within limit: Duration) throws(BrokerError) {
+    let deadline = MachineClock.nanoseconds + limit.nanoseconds
     do {
-      guard try Self.wait(for: turn, until: deadline) else { throw Self.timedOut(patience) }
+      guard try Self.wait(for: turn, until: deadline) else { throw Self.timedOut(limit) }
       defer { turn.unlock() }
-      guard try Self.wait(for: write, until: deadline) else { throw Self.timedOut(patience) }
+      guard try Self.wait(for: write, until: deadline) else { throw Self.timedOut(limit) }
     } catch {
       throw StorageErrors.broker(error, "cannot lock the log")
     }
@@ -55,9 +55,25 @@ final class WriteLock {
     return true
   }
 
-  private static func timedOut(_ patience: Duration) -> BrokerError {
+  private static func timedOut(_ limit: Duration) -> BrokerError {
     BrokerError(
-      .busy, "cannot write to the log", why: "another process has held its write lock for \(patience.milliseconds) ms",
+      .busy, "cannot write to the log", why: "another process has held its write lock for \(limit.milliseconds) ms",
       remedy: "look for a stopped orderstream process, then try again", recovery: .retry)
   }
+}
+
+/// A clock that never jumps and that all processes of this machine read alike, which `TimeSource` does not promise.
+/// It stands still while the machine sleeps, so that sleep ends no lease.
+enum MachineClock {
+  static var nanoseconds: Int64 {
+    #if canImport(Darwin)
+      Int64(clock_gettime_nsec_np(CLOCK_UPTIME_RAW))
+    #else
+      var time = timespec()
+      clock_gettime(CLOCK_MONOTONIC, &time)
+      return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    #endif
+  }
+
+  static func sleep(microseconds: UInt32) { usleep(microseconds) }
 }
