@@ -1,24 +1,15 @@
 import Foundation
 import OrderStreamCore
+import Synchronization
 
 /// Any broker, with the faults of a plan.
-public struct FaultBroker: Broker {
-  private let inner: any Broker
+public struct FaultBroker: ForwardingBroker {
+  public let inner: any Broker
   private let plan: FaultPlan
 
   public init(_ inner: any Broker, _ plan: FaultPlan) {
     self.inner = inner
     self.plan = plan
-  }
-
-  public var name: String { inner.name }
-
-  public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
-
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
-  ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: topic, pace: pace, reports: reports)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
@@ -34,83 +25,61 @@ public struct FaultBroker: Broker {
 }
 
 /// A consumer whose committed offsets may be wrong by plan.
-private final class FaultConsumer: Consumer {
-  let inner: any Consumer
+private final class FaultConsumer: ForwardingConsumer {
   private let plan: FaultPlan
 
   init(_ inner: any Consumer, _ plan: FaultPlan) {
-    self.inner = inner
     self.plan = plan
+    super.init(inner)
   }
 
-  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
-    try inner.poll(into: batch, timeout: timeout)
-  }
-
-  func assign(_ positions: [PartitionOffset]) throws(BrokerError) { try inner.assign(positions) }
-
-  func unassign() throws(BrokerError) { try inner.unassign() }
-
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
+  override func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     if plan.nextReadFails() {
       throw BrokerError(.timedOut, "cannot read the committed offsets", why: "nobody answers by plan", recovery: .retry)
     }
-    let offsets = try inner.committed(partitions)
+    let offsets = try super.committed(partitions)
     if let foreign = plan.foreignOffset { return partitions.map { _ in CommittedOffset(foreign, committer: nil) } }
     if plan.offsetsExpired && plan.commits == 0 { return offsets.map { _ in nil } }
     return plan.takeStaleRead()
       ? offsets.map { $0.map { CommittedOffset($0.offset - 1, committer: $0.committer) } } : offsets
   }
-
-  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
-    try inner.readState(partitions, body)
-  }
-
-  func close() { inner.close() }
 }
 
 /// A transaction that fails, or gets a record more, by plan.
-private final class FaultTransaction: Transaction {
-  private let inner: any Transaction
+private final class FaultTransaction: ForwardingTransaction {
   private let plan: FaultPlan
   /// Of the last one that was started.
   private var commitNumber = 0
 
   init(_ inner: any Transaction, _ plan: FaultPlan) {
-    self.inner = inner
     self.plan = plan
+    super.init(inner)
   }
 
-  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
+  override func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
     if plan.nextSend() == plan.sendFailsAfter {
       throw BrokerError(.internalError, "cannot send", why: "this record fails by plan", recovery: .abort)
     }
     if output == plan.failingOutput {
       throw BrokerError(.io, "cannot append to output \(output)", why: "it takes nothing by plan", recovery: .fatal)
     }
-    try inner.send(record, to: output)
+    try super.send(record, to: output)
   }
 
-  func putState(
-    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
-  ) throws(BrokerError) {
-    try inner.putState(partition: partition, key: key, value: value)
-  }
-
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+  override func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     commitNumber = plan.nextCommit(pendingBytes: inner.pendingBytes)
     if let fault = plan.fault(ofCommit: commitNumber, .before) { throw fault }
     if let tampering = plan.tampering, tampering.commit == commitNumber { try tamper(tampering) }
-    try inner.startCommit(offsets)
+    try super.startCommit(offsets)
   }
 
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
+  override func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
     if timeout == .zero && plan.isTooEarly() { return false }
     if let limit = plan.hangsAfter, commitNumber >= limit {
       usleep(UInt32(clamping: timeout.nanoseconds / 1000))
       return false
     }
-    guard try inner.finishCommit(timeout: timeout) else { return false }
+    guard try super.finishCommit(timeout: timeout) else { return false }
     if let fault = plan.fault(ofCommit: commitNumber, .after) { throw fault }
     return true
   }
@@ -125,14 +94,157 @@ private final class FaultTransaction: Transaction {
       value: tampering.value == nil ? nil : UnsafeRawBufferPointer(rebasing: bytes.bytes[keyLength...]))
   }
 
-  func abort() throws(BrokerError) {
+  override func abort() throws(BrokerError) {
     plan.noteAbort()
-    try inner.abort()
+    try super.abort()
+  }
+}
+
+/// What a `FaultBroker` does wrong, by count. Shared with the test, which may read the counts at any time.
+public final class FaultPlan: Sendable {
+  /// A commit that fails.
+  public struct CommitFault: Sendable {
+    public enum Moment: Sendable {
+      /// Nothing of the transaction lands.
+      case before
+      /// All of it lands, and only the answer is lost.
+      case after
+    }
+
+    /// Commits that succeed before the first one that fails.
+    public var failAfter: Int
+    public var moment: Moment
+    public var code: BrokerError.Code
+    public var recovery: BrokerError.Recovery
+    /// Commits in a row that fail.
+    public var times: Int
+
+    public init(
+      failAfter: Int, _ moment: Moment = .before, code: BrokerError.Code = .internalError,
+      recovery: BrokerError.Recovery, times: Int = 1
+    ) {
+      self.failAfter = failAfter
+      self.moment = moment
+      self.code = code
+      self.recovery = recovery
+      self.times = times
+    }
   }
 
-  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { inner.takes(record, on: output) }
+  /// A state record that is added to one commit.
+  public struct Tampering: Sendable {
+    /// 0-based, over all transactions of the broker.
+    public var commit: Int
+    public var partition: Int32
+    public var key: String
+    /// `nil` removes the record.
+    public var value: [UInt8]?
 
-  var pendingBytes: Int { inner.pendingBytes }
+    public init(commit: Int, partition: Int32, key: String, value: [UInt8]?) {
+      self.commit = commit
+      self.partition = partition
+      self.key = key
+      self.value = value
+    }
+  }
 
-  func close() { inner.close() }
+  private struct State {
+    var commits = 0
+    var sends = 0
+    var aborts = 0
+    var staleReads = 0
+    var reads = 0
+    var earlyLooks = 0
+    var mostPending = 0
+  }
+
+  public let commitFault: CommitFault?
+  /// Records sent to outputs before one is refused with `requiresAbort`; `nil` refuses none.
+  public let sendFailsAfter: Int?
+  /// The output, by its index, that takes no record.
+  public let failingOutput: Int?
+  public let tampering: Tampering?
+  /// The group's offsets have expired: consumers read none, the state stays.
+  public let offsetsExpired: Bool
+  /// Another program has committed this offset in every partition, and nobody any state.
+  public let foreignOffset: Offset?
+  /// So many looks at each commit, if they do not wait, find it under way.
+  public let earlyLooks: Int
+  /// Reads of committed offsets that fail as they do while a group has no coordinator, the first ones.
+  public let unansweredReads: Int
+  /// Commits that end before one that never does; `nil`: all of them end.
+  public let hangsAfter: Int?
+  private let state: Mutex<State>
+
+  /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
+  ///   another member committed right after them.
+  public init(
+    commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
+    offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, unansweredReads: Int = 0,
+    earlyLooks: Int = 0, hangsAfter: Int? = nil
+  ) {
+    self.commitFault = commitFault
+    self.sendFailsAfter = sendFailsAfter
+    self.failingOutput = failingOutput
+    self.tampering = tampering
+    self.offsetsExpired = offsetsExpired
+    self.foreignOffset = foreignOffset
+    self.unansweredReads = unansweredReads
+    self.earlyLooks = earlyLooks
+    self.hangsAfter = hangsAfter
+    state = Mutex(State(staleReads: staleCommittedReads))
+  }
+
+  /// Commits tried so far.
+  public var commits: Int { state.withLock { $0.commits } }
+  /// Transactions aborted so far.
+  public var aborts: Int { state.withLock { $0.aborts } }
+  /// The most bytes that a transaction has had when its commit was started.
+  public var mostPending: Int { state.withLock { $0.mostPending } }
+
+  func nextCommit(pendingBytes: Int) -> Int {
+    state.withLock { state in
+      defer { state.commits += 1 }
+      state.mostPending = max(state.mostPending, pendingBytes)
+      state.earlyLooks = earlyLooks
+      return state.commits
+    }
+  }
+
+  func isTooEarly() -> Bool {
+    state.withLock { state in
+      state.earlyLooks -= 1
+      return state.earlyLooks >= 0
+    }
+  }
+
+  func nextSend() -> Int {
+    state.withLock { state in
+      defer { state.sends += 1 }
+      return state.sends
+    }
+  }
+
+  func noteAbort() { state.withLock { $0.aborts += 1 } }
+
+  func nextReadFails() -> Bool {
+    state.withLock { state in
+      state.reads += 1
+      return state.reads <= unansweredReads
+    }
+  }
+
+  func takeStaleRead() -> Bool {
+    state.withLock { state in
+      state.staleReads -= 1
+      return state.staleReads >= 0
+    }
+  }
+
+  func fault(ofCommit number: Int, _ moment: CommitFault.Moment) -> BrokerError? {
+    guard let fault = commitFault, fault.moment == moment,
+      (fault.failAfter..<(fault.failAfter + fault.times)).contains(number)
+    else { return nil }
+    return BrokerError(fault.code, "cannot commit", why: "commit \(number) fails by plan", recovery: fault.recovery)
+  }
 }

@@ -2,8 +2,8 @@ import OrderStreamCore
 
 /// Any broker, with calls before each commit of a transaction and before each reading of state: what a process does that
 /// is stopped right there.
-public struct PausingBroker: Broker {
-  private let inner: any Broker
+public struct PausingBroker: ForwardingBroker {
+  public let inner: any Broker
   private let pause: @Sendable (any Consumer) -> Void
   private let readingPause: @Sendable () -> Void
 
@@ -19,16 +19,6 @@ public struct PausingBroker: Broker {
     self.readingPause = readingPause
   }
 
-  public var name: String { inner.name }
-
-  public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
-
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
-  ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: topic, pace: pace, reports: reports)
-  }
-
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
     PausingConsumer(try inner.consumer(options), readingPause)
   }
@@ -42,64 +32,32 @@ public struct PausingBroker: Broker {
   }
 }
 
-private final class PausingConsumer: Consumer {
-  let inner: any Consumer
+private final class PausingConsumer: ForwardingConsumer {
   private let pause: @Sendable () -> Void
 
   init(_ inner: any Consumer, _ pause: @escaping @Sendable () -> Void) {
-    self.inner = inner
     self.pause = pause
+    super.init(inner)
   }
 
-  func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
-    try inner.poll(into: batch, timeout: timeout)
-  }
-
-  func assign(_ positions: [PartitionOffset]) throws(BrokerError) { try inner.assign(positions) }
-
-  func unassign() throws(BrokerError) { try inner.unassign() }
-
-  func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] { try inner.committed(partitions) }
-
-  func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
+  override func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
     pause()
-    try inner.readState(partitions, body)
+    try super.readState(partitions, body)
   }
-
-  func close() { inner.close() }
 }
 
-private final class PausingTransaction: Transaction {
-  private let inner: any Transaction
+private final class PausingTransaction: ForwardingTransaction {
   private let consumer: any Consumer
   private let pause: @Sendable (any Consumer) -> Void
 
   init(_ inner: any Transaction, _ consumer: any Consumer, _ pause: @escaping @Sendable (any Consumer) -> Void) {
-    self.inner = inner
     self.consumer = consumer
     self.pause = pause
+    super.init(inner)
   }
 
-  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) { try inner.send(record, to: output) }
-
-  func putState(
-    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
-  ) throws(BrokerError) {
-    try inner.putState(partition: partition, key: key, value: value)
-  }
-
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+  override func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     pause(consumer)
-    try inner.startCommit(offsets)
+    try super.startCommit(offsets)
   }
-
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { try inner.finishCommit(timeout: timeout) }
-
-  func abort() throws(BrokerError) { try inner.abort() }
-
-  func takes(_ record: OutgoingRecord, on output: Int) -> Bool { inner.takes(record, on: output) }
-
-  var pendingBytes: Int { inner.pendingBytes }
-
-  func close() { inner.close() }
 }

@@ -58,3 +58,14 @@ public final class PipelineEvents: PipelineObserver, Sendable {
     return try condition()
   }
 }
+
+/// Keeps every log line, to be looked at.
+public final class LogCollector: LogSink {
+  private let lines = Mutex<[(LogLevel, String)]>([])
+
+  public init() {}
+
+  public func log(_ level: LogLevel, _ message: String) { lines.withLock { $0.append((level, message)) } }
+
+  public var all: [(level: LogLevel, text: String)] { lines.withLock { $0.map { (level: $0.0, text: $0.1) } } }
+}

@@ -6,7 +6,7 @@ public final class TemporaryDirectory: Sendable {
 
   public init() {
     let name = "orderstream-test-" + String(UInt64.random(in: 0 ... .max), radix: 16)
-    path = NSTemporaryDirectory().hasSuffix("/") ? NSTemporaryDirectory() + name : NSTemporaryDirectory() + "/" + name
+    path = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
@@ -15,4 +15,21 @@ public final class TemporaryDirectory: Sendable {
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Makes one, and removes it when `body` is done.
+  public static func with(_ body: (TemporaryDirectory) throws -> Void) throws {
+    let directory = TemporaryDirectory()
+    try withExtendedLifetime(directory) { try body(directory) }
+  }
+
+  /// Writes a file into it and returns its path.
+  public func file(_ name: String, _ text: String) throws -> String {
+    let file = "\(path)/\(name)"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+
+  public func text(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
+
+  public var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
 }

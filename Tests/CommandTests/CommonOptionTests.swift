@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamTestSupport
 import Testing
 
 @testable import orderstream

@@ -1,4 +1,5 @@
 import Foundation
+import OrderStreamTestSupport
 import Testing
 
 @testable import orderstream

@@ -70,7 +70,7 @@ private let testBrokers = ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_
 
 /// Groups of other programs, on a real cluster: offsets that only those commit.
 @Suite(.enabled(if: !testBrokers.isEmpty, "ORDERSTREAM_TEST_BROKERS names no cluster"))
-struct ForeignGroupTests {
+struct OtherProgramsTests {
   private let name = "foreign-\(String(UInt32.random(in: 0 ... .max), radix: 36))"
 
   /// The lag of a group of another program on a topic of two partitions with ten records each, the first four of

@@ -1,19 +1,11 @@
 import Foundation
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// A running `orderstream`. Its stdout and stderr are files, so that no amount of output can block it. One that a test
 /// leaves behind is killed.
 package final class Child {
   /// Long enough for a busy machine, short enough that nothing hangs.
-  package static let patience: Duration = .seconds(60)
+  package static let limit: Duration = .seconds(60)
 
   package let pid: pid_t
   private let command: String
@@ -65,7 +57,7 @@ package final class Child {
   }
 
   /// Waits until `condition` holds; fails when the child ends or the time is over before that.
-  package func wait(for what: String, within limit: Duration = patience, _ condition: () throws -> Bool) throws {
+  package func wait(for what: String, within limit: Duration = limit, _ condition: () throws -> Bool) throws {
     try eventually(what, within: limit, about: { "\(command)\n\(output)\(errors)" }) {
       if try condition() { return true }
       if !isRunning, try !condition() { throw HarnessError("\(command) ended before \(what)\n\(output)\(errors)") }
@@ -75,7 +67,7 @@ package final class Child {
 
   /// Waits for the end. A child that takes longer is killed, and the test fails.
   @discardableResult
-  package func end(within limit: Duration = patience) throws -> Outcome {
+  package func end(within limit: Duration = limit) throws -> Outcome {
     do {
       try eventually("the end of \(command)", within: limit, about: { output + errors }) { !isRunning }
     } catch {
@@ -99,11 +91,54 @@ package final class Child {
 
 /// Waits until `condition` holds, and throws when it does not within the limit.
 package func eventually(
-  _ what: String, within limit: Duration = Child.patience, about: () -> String = { "" }, _ condition: () throws -> Bool
+  _ what: String, within limit: Duration = Child.limit, about: () -> String = { "" }, _ condition: () throws -> Bool
 ) throws {
   let deadline = ContinuousClock.now + limit
   while try !condition() {
     if ContinuousClock.now >= deadline { throw HarnessError("\(what): not within \(limit)\n\(about())") }
     usleep(1000)
+  }
+}
+
+/// How a child ended and what it said.
+package struct Outcome: CustomStringConvertible {
+  /// The exit code; 1000 + the signal when one killed it.
+  package let code: Int32
+  package let output: [UInt8]
+  package let errors: String
+  private let command: String
+
+  package init(command: String, status: Int32, output: [UInt8], errors: [UInt8]) {
+    self.command = command
+    code = status & 0x7f == 0 ? (status >> 8) & 0xff : 1000 + (status & 0x7f)
+    self.output = output
+    self.errors = String(decoding: errors, as: UTF8.self)
+  }
+
+  package var text: String { String(decoding: output, as: UTF8.self) }
+
+  /// The lines of stdout; every one of them has its line feed.
+  package var lines: [String] {
+    text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+  }
+
+  /// The lines of stderr that are errors.
+  package var errorLines: [String] {
+    errors.split(separator: "\n").map(String.init).filter { $0.hasPrefix("error: ") }
+  }
+
+  /// stdout as one JSON document on one line.
+  package var document: JSON {
+    get throws {
+      guard output.last == 0x0A, output.filter({ $0 == 0x0A }).count == 1 else {
+        throw HarnessError("stdout is not one document on one line: \(self)")
+      }
+      return try JSON(parsing: output)
+    }
+  }
+
+  package var description: String {
+    let shown = text.count > 2000 ? "\(text.prefix(2000))…" : text
+    return "\(command)\nexit code \(code)\nstdout: \(shown)\nstderr: \(errors.prefix(4000))"
   }
 }

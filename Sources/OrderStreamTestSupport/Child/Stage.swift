@@ -1,14 +1,6 @@
 import Foundation
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Everything that one test works with: a directory of its own, a log (or topics and groups on a cluster) of its own, a
 /// clean environment.
 package final class Stage {
@@ -176,5 +168,26 @@ package final class Stage {
 
   package func move(_ name: String, to other: String) throws {
     try FileManager.default.moveItem(atPath: "\(work)/\(name)", toPath: "\(work)/\(other)")
+  }
+}
+
+/// Where the workflow tests run: the embedded log always, a Kafka cluster when `ORDERSTREAM_TEST_BROKERS` names one.
+package enum TestBroker: Sendable, CustomStringConvertible {
+  case embedded
+  case kafka(String)
+
+  package static let all: [TestBroker] = {
+    guard let servers = ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_BROKERS"], !servers.isEmpty else {
+      print("NOTE: ORDERSTREAM_TEST_BROKERS is not set: the workflow tests run on the embedded log only.")
+      return [.embedded]
+    }
+    return [.embedded, .kafka(servers)]
+  }()
+
+  package var description: String {
+    switch self {
+    case .embedded: "embedded"
+    case .kafka(let servers): servers
+    }
   }
 }

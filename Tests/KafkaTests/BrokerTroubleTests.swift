@@ -6,7 +6,7 @@ import Testing
 @testable import OrderStreamKafka
 
 /// Brokers that go, come back, move and are slow, as far as librdkafka's mock cluster can show them.
-struct MockFaultTests {
+struct BrokerTroubleTests {
   private func expectAll(_ mock: MockBroker, _ producer: any Producer, _ count: Int64) throws {
     #expect(producer.deliveries.acknowledged == count && producer.deliveries.failed == 0)
     // The mock cluster does not drop what an idempotent producer sends again; see `MockProducerTests`.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OrderStreamEmbedded
 
-@Suite struct GroupStateTests {
+@Suite struct GroupSharingTests {
   @Test("Targets are ranges over the members in the order of their ids")
   func ranges() {
     var state = group(partitions: 7)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import OrderStreamEmbedded
 
-@Suite struct DamageTests {
+@Suite struct DamagedLogTests {
   @Test("A flipped bit in a stored batch stops the read with the coordinates of the batch")
   func flippedBit() throws {
     let fixture = try LogFixture.filled()
@@ -161,9 +161,9 @@ import Testing
       bytes[32 + 9] ^= 1
       try bytes.write(to: URL(fileURLWithPath: fixture.directory.marks))
     }
-    let lines = KeptLog()
+    let lines = LogCollector()
     let broker = try EmbeddedBroker.open(directory: fixture.directory.path, log: lines, time: SystemTime())
-    #expect(lines.all.count == 1 && lines.all[0].contains(removed ? "gone" : "altered in 1 place"), "\(lines.all)")
+    #expect(lines.all.count == 1 && lines.all[0].text.contains(removed ? "gone" : "altered in 1 place"), "\(lines.all)")
     #expect(try broker.contents(of: "t").count == 9000)
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OrderStreamKafka
 
-struct PropertyTests {
+struct ConfigurationTests {
   private func refusal(_ key: String, _ value: String) -> BrokerError? {
     do {
       _ = try KafkaBroker.connect(

@@ -6,7 +6,7 @@ import Testing
 @testable import OrderStreamKafka
 
 /// What a transaction makes of the errors of its coordinator, which the mock cluster answers when it is told to.
-struct TransactionFaultTests {
+struct CoordinatorErrorTests {
   /// A member with a transaction over one output, which has been given its partitions.
   private struct Pipe {
     let mock: MockBroker
