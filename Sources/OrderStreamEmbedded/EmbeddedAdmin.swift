@@ -1,4 +1,3 @@
-import GRDB
 import OrderStreamCore
 
 /// Looks at the log and changes its topics and groups.

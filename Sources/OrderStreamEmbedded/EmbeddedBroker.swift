@@ -1,4 +1,3 @@
-import Foundation
 import OrderStreamCore
 
 /// The durable log inside this program: SQLite files in one directory, without a server. Several processes, and several
@@ -22,7 +21,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   /// Opens the log in a directory, and makes both (mode 0700) when they are not there.
   /// - Parameter onlyLooks: Nothing will be changed, so a log that this user or this mount does not let be written is
   ///   opened as it is, if it can be read.
-  /// - Throws: `cannotCreate`, `foreignLog` (also where the directory holds other things), `newerLog`, `unauthorized`,
+  /// - Throws: `cannotCreate`, `foreignLog` (also where the directory holds other files), `newerLog`, `unauthorized`,
   ///   `damaged` with coordinates, `diskFull`, `io`.
   public static func open(
     directory: String, onlyLooks: Bool = false, log: any LogSink, time: any TimeSource
@@ -88,7 +87,7 @@ extension EmbeddedBroker {
   }
 }
 
-/// A log that nobody has made yet, for commands that only look: it has no topics and no groups, and looking makes none.
+/// A log that nobody has made yet, for commands that only read: it has no topics and no groups, and reading creates none.
 public struct AbsentLog: Broker {
   public let name: String
 

@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 
 /// A Kafka cluster through librdkafka. May be used from several threads; what it makes belongs to one thread each.
@@ -112,7 +111,7 @@ public final class KafkaBroker: Broker {
     return try KafkaTransaction(for: consumer, outputs: outputs, context: context)
   }
 
-  /// Nobody's records belong into what the broker or this program keeps there.
+  /// Topics that the cluster or this program keeps for itself take no records of users.
   private func refuseBookkeeping(_ topic: String) throws(BrokerError) {
     guard StateTopic.isInternal(topic) else { return }
     throw BrokerError(

@@ -25,15 +25,22 @@ final class LogFixture {
     return fixture
   }
 
+  /// A connection beside the log's own. On a busy machine a thread of the last one may still be closing it.
+  private func database() throws -> DatabaseQueue {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    return try DatabaseQueue(path: directory.database, configuration: configuration)
+  }
+
   /// Changes rows behind the log's back.
   func edit(_ sql: String) throws {
-    let queue = try DatabaseQueue(path: directory.database)
+    let queue = try database()
     try queue.write { try $0.execute(sql: sql) }
     try queue.close()
   }
 
   func integer(_ sql: String) throws -> Int64 {
-    let queue = try DatabaseQueue(path: directory.database)
+    let queue = try database()
     defer { try? queue.close() }
     return try queue.read { try Int64.fetchOne($0, sql: sql) } ?? -1
   }
@@ -51,7 +58,7 @@ final class LogFixture {
 
   /// Base offsets of the stored batches of a partition, in order.
   func bases(partition: Int64) throws -> [Offset] {
-    let queue = try DatabaseQueue(path: directory.database)
+    let queue = try database()
     defer { try? queue.close() }
     return try queue.read {
       try Int64.fetchAll(

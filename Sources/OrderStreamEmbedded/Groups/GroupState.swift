@@ -1,5 +1,3 @@
-import OrderStreamCore
-
 /// Who shares one topic in one group: a state machine without I/O. `GroupStore` loads and saves it.
 ///
 /// The protocol is eager. Whenever members or partitions change, the targets are computed anew and the generation rises.

@@ -1,5 +1,4 @@
 import GRDB
-import OrderStreamCore
 
 /// Loads and saves `GroupState`: the members and assignments of one group in one topic.
 struct GroupStore {

@@ -237,7 +237,7 @@ final class LogConnection {
       sqlite3_busy_timeout(connection, 5000)
     }
     if code != SQLITE_OK && code != SQLITE_BUSY {
-      log.log(.warning, "the write-ahead log of \(directory.path) was not folded in: SQLite \(code)")
+      log.log(.warning, "the write-ahead log of \(directory.path) could not be checkpointed: SQLite \(code)")
     }
   }
 

@@ -79,7 +79,7 @@ struct LogDirectory: Sendable, Hashable {
     throw BrokerError(
       .foreignLog, "cannot make a log in \(path)",
       why:
-        "it holds other things (\(first)\(others.count > 1 ? " and \(others.count - 1) more" : "")), and a log has a "
+        "it holds other files (\(first)\(others.count > 1 ? " and \(others.count - 1) more" : "")), and a log needs a "
         + "directory of its own",
       remedy: "name a new or an empty directory, like \(path)/orderstream", recovery: .none)
   }

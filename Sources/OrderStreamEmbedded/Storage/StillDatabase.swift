@@ -27,7 +27,7 @@ struct StillDatabase: Hashable {
   }
 
   func changed(_ what: String) -> BrokerError {
-    BrokerError(.busy, what, why: "somebody began to write to the log meanwhile", remedy: "try again", recovery: .retry)
+    BrokerError(.busy, what, why: "another process began to write to the log", remedy: "try again", recovery: .retry)
   }
 
   /// Opens the database for reading: beside those who have it open if there is a write-ahead log, else as a file that is

@@ -65,7 +65,7 @@ struct TopicRow {
   var gone: BrokerError {
     BrokerError(
       .unknownTopic, "cannot go on with \(name)", why: "the topic was deleted while it was read",
-      remedy: "if it was made anew, start again", recovery: .none)
+      remedy: "if it was created again, run again", recovery: .none)
   }
 
   /// All topics by name.
@@ -166,7 +166,8 @@ struct PartitionRow {
     let id = scope.database.lastInsertedRowID
     guard id < LogSchema.partitionLimit else {
       throw BrokerError(
-        .unsupported, "cannot make a partition", why: "a log has had at most \(LogSchema.partitionLimit) of them",
+        .unsupported, "cannot make a partition",
+        why: "a log makes at most \(LogSchema.partitionLimit), deleted ones included",
         remedy: "use another log", recovery: .none)
     }
     try PartitionRow(id: id, topic: topic, number: number).save(scope)

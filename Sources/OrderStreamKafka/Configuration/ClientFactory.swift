@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 import OrderStreamThreads
 
@@ -76,8 +75,8 @@ enum PropertyRules {
     "metadata.broker.list": "the brokers are chosen with --brokers",
     "plugin.library.paths": program, "sasl.kerberos.kinit.cmd": program, "ssl.engine.location": program,
     "ssl.engine.id": program, "ssl.providers": program, "ssl_engine_callback_data": program,
-    "test.mock.num.brokers": "it replaces the cluster by an imitation",
-    "test.mock.broker.rtt": "it replaces the cluster by an imitation",
+    "test.mock.num.brokers": "it replaces the cluster with a mock",
+    "test.mock.broker.rtt": "it replaces the cluster with a mock",
     "internal.termination.signal": "it raises signals in the process",
   ]
 

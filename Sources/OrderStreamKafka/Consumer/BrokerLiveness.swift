@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 
 /// Whether the brokers that a reader depends on are there: an outage is told, and ends the run once it has lasted longer

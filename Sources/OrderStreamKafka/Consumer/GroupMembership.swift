@@ -46,7 +46,7 @@ final class GroupMembership {
     if let slot, !slot.isStable {
       context.note(
         .notice,
-        "no lock can be had in \(context.lockDirectory), so a restart may wait for this member's session to end")
+        "no lock file can be taken in \(context.lockDirectory), so a restart may wait for this member's session to end")
     }
   }
 

@@ -29,7 +29,7 @@ final class IdentitySlot: Sendable {
   private let path: String
   private let descriptor: Mutex<Int32>
 
-  /// Takes the lowest free slot, or a random one where no lock can be had.
+  /// Takes the lowest free slot, or a random one where no lock file can be taken.
   convenience init(group: String, clusterID: String, directory: String) {
     let scope = Self.scope(group, clusterID)
     if Self.prepare(directory) {

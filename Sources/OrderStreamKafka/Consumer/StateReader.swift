@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 
 /// Reads a group's state topic: keeps the latest record of each key in memory and reads on from where it was. One thread.

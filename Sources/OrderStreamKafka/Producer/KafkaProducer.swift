@@ -19,7 +19,7 @@ final class KafkaProducer: Producer {
   /// How long records in flight may still be acknowledged after a fatal error.
   private static let drainLimit = Duration.seconds(10)
   /// How long a sender that was asked to stop waits for room in the queue.
-  private static let stopPatience = Duration.seconds(1)
+  private static let stopLimit = Duration.seconds(1)
 
   let partitionCount: Int32
   private let topic: String
@@ -103,7 +103,7 @@ final class KafkaProducer: Producer {
 
   /// Queues a record, waiting while the queue is full and changing the client after a fatal error.
   private func send(_ record: OutgoingRecord, _ tag: RecordTag) throws(BrokerError) {
-    var waitedSinceStop = Deadline(Self.stopPatience, context.time)
+    var waitedSinceStop = Deadline(Self.stopLimit, context.time)
     while true {
       let link = try openLink(alone: tag.isAlone)
       do {
@@ -114,7 +114,7 @@ final class KafkaProducer: Producer {
           link.pump.serve(.milliseconds(10))
           if ledger.isStalled { throw stalled() }
           if stop?.isRequested != true {
-            waitedSinceStop = Deadline(Self.stopPatience, context.time)
+            waitedSinceStop = Deadline(Self.stopLimit, context.time)
           } else if waitedSinceStop.hasPassed {
             throw stopped()
           }

@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 
 /// What can be seen of a transaction that its coordinator has ended without telling all partitions: a broker that is

@@ -1,4 +1,3 @@
-import CRdKafka
 import OrderStreamCore
 
 /// Looks whether a transaction is open on what this one is about to write, and sees to it that nothing is written behind
@@ -186,7 +185,8 @@ final class TransactionGuard {
       commit: isCommit)
     let whose = evidence.isOwn ? " of \(identity)" : ""
     return "a transaction\(whose) that the cluster had ended without closing it hung on \(named); "
-      + (isCommit ? "it was committed, and is closed so" : "it was aborted, and is closed so")
+      + (isCommit
+        ? "it was committed, and has been closed as committed" : "it was aborted, and has been closed as aborted")
   }
 
   /// Closes what members have left open that are gone. One that lives closes its own, and must not be disturbed: fenced
