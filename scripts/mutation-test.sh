@@ -84,11 +84,11 @@ mutations() {
     try connection.write("cannot commit to the group \(member.store.group.name)") { scope in'
 
   mutation false-acknowledgement 'acknowledged events are on the log' 'DiskTests/full|DiskTests/limited|DiskTests/failing' \
-    "$embedded/Producing/ProducerWriter.swift" 'queue.fail(chunks, error)' 'queue.acknowledge(chunks)'
+    "$embedded/Producing/EmbeddedProducer.swift" 'queue.fail(chunks, error)' 'queue.acknowledge(chunks)'
 
   mutation no-full 'a commit is synchronised before its acknowledgement' 'OpeningTests/settings|DiskTests/synchronised' \
-    "$embedded/Storage/LogConnection.swift" 'PRAGMA synchronous = FULL; ' 'PRAGMA synchronous = NORMAL; ' \
-    "$embedded/Storage/LogConnection.swift" '"PRAGMA synchronous") == 2' '"PRAGMA synchronous") == 1'
+    "$embedded/Storage/LogSchema.swift" 'PRAGMA synchronous = FULL; ' 'PRAGMA synchronous = NORMAL; ' \
+    "$embedded/Storage/LogSchema.swift" '"PRAGMA synchronous") == 2' '"PRAGMA synchronous") == 1'
 
   mutation no-fencing 'nothing of an old generation lands' 'GroupContractTests/zombie|MemberTests/zombie' \
     "$embedded/Consuming/EmbeddedTransaction.swift" \
@@ -104,18 +104,18 @@ mutations() {
     "$core/Inventory/InventoryProjection.swift" \
     'if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }' 'break'
 
-  mutation skipped-batch-crc 'a damaged batch is named' 'EmbeddedTests.DamageTests|CrashTests.DamageTests/seeded' \
+  mutation skipped-batch-crc 'a damaged batch is named' 'DamagedLogTests|CrashTests.DamageTests/seeded' \
     "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(seal.crc(of: payload)) {' \
     'if query.integer(4) == -1 {'
 
-  mutation skipped-row-crc 'a damaged row is named' 'DamageTests/rowChecksums' \
+  mutation skipped-row-crc 'a damaged row is named' 'DamagedLogTests/rowChecksums' \
     "$embedded/Storage/RowSeal.swift" 'if stored != Int64(value) {' 'if stored == -1 {'
 
   mutation no-structure-check 'rows that are hidden are missed' 'CrashTests.DamageTests/seeded' \
     "$embedded/EmbeddedBroker.swift" '    try anchor.checkStructure()
   ' ''
 
-  mutation no-mark 'a log that lost its tail is noticed' 'DamageTests/lostTail|DamageTests/olderCopy' \
+  mutation no-mark 'a log that lost its tail is noticed' 'DamagedLogTests/lostTail|DamagedLogTests/olderCopy' \
     "$embedded/Storage/LogConnection.swift" 'try marks.update(scope.movedEnds)' 'try marks.update([])' \
     "$embedded/Storage/LogConnection.swift" \
     'if let change = scope.change { try marks.update(changes: change) }' ''
@@ -159,7 +159,7 @@ mutations() {
     'partitions[Int(batch.entries[index].partition)].position = batch.entries[index].offset' '_ = index'
 
   mutation no-rejoin 'a member that fenced itself joins again' 'MockConsumerTests/fencedByItself' \
-    Sources/OrderStreamKafka/Consumer/KafkaConsumer.swift \
+    Sources/OrderStreamKafka/Consumer/GroupMembership.swift \
     'error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else' 'error.code == RD_KAFKA_RESP_ERR__FATAL else'
 
   mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Lag/Lag.swift" \
