@@ -132,18 +132,18 @@ mutations() {
     'guard false else { return try writeInPlace(bytes) }'
 
   mutation no-state-after-abort 'state is read again after an abort' 'FaultTests/commit|BoundedRunTests/restart' \
-    "$core/Loop/PipelineLoop+State.swift" 'try processor.restore(partition: partition, record)' \
+    "$core/Loop/GroupState.swift" 'try processor.restore(partition: partition, record)' \
     '_ = (partition, record)'
 
   mutation commit-counted-early 'what is counted is committed' 'PipelineTests.CommitTests' \
-    "$core/Loop/PipelineLoop+Commit.swift" \
-    'guard try transaction.finishCommit(timeout: timeout) else { return false }' \
+    "$core/Loop/CommitCycle.swift" \
+    'guard try transaction.finishCommit(timeout: timeout) else { return nil }' \
     '_ = try transaction.finishCommit(timeout: timeout)'
 
   # The rest of the batch is still applied, so only a crash between its parts shows it.
   # shellcheck disable=SC2016
   mutation part-for-the-whole 'the offsets of a part are those of its last record' 'SweepTests/inventory' \
-    "$core/Loop/PipelineLoop+Commit.swift" 'let positions = progress.startCommit()
+    "$core/Loop/CommitCycle.swift" 'let positions = progress.startCommit()
 ' 'let positions = progress.startCommit().map { position in
       let whole = batch.entries.filter { $0.partition == position.partition }.map(\.offset.next).max()
       return PartitionOffset(partition: position.partition, offset: max(position.offset, whole ?? 0))
@@ -173,20 +173,20 @@ mutations() {
     "$core/Support/CivilTime.swift" 'hour <= 23' 'hour <= 24'
 
   mutation loss-accepted 'records that are gone stop a run' 'ChangingTopicTests|OffsetTests/gone' \
-    "$core/Loop/PipelineLoop+State.swift" 'guard settings.acceptsLoss else {' \
+    "$core/Loop/GroupState.swift" 'guard settings.acceptsLoss else {' \
     'guard settings.acceptsLoss || start > 0 else {'
 
   mutation same-name-same-topic 'a topic made anew under a group is noticed' 'StateTests/sourceMadeAnew|StateTests/outputMadeAnew' \
     "$core/Loop/TopicIdentity.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
     "$core/Loop/TopicIdentity.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
-    "$core/Loop/PipelineLoop+State.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
+    "$core/Loop/GroupState.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
 
   mutation state-believed 'a missing or altered record of state is named' 'StateTests/damaged' \
     "$core/Loop/StoredPositions.swift" 'if proof.records != found.records {' 'if false {' \
     "$core/Loop/StoredPositions.swift" 'if proof.checksums != found.checksums {' 'if false {'
 
   mutation foreign-group-taken 'offsets of another program are not taken over' 'StateTests/offsetsWithoutState' \
-    "$core/Loop/PipelineLoop+State.swift" 'if !isOurs { throw' 'if false { throw'
+    "$core/Loop/GroupState.swift" 'if !isOurs { throw' 'if false { throw'
 
   mutation totals-of-the-start 'totals are those of the partitions that there are now' 'StateTests/grownTopic' \
     "$core/Metrics/MetricsSummary.swift" 'return max(progress.partitionCount, found ?? 0)' \

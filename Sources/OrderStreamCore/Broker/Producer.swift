@@ -33,18 +33,15 @@ extension Producer {
     queued: Int64, timeout: Duration, stop: StopFlag, time: any TimeSource
   ) throws(BrokerError) {
     let slice = Duration.milliseconds(200)
-    let stopPatience = Duration.seconds(1)
+    let stopLimit = Duration.seconds(1)
     let start = time.monotonicNanoseconds
-    var stopSeen: Int64?
+    var stopWait = Stopwatch()
     while true {
       try flush(timeout: min(slice, timeout))
       let counts = deliveries
       let now = time.monotonicNanoseconds
       if counts.acknowledged + counts.failed >= queued || now - start >= timeout.nanoseconds { return }
-      guard stop.isRequested else { continue }
-      let since = stopSeen ?? now
-      stopSeen = since
-      if now - since >= stopPatience.nanoseconds { return }
+      if stop.isRequested, stopWait.hasPassed(stopLimit, at: now) { return }
     }
   }
 }

@@ -41,7 +41,7 @@ final class DeadLetters {
         letter.headers = Headers(block: headers.bytes)
       }
     }
-    try brokerCall { () throws(BrokerError) in try transaction.send(letter, to: output) }
+    try brokerCall(try transaction.send(letter, to: output))
     return isWhole
   }
 

@@ -110,7 +110,7 @@ public final class InventoryProjection: Processor {
       let event = OutgoingRecord(
         partition: partition, timestampMs: now, key: order.orderID, value: value.bytes,
         headers: Headers(block: headers.bytes))
-      try brokerCall { () throws(BrokerError) in try transaction.send(event, to: Output.inventory) }
+      try brokerCall(try transaction.send(event, to: Output.inventory))
       line += 1
     }
     addEvents(Int64(line), of: record.partition)

@@ -41,14 +41,12 @@ extension PipelineLoop {
   static func open(
     _ settings: Settings, _ broker: any Broker
   ) throws(PipelineError) -> (any Admin, any Consumer, any Transaction) {
-    let admin = try brokerCall { () throws(BrokerError) in try broker.admin() }
+    let admin = try brokerCall(try broker.admin())
     do throws(PipelineError) {
       try refuseForeignMembers(settings.consumer, admin)
-      let consumer = try brokerCall { () throws(BrokerError) in try broker.consumer(settings.consumer) }
+      let consumer = try brokerCall(try broker.consumer(settings.consumer))
       do throws(PipelineError) {
-        let transaction = try brokerCall { () throws(BrokerError) in
-          try broker.transaction(for: consumer, outputs: settings.outputs)
-        }
+        let transaction = try brokerCall(try broker.transaction(for: consumer, outputs: settings.outputs))
         return (admin, consumer, transaction)
       } catch {
         consumer.close()
@@ -84,20 +82,7 @@ public enum RunBound: Sendable, Equatable {
   case ends([Offset])
   /// Never, or after `idle` without a record.
   case follow(idle: Duration?)
-}
 
-/// How a run ended.
-public enum RunEnd: Sendable, Equatable {
-  case reachedEnds, reachedMaximum, idle
-  /// A stop was requested before the run was over (under `.follow`: the normal end).
-  case stopped
-}
-
-/// What a run did, in committed transactions.
-public struct RunSummary: Sendable, Equatable {
-  public var end: RunEnd
-  /// Records committed by this run, poison included.
-  public var records: Int64
-  /// First record received to last commit, nanoseconds; 0 without a record.
-  public var activeNanoseconds: Int64
+  /// A run without an end of its topic waits out what passes by itself.
+  var isService: Bool { if case .follow = self { true } else { false } }
 }

@@ -7,74 +7,41 @@
 /// - after an abort the rest of the batch in hand is dropped, because it lies behind the committed offsets again.
 public final class PipelineLoop {
   /// A poll waits at most this long, so that a request to stop is seen.
-  static let pollTimeout: Duration = .milliseconds(100)
+  private static let pollTimeout: Duration = .milliseconds(100)
   /// How often a member without work asks how far the group is.
-  static let groupCheckInterval: Duration = .milliseconds(50)
+  private static let groupCheckInterval: Duration = .milliseconds(50)
   /// A wait for the other members that lasts longer is worth a note.
-  static let waitNotice: Duration = .seconds(1)
+  private static let waitNotice: Duration = .seconds(1)
   /// Joining a group takes a few seconds on a cluster; longer is worth a note.
-  static let assignmentNotice: Duration = .seconds(5)
-  /// Attempts at one commit that fails with retriable errors; each waits as long as the back end is patient.
-  static let commitAttemptLimit = 6
-  /// Aborts in a row, without a commit between them, before the run gives up.
-  static let abortLimit = 20
+  private static let assignmentNotice: Duration = .seconds(5)
 
   let settings: Settings
-  let broker: any Broker
+  let group: String
   let processor: any Processor
   let time: any TimeSource
   let stop: StopFlag
   let observer: any PipelineObserver
-
   let admin: any Admin
   let consumer: any Consumer
   let transaction: any Transaction
-  let group: String
+
+  let state: GroupState
+  let commits: CommitCycle
+  let figures: RunFigures
+  var recovery: Recovery
+  var progress: AssignmentProgress
 
   let batch: RecordBatch
   /// Where in the batch to go on, once what was applied of it is committed: its outputs are large.
   private var nextInBatch: Int?
-  let stateKey = ByteBuffer(capacity: 64)
-  private let stateValue = ByteBuffer(capacity: 1024)
-  /// Of the state records that this member holds.
-  let ledger = StateLedger()
-  /// The broker's ids of the source topic and of the first output, as far as they are known.
-  var sourceID: String?
-  var outputID: String?
-  /// A record of the first output, known from the state.
-  var outputRecord: RecordMark?
-  var isOutputChecked = false
-  var progress: AssignmentProgress
-  private var needsReset: Bool
-  /// The group was found to be one of this program.
-  private var isGroupChecked = false
   private(set) var isAssigned = false
   /// Partitions are being given back.
-  private var isReleasing = false
-  /// A turn failed on the way, and `resume` has to put things right.
-  var isInterrupted = false
-  /// Since when this member has been waiting for its group to give it partitions.
-  private var unassignedSince: Int64?
-  /// Records applied that no commit covers, not even one that is under way.
-  var pendingRecords: Int64 = 0
-  var openCommit: OpenCommit?
-  /// Since when a request to stop has been waiting for a commit.
-  var stopSeen: Int64?
-  /// Records committed by this run so far.
-  public internal(set) var committedRecords: Int64 = 0
-  /// When the last commit ended.
-  var lastCommit: Int64
-  var nextGroupCheck: Int64 = 0
-  /// Since when this member has nothing left to do.
-  var doneSince: Int64?
-  private(set) var lastRecord: Int64
-  private var firstRecord: Int64?
-  var lastRecordCommit: Int64?
-  var abortsInARow = 0
-  /// Records that were removed before the group read them, and whose loss was accepted in this run.
-  public internal(set) var lostRecords: Int64 = 0
-  /// By partition, the offset below which lost records are counted already.
-  var lostBelow: [Int32: Offset] = [:]
+  private(set) var isReleasing = false
+  /// How long this member has been waiting for its group to give it partitions.
+  private var assignmentWait = Stopwatch()
+  /// How long this member has had nothing left to do, while others have.
+  private var groupWait = Stopwatch()
+  private var nextGroupCheck: Int64 = 0
 
   /// Joins the group (or opens the private one); reads nothing yet.
   public init(
@@ -84,22 +51,25 @@ public final class PipelineLoop {
     guard let group = settings.consumer.group else {
       preconditionFailure("the pipeline commits offsets, so its consumer has a group")
     }
+    precondition(
+      !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
     self.settings = settings
-    self.broker = broker
+    self.group = group
     self.processor = processor
     self.time = time
     self.stop = stop
     self.observer = observer
-    self.group = group
-    precondition(
-      !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
-    needsReset = settings.resetsGroup
+    recovery = Recovery(isService: settings.bound.isService, stop: stop)
     progress = AssignmentProgress(partitionCount: settings.partitionCount, bound: settings.bound)
     batch = RecordBatch(
       recordLimit: min(settings.batchRecords, settings.recordsPerCommit), byteLimit: settings.pollBytes)
-    (admin, consumer, transaction) = try Self.open(settings, broker)
-    lastCommit = time.monotonicNanoseconds
-    lastRecord = lastCommit
+    let ports = try Self.open(settings, broker)
+    (admin, consumer, transaction) = ports
+    figures = RunFigures(now: time.monotonicNanoseconds)
+    commits = CommitCycle(settings, transaction: transaction, time: time, stop: stop, observer: observer)
+    state = GroupState(
+      settings, group: group, processor: processor, broker: broker, ports: ports, stop: stop, observer: observer,
+      figures: figures)
   }
 
   /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
@@ -116,7 +86,7 @@ public final class PipelineLoop {
       return try runToEnd()
     } catch {
       // What went wrong first is what is told.
-      try? endCommit()
+      try? settleCommit()
       throw error
     }
   }
@@ -126,25 +96,25 @@ public final class PipelineLoop {
       if stop.isRequested { return try finish(.stopped) }
       do throws(PipelineError) {
         if let end = try turn() { return try finish(end) }
-      } catch .broker(let error) where waitsOut(error) {
+      } catch .broker(let error) where recovery.waitsOut(error) {
         interrupt(because: error)
-      } catch .broker(let error) where isCutShort(by: error) {
-        return summary(.stopped)
+      } catch .broker(let error) where recovery.isCutShort(by: error) {
+        return figures.summary(.stopped)
       }
     }
   }
 
   /// How the run is over after this turn, if it is.
   private func turn() throws(PipelineError) -> RunEnd? {
-    if isInterrupted { try resume() }
-    try recovering { () throws(PipelineError) in try commitIfDue() }
+    if recovery.isInterrupted { try resume() }
+    try recovering(try commitIfDue())
     observer.pipelineTurned(loop: self)
     if let end = try reachedEnd() { return end }
     if isInsideBatch { Failpoint.reach("pipeline/between-parts") }
     let event = isInsideBatch ? .polled : try poll()
     switch event {
     case .polled:
-      try recovering { () throws(PipelineError) in try take() }
+      try recovering(try take())
       noteMissingAssignment()
     case .assigned(let partitions): try begin(partitions)
     case .revoked: try release(committing: true)
@@ -153,6 +123,29 @@ public final class PipelineLoop {
     return nil
   }
 
+  /// Forgets the batch in hand: what was not applied of it is read again, or belongs to somebody else.
+  func dropBatch() {
+    batch.removeAll()
+    nextInBatch = nil
+  }
+
+  private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
+    // Of a turn that was interrupted nothing can be committed.
+    if !recovery.isInterrupted { try recovering(try commitAll()) }
+    return figures.summary(end)
+  }
+
+  // MARK: - What is known of the run
+
+  /// Records committed by this run so far.
+  public var committedRecords: Int64 { figures.committedRecords }
+
+  /// Records that were removed before the group read them, and whose loss was accepted in this run.
+  public var lostRecords: Int64 { figures.lostRecords }
+
+  /// First record received to last commit so far, nanoseconds; 0 without a record.
+  public var activeNanoseconds: Int64 { figures.activeNanoseconds }
+
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
   public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
 
@@ -160,20 +153,14 @@ public final class PipelineLoop {
   /// the assignment, and when other members read some.
   public var recordsInAll: Int64? {
     guard let rest = remainingBelowEnds else { return nil }
-    let all = committedRecords + (openCommit?.records ?? 0) + pendingRecords + rest
-    return min(all, settings.maximumRecords ?? .max)
+    return min(committedRecords + commits.uncommittedRecords + rest, settings.maximumRecords ?? .max)
   }
 
   /// Whether records were applied that are not committed yet.
-  public var hasUncommittedRecords: Bool { pendingRecords > 0 || openCommit != nil }
+  public var hasUncommittedRecords: Bool { commits.pendingRecords > 0 || commits.underWay != nil }
 
-  /// Whether partitions are placed at this member, with what is stored of them.
+  /// Whether this member has partitions, with what is stored of them.
   public var hasPartitions: Bool { !progress.assigned.isEmpty }
-
-  /// First record received to last commit so far, nanoseconds; 0 without a record.
-  public var activeNanoseconds: Int64 {
-    firstRecord.flatMap { first in lastRecordCommit.map { max(0, $0 - first) } } ?? 0
-  }
 
   // MARK: - Records
 
@@ -192,13 +179,10 @@ public final class PipelineLoop {
   /// Says so when the group leaves this member without an assignment for long.
   private func noteMissingAssignment() {
     if isAssigned {
-      unassignedSince = nil
-      return
+      assignmentWait.reset()
+    } else if assignmentWait.hasPassed(Self.assignmentNotice, at: time.monotonicNanoseconds) {
+      observer.pipelineWaits(.assignment)
     }
-    let now = time.monotonicNanoseconds
-    let since = unassignedSince ?? now
-    unassignedSince = since
-    if now - since >= Self.assignmentNotice.nanoseconds { observer.pipelineWaits(.assignment) }
   }
 
   private func recordsWanted() -> Int {
@@ -212,12 +196,11 @@ public final class PipelineLoop {
 
   private func pollTimeout() -> Duration {
     // With nothing to read the commit is worth waiting for, and not another poll.
-    if openCommit != nil { return .zero }
+    if commits.underWay != nil { return .zero }
     guard progress.hasUncommitted else {
       return progress.ownsAll ? Self.pollTimeout : min(Self.pollTimeout, Self.groupCheckInterval)
     }
-    let due = lastCommit + settings.commitInterval.nanoseconds - time.monotonicNanoseconds
-    return .nanoseconds(max(0, min(due, Self.pollTimeout.nanoseconds)))
+    return .nanoseconds(max(0, min(commits.untilDue, Self.pollTimeout.nanoseconds)))
   }
 
   /// Whether only a part of the batch in hand was applied.
@@ -227,15 +210,14 @@ public final class PipelineLoop {
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
     let (taken, next, failure) = progress.take(
-      batch, from: nextInBatch ?? 0, maximum: remainingRecords(), marks: sourceID == nil
+      batch, from: nextInBatch ?? 0, maximum: remainingRecords(), marks: state.needsMarks
     ) { range throws(PipelineError) in
       try processor.apply(batch, range, to: transaction, until: settings.commitBytes)
     }
     nextInBatch = next
     if taken > 0 {
-      lastRecord = time.monotonicNanoseconds
-      if firstRecord == nil { firstRecord = lastRecord }
-      pendingRecords += Int64(taken)
+      figures.noteRecords(at: time.monotonicNanoseconds)
+      commits.noteApplied(taken)
       spendDelay(records: taken)
     }
     if let failure {
@@ -249,7 +231,7 @@ public final class PipelineLoop {
   /// Records that may still be taken before the maximum.
   func remainingRecords() -> Int {
     guard let maximum = settings.maximumRecords else { return .max }
-    return Int(max(0, maximum - committedRecords - (openCommit?.records ?? 0) - pendingRecords))
+    return Int(max(0, maximum - committedRecords - commits.uncommittedRecords))
   }
 
   /// The pace of a slow consumer: sleeps in slices, and not at all once a stop is requested.
@@ -263,101 +245,20 @@ public final class PipelineLoop {
     }
   }
 
-  private func finish(_ end: RunEnd) throws(PipelineError) -> RunSummary {
-    // Of a turn that was interrupted nothing can be committed.
-    if !isInterrupted { try recovering { () throws(PipelineError) in try commitAll() } }
-    return summary(end)
-  }
-
-  private func summary(_ end: RunEnd) -> RunSummary {
-    RunSummary(end: end, records: committedRecords, activeNanoseconds: activeNanoseconds)
-  }
-
-  // MARK: - Abort
-
-  /// Runs a step; an error that requires an abort is answered with one, and with reading again from the committed
-  /// offsets of the partitions that are still ours.
-  func recovering(_ step: () throws(PipelineError) -> Void) throws(PipelineError) {
-    do throws(PipelineError) {
-      try step()
-    } catch .broker(let error) where error.requiresAbort {
-      try startOver(after: error)
-    }
-  }
-
-  /// Drops what is not committed and reads on from the committed offsets.
-  private func startOver(after error: BrokerError) throws(PipelineError) {
-    abortsInARow += 1
-    guard survives(error) else { throw .broker(error) }
-    observer.pipelineAborted(error)
-    pauseBeforeAbort(because: error)
-    try abort()
-    guard isAssigned else { return }
-    if error.code == .fenced, try losesPartitions() { return }
-    try restore(progress.assigned)
-  }
-
-  /// Writes the state that covers everything below `position`.
-  func stateWriter(for position: PartitionOffset) -> StateWriter {
-    StateWriter(
-      transaction: transaction, partition: position.partition, nextOffset: position.offset,
-      kind: processor.stateKind, ledger: ledger,
-      source: TopicMark(id: sourceID, record: progress.mark(of: position.partition)),
-      output: outputProof(position.partition),
-      key: stateKey, value: stateValue)
-  }
-
-  /// What a position record says of the first output.
-  private func outputProof(_ partition: Int32) -> StateProof.Output? {
-    settings.outputs.first.map { name in
-      let record = outputID == nil ? transaction.outputMark ?? outputRecord : nil
-      return StateProof.Output(
-        topic: name, mark: TopicMark(id: outputID, record: record), events: processor.outputEvents(of: partition))
-    }
-  }
-
-  /// Forgets the batch in hand: what was not applied of it is read again, or belongs to somebody else.
-  func dropBatch() {
-    batch.removeAll()
-    nextInBatch = nil
-  }
-
-  private func abort() throws(PipelineError) {
-    try endCommit()
-    try brokerCall { () throws(BrokerError) in try transaction.abort() }
-    dropBatch()
-    pendingRecords = 0
-    processor.forgetAll()
-  }
-
-  /// Goes on after a turn that was interrupted: from the committed offsets, unless the partitions are about to go.
-  private func resume() throws(PipelineError) {
-    try abort()
-    if isAssigned && !isReleasing { try restore(progress.assigned) }
-    isInterrupted = false
-  }
-
   // MARK: - Assignment
 
   private func begin(_ partitions: [Int32]) throws(PipelineError) {
     isAssigned = true
-    lastRecord = time.monotonicNanoseconds
+    figures.noteAssignment(at: time.monotonicNanoseconds)
     do throws(PipelineError) {
-      if !isGroupChecked {
-        try refuseForeignGroup()
-        isGroupChecked = true
-      }
-      if needsReset {
-        try reset(partitions)
-        needsReset = false
-      }
+      try state.prepare(partitions)
       try restore(partitions)
     } catch {
       // Without an answer the consumer names them again.
       isAssigned = false
       throw error
     }
-    abortsInARow = 0
+    recovery.noteProgress()
     Failpoint.reach("pipeline/assigned")
     observer.pipelineAssigned(partitions)
   }
@@ -377,7 +278,42 @@ public final class PipelineLoop {
     try abort()
     isAssigned = false
     progress.clear()
-    try brokerCall { () throws(BrokerError) in try consumer.unassign() }
+    try brokerCall(try consumer.unassign())
     isReleasing = false
+  }
+
+  // MARK: - Ends
+
+  /// How the run is over, if it is.
+  private func reachedEnd() throws(PipelineError) -> RunEnd? {
+    if let maximum = settings.maximumRecords, committedRecords >= maximum { return .reachedMaximum }
+    switch settings.bound {
+    case .ends(let ends):
+      return try hasGroupReached(ends) ? .reachedEnds : nil
+    case .follow(let idle):
+      // Joining the group is not idling: it may take longer than the time-out.
+      guard let idle, isAssigned, !isInsideBatch, time.monotonicNanoseconds - figures.lastNews >= idle.nanoseconds
+      else {
+        return nil
+      }
+      return .idle
+    }
+  }
+
+  private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
+    guard isAssigned, progress.ownHaveReachedEnds else {
+      groupWait.reset()
+      return false
+    }
+    if progress.ownsAll { return true }
+    let now = time.monotonicNanoseconds
+    let isLong = groupWait.hasPassed(Self.waitNotice, at: now)
+    guard now >= nextGroupCheck else { return false }
+    nextGroupCheck = now + Self.groupCheckInterval.nanoseconds
+    let all = Array(0..<settings.partitionCount)
+    let committed = try brokerCall(try consumer.committedOffsets(all))
+    if progress.haveReachedEnds(committed: committed) { return true }
+    if isLong { observer.pipelineWaits(.otherMembers) }
+    return false
   }
 }

@@ -26,11 +26,7 @@ public struct StateWriter {
     let checksum = StateRecord.checksum(key.bytes, value.bytes, format: StateRecord.format)
     value.overwrite(littleEndian: checksum, at: 10)
     ledger.note(partition, recordKey, checksum: checksum)
-    do {
-      try transaction.putState(partition: partition, key: key.bytes, value: value.bytes)
-    } catch {
-      throw .broker(error)
-    }
+    try brokerCall(try transaction.putState(partition: partition, key: key.bytes, value: value.bytes))
   }
 
   private var proof: StateProof {

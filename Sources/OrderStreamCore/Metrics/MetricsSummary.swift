@@ -85,13 +85,13 @@ extension PipelineLoop {
   /// The partitions that the topic has now: other members may read more of them than it had when this run began.
   private func partitionCountNow() throws(PipelineError) -> Int32 {
     let topic = settings.consumer.topic
-    let found = try brokerCall { () throws(BrokerError) in try admin.topic(topic)?.partitionCount }
+    let found = try brokerCall(try admin.topic(topic)?.partitionCount)
     return max(progress.partitionCount, found ?? 0)
   }
 
   private func stored(_ partitions: [Int32]) throws(PipelineError) -> OrderMetrics {
     let stored = OrderMetrics(topic: settings.consumer.topic, onPoison: .skip)
-    _ = try readState(of: partitions) { partition, record throws(PipelineError) in
+    _ = try state.read(partitions) { partition, record throws(PipelineError) in
       try stored.restore(partition: partition, record)
     }
     return stored

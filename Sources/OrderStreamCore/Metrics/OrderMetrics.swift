@@ -26,7 +26,7 @@ public final class OrderMetrics: Processor {
   private var distinctMinutes = MinuteTable()
   /// Whether `changedHours` is wanted.
   var tracksChanges = false
-  /// Hours that have changed since they were taken last; `nil` when more than orders has: partitions were placed anew.
+  /// Hours that have changed since they were taken last; `nil` when more than orders has: partitions were assigned anew.
   private var changedHours: Set<Int64>?
 
   public init(topic: String, onPoison: OnPoison) {
@@ -163,7 +163,7 @@ public final class OrderMetrics: Processor {
 
   // MARK: - What it holds
 
-  /// The hours that have changed since the last call; `nil` when partitions were placed anew meanwhile.
+  /// The hours that have changed since the last call; `nil` when partitions were assigned anew meanwhile.
   func takeChangedHours() -> Set<Int64>? {
     defer { changedHours = [] }
     return changedHours

@@ -21,7 +21,7 @@ public struct OrderPublisher {
 
   /// Orders sent so far whose status is `failed`.
   public private(set) var failedOrders: Int64 = 0
-  /// Orders handed to the producer so far.
+  /// Orders that the producer was given so far.
   public private(set) var sent: Int64 = 0
   /// Orders that the broker refused for what they are, by their index in the run (`sequence`): the first ones. How many
   /// there are in all is `refusedAtOnce` and `Producer.deliveries.refused`.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The clocks of the machine, handed in by the executable: the domain reads no clock of its own.
+/// The clocks of the machine, which the executable passes in: the domain reads no clock of its own.
 public protocol TimeSource: Sendable {
   /// Nanoseconds that never jump, from an arbitrary zero. For deadlines and durations.
   var monotonicNanoseconds: Int64 { get }
@@ -8,6 +8,20 @@ public protocol TimeSource: Sendable {
   var wallMilliseconds: Int64 { get }
   /// Blocks the calling thread. For a pace that was asked for, never to wait for a fact.
   func sleep(_ duration: Duration)
+}
+
+/// How long something has been so, from the first time that it was asked about. Times are monotonic nanoseconds.
+struct Stopwatch {
+  private var start: Int64?
+
+  /// Starts it if it does not run; whether it has run for `limit`.
+  mutating func hasPassed(_ limit: Duration, at now: Int64) -> Bool {
+    let start = start ?? now
+    self.start = start
+    return now - start >= limit.nanoseconds
+  }
+
+  mutating func reset() { start = nil }
 }
 
 extension Duration {

@@ -1,0 +1,220 @@
+/// The commit of a run: what no commit covers yet, the one commit that is under way, and when the next one is due.
+///
+/// It starts, waits for, repeats and gives up; what a commit that has ended means for the rest of the run is the loop's
+/// matter, which gets it as the result.
+final class CommitCycle {
+  /// A commit whose outcome is not known yet. There is never more than one.
+  struct Commit {
+    let positions: [PartitionOffset]
+    /// Records that it covers.
+    let records: Int64
+    let started: Int64
+    var attempts = 0
+  }
+
+  /// Attempts at one commit that fails with retriable errors; each waits as long as the back end does.
+  static let attemptLimit = 6
+  /// Before a commit that failed is tried again, so that nobody is asked as fast as he can refuse.
+  private static let attemptPause: Duration = .milliseconds(20)
+  /// How long one look at a commit lasts that is waited for, so that a request to stop is seen.
+  private static let slice: Duration = .milliseconds(100)
+  /// How long a run that was asked to stop waits for a commit.
+  private static let stopLimit: Duration = .seconds(2)
+
+  private let settings: PipelineLoop.Settings
+  private let transaction: any Transaction
+  private let time: any TimeSource
+  private let stop: StopFlag
+  private let observer: any PipelineObserver
+
+  /// Records applied that no commit covers, not even the one that is under way.
+  private(set) var pendingRecords: Int64 = 0
+  private(set) var underWay: Commit?
+  /// When the last commit ended.
+  private(set) var lastEnd: Int64
+  /// How long a request to stop has been waiting for commits.
+  private var stopWait = Stopwatch()
+
+  init(
+    _ settings: PipelineLoop.Settings, transaction: any Transaction, time: any TimeSource, stop: StopFlag,
+    observer: any PipelineObserver
+  ) {
+    self.settings = settings
+    self.transaction = transaction
+    self.time = time
+    self.stop = stop
+    self.observer = observer
+    lastEnd = time.monotonicNanoseconds
+  }
+
+  /// Records applied that are not committed yet.
+  var uncommittedRecords: Int64 { pendingRecords + (underWay?.records ?? 0) }
+
+  func noteApplied(_ records: Int) { pendingRecords += Int64(records) }
+
+  /// What was applied and is not part of a commit was aborted.
+  func forgetPending() { pendingRecords = 0 }
+
+  // MARK: - When
+
+  /// How long it is until a commit is due by its interval; 0 or less when it is.
+  var untilDue: Int64 { settings.commitInterval.nanoseconds - (time.monotonicNanoseconds - lastEnd) }
+
+  /// - Parameter isAtEnd: whether the run has applied everything that it may.
+  func isDue(isAtEnd: Bool) -> Bool {
+    untilDue <= 0 || pendingRecords >= Int64(settings.recordsPerCommit)
+      || transaction.pendingBytes >= settings.commitBytes || isAtEnd
+  }
+
+  /// Whether reading goes on while the commit is under way.
+  /// - Parameter isAtEnd: whether there is nothing to read meanwhile.
+  func allowsReading(isAtEnd: Bool) -> Bool {
+    guard settings.commitsWhileReading, let underWay else { return false }
+    return !isAtEnd && time.monotonicNanoseconds - underWay.started < settings.commitInterval.nanoseconds
+  }
+
+  // MARK: - One commit
+
+  /// Starts a commit of everything that was sent since the last one.
+  func start(_ positions: [PartitionOffset]) throws(PipelineError) {
+    precondition(underWay == nil, "a commit starts when the last one has ended")
+    Failpoint.reach("pipeline/before-commit")
+    underWay = Commit(positions: positions, records: pendingRecords, started: time.monotonicNanoseconds)
+    pendingRecords = 0
+    try attempt()
+  }
+
+  /// The commit that was under way, if it has ended within `timeout`.
+  func finish(timeout: Duration) throws(PipelineError) -> Commit? {
+    do throws(BrokerError) {
+      guard try transaction.finishCommit(timeout: timeout) else { return nil }
+    } catch {
+      try attemptAgain(after: error)
+      return nil
+    }
+    return ended()
+  }
+
+  /// Waits for the commit that is under way and returns it; `nil` when there is none.
+  func wait() throws(PipelineError) -> Commit? {
+    while underWay != nil {
+      if let commit = try finish(timeout: Self.slice) { return commit }
+      if let error = stopOverdue() {
+        underWay = nil
+        throw .broker(error)
+      }
+    }
+    return nil
+  }
+
+  /// Waits for a commit that is under way before the transaction is aborted or closed, and returns it when it was made:
+  /// what it brought still counts. One that failed is not tried again.
+  func settle() throws(PipelineError) -> Commit? {
+    guard underWay != nil else { return nil }
+    do throws(BrokerError) {
+      while try !transaction.finishCommit(timeout: Self.slice) { if let error = stopOverdue() { throw error } }
+    } catch {
+      underWay = nil
+      guard error.requiresAbort || error.isRetriable else { throw .broker(error) }
+      return nil
+    }
+    return ended()
+  }
+
+  private func ended() -> Commit? {
+    Failpoint.reach("pipeline/after-commit")
+    defer { underWay = nil }
+    lastEnd = time.monotonicNanoseconds
+    return underWay
+  }
+
+  private func attempt() throws(PipelineError) {
+    guard let commit = underWay else { return }
+    underWay?.attempts += 1
+    do throws(BrokerError) {
+      try transaction.startCommit(commit.positions)
+    } catch {
+      try attemptAgain(after: error)
+    }
+  }
+
+  /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
+  private func attemptAgain(after error: BrokerError) throws(PipelineError) {
+    guard let commit = underWay, error.isRetriable,
+      commit.attempts < Self.attemptLimit || settings.bound.isService, !stop.isRequested
+    else {
+      underWay = nil
+      throw .broker(error)
+    }
+    observer.pipelineWaits(.commit(error.why))
+    time.sleep(Self.attemptPause)
+    try attempt()
+  }
+
+  /// `timedOut` when the run was asked to stop and its commit does not end.
+  private func stopOverdue() -> BrokerError? {
+    guard stop.isRequested, stopWait.hasPassed(Self.stopLimit, at: time.monotonicNanoseconds) else { return nil }
+    return BrokerError(
+      .timedOut, "cannot finish a commit of the group \(settings.consumer.group ?? "")",
+      why: "it did not end within \(Self.stopLimit.milliseconds) ms of the request to stop",
+      remedy: "what it covers is committed as a whole, or read again by the next run", recovery: .fatal)
+  }
+}
+
+/// How the loop drives it.
+extension PipelineLoop {
+  /// Starts a commit when one is due, and sees to the one that is under way: what comes due meanwhile is committed as
+  /// soon as that has ended.
+  func commitIfDue() throws(PipelineError) {
+    if commits.underWay != nil {
+      if !commits.allowsReading(isAtEnd: batch.isEmpty || hasAppliedAll) {
+        try waitForCommit()
+      } else if let commit = try commits.finish(timeout: .zero) {
+        noteCommit(commit)
+      } else {
+        return
+      }
+    }
+    guard progress.hasUncommitted, commits.isDue(isAtEnd: hasAppliedAll) else { return }
+    try startCommit()
+    if !commits.allowsReading(isAtEnd: batch.isEmpty || hasAppliedAll) { try waitForCommit() }
+  }
+
+  /// Commits everything that was applied, and waits for it.
+  func commitAll() throws(PipelineError) {
+    try waitForCommit()
+    try startCommit()
+    try waitForCommit()
+  }
+
+  func waitForCommit() throws(PipelineError) {
+    if let commit = try commits.wait() { noteCommit(commit) }
+  }
+
+  /// As `CommitCycle.settle`.
+  func settleCommit() throws(PipelineError) {
+    if let commit = try commits.settle() { noteCommit(commit) }
+  }
+
+  /// Whether this member has applied everything up to its ends, or its maximum.
+  private var hasAppliedAll: Bool { progress.isReadyToFinish || remainingRecords() == 0 }
+
+  private func startCommit() throws(PipelineError) {
+    let positions = progress.startCommit()
+    guard !positions.isEmpty else { return }
+    for position in positions {
+      try processor.saveState(
+        partition: position.partition,
+        to: state.writer(for: position, mark: progress.mark(of: position.partition)))
+    }
+    try commits.start(positions)
+  }
+
+  private func noteCommit(_ commit: CommitCycle.Commit) {
+    processor.committed()
+    progress.finishCommit()
+    recovery.noteProgress()
+    figures.noteCommit(of: commit.records, at: commits.lastEnd)
+    observer.pipelineCommitted(records: figures.committedRecords, loop: self)
+  }
+}
