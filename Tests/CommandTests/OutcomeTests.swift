@@ -29,6 +29,15 @@ struct OutcomeTests {
     #expect(ExitCode(code).rawValue == expected)
   }
 
+  @Test func anErrorOfAnyLayerIsTranslatedWhereTheRunEnds() {
+    let broker = BrokerError(.unreachable, "cannot reach it", why: "no answer", remedy: "look at it")
+    let expected = CommandError(.unavailable, "cannot reach it", why: "no answer", remedy: "look at it")
+    let errors: [any Error] = [broker, PipelineError.broker(broker), expected]
+    for error in errors { #expect(CommandError(error) == expected) }
+    #expect(CommandError(PipelineError.groupActive(group: "g")).code == .temporary)
+    #expect(CommandError(Unexpected()).code == .software)
+  }
+
   @Test func anErrorIsOneLine() {
     let error = CommandError(
       BrokerError(.unknownTopic, "cannot read a\nb", why: "no such topic", remedy: "run produce"))

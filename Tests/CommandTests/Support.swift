@@ -1,3 +1,5 @@
+import Foundation
+import OrderStreamTestSupport
 import Testing
 
 @testable import orderstream
@@ -21,4 +23,22 @@ private func failure(_ arguments: [String], environment: [String: String]) -> Co
   } catch {
     return error
   }
+}
+
+extension TemporaryDirectory {
+  /// Makes one, and removes it when `body` is done.
+  static func with(_ body: (TemporaryDirectory) throws -> Void) throws {
+    try withExtendedLifetime(TemporaryDirectory()) { try body($0) }
+  }
+
+  /// Writes a file into it and returns its path.
+  func file(_ name: String, _ text: String) throws -> String {
+    let file = "\(path)/\(name)"
+    try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+
+  func text(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
+
+  var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
 }

@@ -49,8 +49,7 @@ struct AnalyticsCommand {
       summary = try loop.groupSummary(of: metrics)
     }
     return MetricsReport(
-      summary, processed: loop.committedRecords, lostRecords: loop.lostRecords,
-      completion: outcome.completion,
+      summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: outcome.completion,
       changed: changed)
   }
 }
@@ -101,8 +100,7 @@ final class MetricsOutput: LiveReport {
     let changed = try loop.refresh(live)
     let read = context.time.monotonicNanoseconds
     let report = LiveMetricsReport(
-      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords
-    )
+      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
     isFileOld = true
     try writeFileIfDue(live)
     let buffer = ByteBuffer()

@@ -6,7 +6,7 @@ struct AuditCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
-    let broker = try context.openBroker(to: .look, outages: .look)
+    let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
     _ = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
@@ -17,8 +17,7 @@ struct AuditCommand {
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
     let audit = try Audit(
-      Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group),
-      broker: broker,
+      Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
       admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
       progress: { line in progress.update { line } })
     var failure: CommandError?
@@ -63,7 +62,7 @@ struct AuditCommand {
       try state.isOfEarlierTopic(
         topic, committed: committed, broker: broker, admin: admin, stop: context.stop)
     {
-      throw CommandError(PipelineError.topicMadeAnew(topic: topic.name, group: name, isOutput: false))
+      throw PipelineError.topicMadeAnew(topic: topic.name, group: name, isOutput: false)
     }
     if !hasCommitted {
       context.console.note(

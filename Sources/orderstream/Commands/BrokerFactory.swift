@@ -5,11 +5,11 @@ import OrderStreamKafka
 /// What a command wants of the log.
 enum BrokerUse: Sendable {
   /// Reads it: one that cannot be written will do.
-  case look
-  /// Reads and writes what is there, but makes no log.
-  case change
-  /// Makes one where there is none.
-  case make
+  case read
+  /// Reads and writes what is there, but creates no log.
+  case write
+  /// Creates one where there is none.
+  case create
 }
 
 /// The only place that knows which back ends there are.
@@ -33,9 +33,7 @@ enum BrokerFactory {
   }
 
   /// - Parameter outages: how long brokers of a cluster that stop answering are waited for.
-  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws
-    -> any Broker
-  {
+  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws -> any Broker {
     let properties = context.options.properties.map { ($0.key, $0.value) }
     switch context.options.brokers {
     case .embedded(let named):
@@ -46,14 +44,13 @@ enum BrokerFactory {
       }
       let directory: String
       if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
-      if use != .make, let absent = AbsentLog(directory: directory) { return absent }
+      if use != .create, let absent = AbsentLog(directory: directory) { return absent }
       return try EmbeddedBroker.open(
-        directory: directory, onlyLooks: use == .look, log: context.log, time: context.time)
+        directory: directory, onlyLooks: use == .read, log: context.log, time: context.time)
     case .kafka(let servers):
       return try KafkaBroker.connect(
         brokers: servers.map(\.description).joined(separator: ","),
-        properties: properties, wait: context.options.wait, outages: outages, stop: context.stop,
-        log: context.log,
+        properties: properties, wait: context.options.wait, outages: outages, stop: context.stop, log: context.log,
         time: context.time)
     }
   }
@@ -62,7 +59,7 @@ enum BrokerFactory {
 extension CommandContext {
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
   /// - Parameter outages: how long brokers that stop answering are waited for.
-  func openBroker(to use: BrokerUse = .make, outages: OutageLimit = .run) throws -> any Broker {
+  func openBroker(to use: BrokerUse = .create, outages: OutageLimit = .run) throws -> any Broker {
     let broker = try BrokerFactory.open(self, to: use, outages: outages)
     if console.errorIsTerminal {
       let other =

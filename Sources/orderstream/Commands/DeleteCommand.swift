@@ -7,7 +7,7 @@ struct DeleteCommand {
 
   func run() throws -> ExitCode {
     let broker = try context.openBroker(
-      to: options.execute ? .change : .look, outages: options.execute ? .run : .look)
+      to: options.execute ? .write : .read, outages: options.execute ? .run : .look)
     let admin = try broker.admin()
     defer { admin.close() }
     let deletion = Deletion(options.request, admin: admin, now: context.time.wallMilliseconds)
@@ -34,7 +34,7 @@ struct DeleteCommand {
       broker: broker.name, activeMilliseconds: nil)
     for failure in failures.prefix(Int(Console.namedErrors)) { context.console.report(failure) }
     let more = Int64(failures.count) - Console.namedErrors
-    if more > 0 { context.console.reportMore(more, "things could not be removed") }
+    if more > 0 { context.console.reportMore(more, "topics, groups or records could not be removed") }
     return exitCode(failures, isCutShort: outcome.isCutShort)
   }
 

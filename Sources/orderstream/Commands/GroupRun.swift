@@ -14,7 +14,7 @@ struct GroupRun {
     self.options = options
     self.context = context
     let follows = options.bounds.follow
-    broker = try context.openBroker(to: follows ? .make : .change, outages: follows ? .none : .run)
+    broker = try context.openBroker(to: follows ? .create : .write, outages: follows ? .none : .run)
     admin = try broker.admin()
     do {
       source = try SourceTopic(

@@ -25,7 +25,7 @@ final class InputOrders {
   private var line = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Whether an order has been found that was not handed out yet; `nil` before the first one was looked for.
   private var holdsFirst: Bool?
-  /// Lines that are no orders, before the first one that is.
+  /// Lines that are not orders, before the first one that is.
   private var heldBack: [(line: Int64, poison: Poison)] = []
 
   init(_ path: String, _ context: CommandContext) throws {
@@ -65,11 +65,11 @@ final class InputOrders {
     } while try advance()
   }
 
-  /// Says what was not said yet of lines that are no orders. To be called once, at the end.
+  /// Says what was not said yet of lines that are not orders. To be called once, at the end.
   func reportRest() {
     nameHeldBack(othersGoThrough: false)
     let rest = counts.rejected - Console.namedErrors
-    if rest > 0 { context.console.reportMore(rest, "lines of \(name) are no orders") }
+    if rest > 0 { context.console.reportMore(rest, "lines of \(name) are not orders") }
   }
 
   /// Takes the next line that is an order in hand; `false` at the end, and once a signal requests a stop.

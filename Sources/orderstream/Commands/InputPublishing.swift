@@ -1,6 +1,6 @@
 import OrderStreamCore
 
-/// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names the lines that are no orders, and
+/// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names the lines that are not orders, and
 /// those that the broker refuses.
 struct InputPublishing {
   /// Lines between two looks at what became of those before, at full speed.
@@ -43,8 +43,7 @@ struct InputPublishing {
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
     let producer = try broker.producer(
-      topic: options.topic, pace: options.rate.schedule == nil ? .bulk : .interactive, reports: .all
-    )
+      topic: options.topic, pace: options.rate.schedule == nil ? .bulk : .interactive, reports: .all)
     defer { producer.close() }
     var run = Run(producer, LinesInFlight(file, refuse: refuse))
     run.start = context.time.monotonicNanoseconds

@@ -96,7 +96,7 @@ struct LagRun {
 
     var report = LagReport(topic: name, group: name)
     let sampling = Result {
-      try sample(admin, production, recorder, consumersStop, since: start, into: &report)
+      try sample(admin, production, recorder, since: start, into: &report)
     }
     if case .failure = sampling { context.stop.request() }
     producer.join()
@@ -136,9 +136,7 @@ struct LagRun {
 
   // MARK: - Threads
 
-  private func startProducer(_ production: ProducerProgress) throws(NoRoomForThread)
-    -> BackgroundThread<Void>
-  {
+  private func startProducer(_ production: ProducerProgress) throws(NoRoomForThread) -> BackgroundThread<Void> {
     try BackgroundThread { [self] in
       do {
         let producer = try broker.producer(topic: name, pace: .interactive)
@@ -197,7 +195,6 @@ struct LagRun {
   /// is taken after the drain.
   private func sample(
     _ admin: any Admin, _ production: ProducerProgress, _ recorder: LagRecorder,
-    _ consumersStop: StopFlag,
     since start: Int64, into report: inout LagReport
   ) throws {
     let progress = Progress(context.options.progress, console: context.console, time: context.time)

@@ -108,7 +108,7 @@ final class LineReader {
   /// waiting for long.
   /// - Returns: whether the input was read to its end.
   func rest(_ time: any TimeSource, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
-    // Of a line that is too long only the length is known: it is no order, and its rest is none either.
+    // Of a line that is too long only the length is known: it is not an order, and its rest is none either.
     var skips = isTooLong
     if isInLine && !skips { try body(line.bytes) }
     var deadline: Int64?

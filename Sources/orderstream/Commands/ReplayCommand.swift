@@ -11,7 +11,7 @@ struct ReplayCommand {
   func run() throws -> ExitCode {
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
-      let broker = try context.openBroker(to: .look)
+      let broker = try context.openBroker(to: .read)
       try context.emit(
         ReplayPlan(topic: options.topic, group: group), broker: broker.name, activeMilliseconds: nil)
       return .success
@@ -20,7 +20,7 @@ struct ReplayCommand {
       initial: try BrokerFactory.outputFile(Self.initialFile, context.options.brokers),
       replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
     )
-    let broker = try context.openBroker(to: options.events == 0 ? .change : .make)
+    let broker = try context.openBroker(to: options.events == 0 ? .write : .create)
     let admin = try broker.admin()
     defer { admin.close() }
     if options.events > 0, let completion = try produce(options.events, broker: broker, admin: admin) {
@@ -115,7 +115,7 @@ struct ReplayCommand {
     let found = try admin.group(group)
     // Members that nobody can see may be there.
     guard let found, !found.members.isEmpty || !found.membersKnown else { return }
-    throw CommandError(PipelineError.groupActive(group: group))
+    throw PipelineError.groupActive(group: group)
   }
 
   private func lowWatermarks(_ admin: any Admin) throws -> [Offset] {

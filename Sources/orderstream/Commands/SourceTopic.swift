@@ -55,7 +55,7 @@ struct TopicWait {
   func find(follow: Bool) throws -> Found? {
     let start = context.time.monotonicNanoseconds
     let outages = follow ? OutageLimit.none : .look
-    var broker = try context.openBroker(to: .look, outages: outages)
+    var broker = try context.openBroker(to: .read, outages: outages)
     var (isNew, isNoted) = (false, false)
     while true {
       let admin = try broker.admin()
@@ -76,7 +76,7 @@ struct TopicWait {
       }
       context.time.sleep(Self.interval)
       if BrokerFactory.isAbsent(broker) {
-        broker = try BrokerFactory.open(context, to: .look, outages: outages)
+        broker = try BrokerFactory.open(context, to: .read, outages: outages)
       }
     }
   }

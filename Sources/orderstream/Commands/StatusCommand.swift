@@ -6,7 +6,7 @@ struct StatusCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
-    let broker = try context.openBroker(to: .look, outages: .look)
+    let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
     try context.emit(try look(broker, admin), broker: broker.name, activeMilliseconds: nil)

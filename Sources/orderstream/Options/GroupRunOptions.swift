@@ -10,7 +10,7 @@ struct RunBounds: Hashable, Sendable {
   var maxEvents: Int64?
 }
 
-/// `--on-error`: what becomes of a record that is no order.
+/// `--on-error`: what becomes of a record that is not an order.
 enum OnError: String, CaseIterable, Sendable {
   /// Copy it to `<topic>.dlq` and go on.
   case dlq
@@ -111,7 +111,8 @@ extension CommandSpec {
       .outputTopic.saying("Topic to write the inventory events to."),
       .onError(
         [.dlq, .skip, .fail],
-        help: "A record that is no order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."),
+        help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
+      ),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
     ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
     examples: [
@@ -132,7 +133,7 @@ extension CommandSpec {
       OptionSpec(
         name: .output, placeholder: "<file|->", defaultValue: "metrics_output.txt",
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
-      .onError([.skip, .fail], help: "A record that is no order: 'skip' counts it, 'fail' stops (exit 65)."),
+      .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
     ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
     examples: [

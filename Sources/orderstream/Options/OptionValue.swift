@@ -1,6 +1,6 @@
 import OrderStreamCore
 
-/// Why a text is no value of its kind. Whoever knows where the text came from adds that.
+/// Why a text is not a value of its kind. Whoever knows where the text came from adds that.
 struct ValueError: Error, Hashable, Sendable {
   var why: String
   var remedy: String

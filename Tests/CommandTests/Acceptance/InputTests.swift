@@ -95,7 +95,7 @@ struct InputTests {
     let lines = (1...30).map { "bad \($0)" } + [Orders.order(number: 1)] + (31...500).map { "bad \($0)" }
     let outcome = try stage.run("produce", "--input", "-", "--json", exits: 65, input: lines.joined(separator: "\n"))
     #expect(outcome.errorLines.count == 21, "\(outcome)")
-    #expect(outcome.errorLines.last?.contains("480 more lines of stdin are no orders") == true, "\(outcome)")
+    #expect(outcome.errorLines.last?.contains("480 more lines of stdin are not orders") == true, "\(outcome)")
     #expect(try outcome.document["rejected"].int == 500)
   }
 

@@ -3,7 +3,7 @@ import Testing
 
 /// What can be said about Kafka clusters without one.
 @Suite("Clusters that do not answer")
-struct ClusterTests {
+struct ClusterCommandTests {
   // Nothing listens on port 1 of this machine.
   private static let nowhere = "127.0.0.1:1"
 

@@ -4,7 +4,7 @@ import Testing
 @testable import orderstream
 
 @Suite("Options of inventory and analytics")
-struct ConsumerOptionTests {
+struct GroupRunOptionTests {
   private func inventory(_ arguments: String...) throws -> InventoryOptions {
     guard case .inventory(let options) = try Invocation.parse(["inventory"] + arguments, environment: { _ in nil })
     else { throw Unexpected() }
