@@ -19,8 +19,11 @@ public struct TestRecord: Hashable, Sendable {
   public var value: [UInt8]?
   public var headers: [Header]
 
+  /// A minute before the tests began: a cluster's retention removes records that are older than a week.
+  public static let recently = SystemTime().wallMilliseconds - 60_000
+
   public init(
-    partition: Int32 = 0, offset: Offset = 0, timestampMs: Int64 = 1_700_000_000_000, key: String? = nil,
+    partition: Int32 = 0, offset: Offset = 0, timestampMs: Int64 = TestRecord.recently, key: String? = nil,
     value: String?, headers: [Header] = []
   ) {
     self.partition = partition

@@ -75,7 +75,7 @@ import Testing
       defer { admin.close() }
       return try Self.steps {
         #expect(try admin.groups(named: nil).count == 1)
-        try admin.readState(group: "g") { _, _ in }
+        try admin.readState(group: "g", within: nil) { _, _ in }
       }
     }
     #expect(growth < 1.1 * Double(Self.times), "\(growth) times")

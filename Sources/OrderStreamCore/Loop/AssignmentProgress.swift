@@ -55,6 +55,9 @@ struct AssignmentProgress {
     reportedWait.removeAll()
   }
 
+  /// Whether every partition has answered since it was assigned: with a record, or with its end.
+  var hasHeardFromAll: Bool { assigned.allSatisfy { partitions[Int($0)].isTouched } }
+
   var ownsAll: Bool { assigned.count == partitions.count }
 
   var partitionCount: Int32 { Int32(partitions.count) }

@@ -291,11 +291,10 @@ public final class PipelineLoop {
     case .ends(let ends):
       return try hasGroupReached(ends) ? .reachedEnds : nil
     case .follow(let idle):
-      // Joining the group is not idling: it may take longer than the time-out.
-      guard let idle, isAssigned, !isInsideBatch, time.monotonicNanoseconds - figures.lastNews >= idle.nanoseconds
-      else {
-        return nil
-      }
+      // Joining the group is not idling, nor is a first fetch that is not there yet: both may take longer than the time-out.
+      guard let idle, isAssigned, !isInsideBatch,
+        time.monotonicNanoseconds - figures.lastNews >= idle.nanoseconds, progress.hasHeardFromAll
+      else { return nil }
       return .idle
     }
   }
