@@ -9,7 +9,7 @@ let package = Package(
     .executable(name: "orderstream-bench", targets: ["orderstream-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0")
   ],
   targets: [
     // C borders: no logic beyond what the name says.
