@@ -15,11 +15,11 @@ struct StatusCommand {
 
   /// How long groups and then partitions may take to answer in all; what has not answered by then is unknown. With the
   /// way to the cluster it makes less than 3 s.
-  private static let limit = Duration.milliseconds(2000)
+  private static let limit = Duration.milliseconds(1700)
   /// How much of that groups may take.
-  private static let groupLimit = Duration.milliseconds(1200)
+  private static let groupLimit = Duration.milliseconds(1000)
   /// From when on no more state of groups is read, since the start.
-  private static let stateLimit = Duration.milliseconds(1400)
+  private static let stateLimit = Duration.milliseconds(1200)
 
   private func look(_ broker: any Broker, _ admin: any Admin) throws -> StatusReport {
     let topics = try admin.topics(named: options.topic).filter {
@@ -34,7 +34,7 @@ struct StatusCommand {
     let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
     let names = Set(topics.map(\.name)).union(read.joined())
     // However long the groups took, partitions get some time too.
-    let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(600), Self.limit - passed))
+    let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(500), Self.limit - passed))
     return StatusReport(
       broker: broker.name,
       // A topic may be deleted while we look.
