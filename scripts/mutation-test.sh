@@ -92,9 +92,9 @@ mutations() {
 
   mutation no-fencing 'nothing of an old generation lands' 'GroupContractTests/zombie|MemberTests/zombie' \
     "$embedded/Consuming/EmbeddedTransaction.swift" \
-    'for slot in group.slots where isOwner.contains(slot.partition) {' \
-    'for slot in group.slots where isOwner.count >= 0 {' \
-    "$embedded/Consuming/EmbeddedTransaction.swift" 'if !group.contains(identity.id) || needed' 'if needed'
+    'try store.owns(scope.database, row, identity.id, generation: identity.generation) {' 'identity.generation >= 0 {' \
+    "$embedded/Consuming/EmbeddedTransaction.swift" 'if !isMember || rows.count < needed.count {' \
+    'if isMember && rows.count < needed.count {'
 
   mutation dead-forever 'partitions of a dead member are taken over' 'GroupTests/takeover|GroupContractTests/takeover' \
     "$embedded/Groups/MemberFile.swift" 'if try file.tryLock(.shared) { return false }' \
@@ -125,11 +125,11 @@ mutations() {
     'if let change = scope.change { try marks.update(changes: change) }' ''
 
   mutation no-fsync-of-report 'a report is on the disk before its name' 'DiskTests/synchronised|DiskTests/failingReport' \
-    Sources/orderstream/AtomicFile.swift 'return Descriptor.synchronize(descriptor)' 'return 0'
+    Sources/orderstream/AtomicFile.swift 'return FileDescriptor.synchronize(descriptor)' 'return 0'
 
   mutation report-in-place 'a report is the old one or the new one' 'DiskTests/fullReport|AtomicFileTests' \
-    Sources/orderstream/AtomicFile.swift 'guard isReplaced else { return try writeInPlace(bytes) }' \
-    'guard false else { return try writeInPlace(bytes) }'
+    Sources/orderstream/AtomicFile.swift 'guard file.isReplaced else {' \
+    'guard file.isReplaced && file.target.isEmpty else {'
 
   mutation no-state-after-abort 'state is read again after an abort' 'FaultTests/commit|BoundedRunTests/restart' \
     "$core/Loop/GroupState.swift" 'try processor.restore(partition: partition, record)' \
