@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import OrderStreamCore
@@ -84,7 +85,7 @@ struct StillDatabase: Hashable {
 ///
 /// Releasing one of GRDB's queues has libdispatch start a thread. With no descriptor left that ends the process, and with
 /// no thread left it never returns; a run that is at its limits must end in words and remove what it has made. Closed, a
-/// queue is a few kilobytes.
+/// queue is a few kilobytes. Should a thread be started all the same, what it takes descriptors for is there already.
 enum OpenDatabases {
   /// More than a run of `lag-demo` opens; those beyond are released, so that a service does not grow.
   private static let mostKept = 1000
@@ -93,17 +94,27 @@ enum OpenDatabases {
 
   private static let kept = Mutex<[DatabaseQueue]>([])
 
+  /// Has libdispatch start its first thread, which makes the event queue of all of them, while there are descriptors. Not
+  /// waited for longer than a thread needs to start: there may be no room for one.
+  private static let dispatchIsReady: Bool = {
+    let started = DispatchSemaphore(value: 0)
+    DispatchQueue.global().async { started.signal() }
+    return started.wait(timeout: .now() + .milliseconds(500)) == .success
+  }()
+
   /// - Throws: `ErrorNumber` when there is no room for the files, which SQLite does not say; `DatabaseError`.
   static func open(path: String, _ configuration: Configuration) throws -> DatabaseQueue {
     try kept.withLock { kept in
       try checkRoom()
+      _ = dispatchIsReady
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       if kept.count < mostKept { kept.append(queue) }
       return queue
     }
   }
 
-  private static func checkRoom() throws(ErrorNumber) {
+  /// Whether there are descriptors for one more database.
+  static func checkRoom() throws(ErrorNumber) {
     var opened: [Int32] = []
     defer { for descriptor in opened { close(descriptor) } }
     for _ in 0..<descriptors {

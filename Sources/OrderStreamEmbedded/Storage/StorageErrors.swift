@@ -16,6 +16,7 @@ enum StorageErrors {
   }
 
   static func database(_ error: DatabaseError, _ what: String) -> BrokerError {
+    if error.resultCode == .SQLITE_CANTOPEN, let missing = missingDescriptors { return system(missing, what) }
     let why = "\(error.message ?? "no reason given") (SQLite \(error.extendedResultCode.rawValue))"
     switch error.resultCode {
     case .SQLITE_FULL:
@@ -44,6 +45,7 @@ enum StorageErrors {
     _ error: any Error, _ what: String, _ directory: LogDirectory, isNew: Bool, hasMarks: Bool
   ) -> BrokerError {
     guard let error = error as? DatabaseError else { return broker(error, what) }
+    if error.resultCode == .SQLITE_CANTOPEN, let missing = missingDescriptors { return system(missing, what) }
     switch error.resultCode {
     case .SQLITE_NOTADB:
       if hasMarks { return broker(error, what) }
@@ -57,6 +59,16 @@ enum StorageErrors {
       fallthrough
     default:
       return broker(error, what)
+    }
+  }
+
+  /// SQLite does not say that it found no free descriptor.
+  private static var missingDescriptors: ErrorNumber? {
+    do throws(ErrorNumber) {
+      try OpenDatabases.checkRoom()
+      return nil
+    } catch {
+      return [EMFILE, ENFILE].contains(error.code) ? error : nil
     }
   }
 
