@@ -101,17 +101,7 @@ final class KafkaConsumer: Consumer {
     let settled = Deadline(OpenTransactionWait.settleAfter, context.time)
     while true {
       do {
-        let list = PartitionList(
-          topic: options.topic, partitions: partitions, offset: Offset(RD_KAFKA_OFFSET_INVALID))
-        try source.client.committed(list, .seconds(1))
-        var offsets: [CommittedOffset?] = []
-        for element in list.elements {
-          try NativeError.check(element.error)
-          let mark = CommitMark(element.metadata)
-          offsets.append(
-            element.offset < 0
-              ? nil : CommittedOffset(element.offset, committer: mark?.identity, committedMs: mark?.endMs))
-        }
+        let offsets = try askCommitted(partitions, of: group, source.client)
         outage.answered()
         return offsets
       } catch {
@@ -129,6 +119,39 @@ final class KafkaConsumer: Consumer {
         guard goesOn else { throw mapped }
       }
     }
+  }
+
+  /// Asks the member's own client, and where that does not answer the one that looks: librdkafka 2.0.2 lets such questions
+  /// lie while the group has something to settle with the caller, who asks before the next poll.
+  private func askCommitted(
+    _ partitions: [Int32], of group: String, _ client: NativeClient
+  ) throws(NativeError) -> [CommittedOffset?] {
+    var elements: [Int32: PartitionList.Element] = [:]
+    do throws(NativeError) {
+      let list = PartitionList(
+        topic: options.topic, partitions: partitions, offset: Offset(RD_KAFKA_OFFSET_INVALID))
+      try client.committed(list, .seconds(1))
+      for element in list.elements { elements[element.topicPartition.partition] = element }
+    } catch {
+      guard error.code == RD_KAFKA_RESP_ERR__TIMED_OUT else { throw error }
+      let all = (topic: options.topic, count: partitions.max()! + 1)
+      for element in try context.lookup.committedOffsets(group: group, stable: all, .seconds(1)) {
+        elements[element.topicPartition.partition] = element
+      }
+    }
+    var offsets: [CommittedOffset?] = []
+    for partition in partitions {
+      guard let element = elements[partition] else {
+        offsets.append(nil)
+        continue
+      }
+      try NativeError.check(element.error)
+      let mark = CommitMark(element.metadata)
+      offsets.append(
+        element.offset < 0
+          ? nil : CommittedOffset(element.offset, committer: mark?.identity, committedMs: mark?.endMs))
+    }
+    return offsets
   }
 
   func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {
