@@ -1,5 +1,6 @@
 import CRdKafka
 import OrderStreamCore
+import Synchronization
 
 /// What everything that works on one cluster shares. Any thread.
 final class KafkaContext: Sendable {
@@ -21,6 +22,10 @@ final class KafkaContext: Sendable {
   let lockDirectory: String
 
   private let stop: StopFlag?
+  /// Since when the client that looks has not heard from a group's coordinator.
+  private let unheardSince = Mutex<Int64?>(nil)
+  /// Longer than an election takes on a small machine.
+  private static let unheardLimit = Duration.seconds(15)
 
   init(
     factory: ClientFactory, errors: KafkaErrors, time: any TimeSource, outages: OutageLimit, stop: StopFlag?,
@@ -78,6 +83,35 @@ final class KafkaContext: Sendable {
           throw errors.map(refusal, what, recovery: .fatal)
         }
         guard wait.goesOn(because: mapped) else { throw mapped }
+      }
+    }
+  }
+
+  /// What a group has committed, as `NativeClient.committedOffsets` tells it. When the client that looks does not hear from
+  /// the group's coordinator although brokers answer, another one is asked: after brokers have died and come back, one of
+  /// librdkafka 2.0.2 may ask in vain for minutes what a new one is told at once.
+  func committedOffsets(
+    group: String, stable: (topic: String, count: Int32)? = nil, _ timeout: Duration
+  ) throws(NativeError) -> [PartitionList.Element] {
+    do throws(NativeError) {
+      let offsets = try lookup.committedOffsets(group: group, stable: stable, timeout)
+      unheardSince.withLock { $0 = nil }
+      return offsets
+    } catch {
+      let now = time.monotonicNanoseconds
+      let since = unheardSince.withLock { since in
+        since = since ?? now
+        return since!
+      }
+      guard error.code == RD_KAFKA_RESP_ERR__TIMED_OUT, now - since >= Self.unheardLimit.nanoseconds,
+        (try? lookup.metadata(nil, .seconds(1))) != nil, let other = try? factory.client(.lookup(committed: false))
+      else { throw error }
+      do throws(NativeError) {
+        return try other.committedOffsets(group: group, stable: stable, max(timeout, .seconds(2)))
+      } catch {
+        // Not one client after the other while the coordinator is really away.
+        unheardSince.withLock { $0 = time.monotonicNanoseconds }
+        throw error
       }
     }
   }

@@ -100,6 +100,11 @@ struct PartitionLooks: Sendable {
     return looks
   }
 
+  /// What a client says of a leader that is away: current versions forget the broker, and its partitions with it.
+  private static let silence = [
+    RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NativeError.destroyedBroker,
+  ]
+
   private func askOneByOne(
     _ leader: Int32, _ partitions: [TopicPartition], until deadline: Deadline
   ) -> [TopicPartition: PartitionLook] {
@@ -107,7 +112,7 @@ struct PartitionLooks: Sendable {
     for partition in partitions {
       do { looks.merge(try askOnce([partition], until: deadline)) { _, second in second } } catch {
         looks[partition] =
-          [RD_KAFKA_RESP_ERR__TIMED_OUT, NativeError.destroyedBroker].contains(error.code)
+          Self.silence.contains(error.code)
           ? silent(leader, [partition])[partition] : .unseen(reason: words(error))
       }
     }
@@ -129,6 +134,7 @@ struct PartitionLooks: Sendable {
     for index in partitions.indices {
       let elements = [low[index], stable[index], high[index]]
       if let error = elements.first(where: { $0.error != RD_KAFKA_RESP_ERR_NO_ERROR })?.error {
+        if Self.silence.contains(error) { throw NativeError(error) }
         looks[partitions[index]] = .unseen(reason: words(NativeError(error)))
       } else {
         let low = max(0, low[index].offset)

@@ -135,7 +135,7 @@ final class KafkaConsumer: Consumer {
     } catch {
       guard error.code == RD_KAFKA_RESP_ERR__TIMED_OUT else { throw error }
       let all = (topic: options.topic, count: partitions.max()! + 1)
-      for element in try context.lookup.committedOffsets(group: group, stable: all, .seconds(1)) {
+      for element in try context.committedOffsets(group: group, stable: all, .seconds(1)) {
         elements[element.topicPartition.partition] = element
       }
     }

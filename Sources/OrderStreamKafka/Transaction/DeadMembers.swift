@@ -52,7 +52,7 @@ final class DeadMembers {
   /// The newest mark of each identity, also where a newer offset waits for a transaction to end.
   private func marks() -> [String: Int64] {
     var times: [String: Int64] = [:]
-    for element in (try? context.lookup.committedOffsets(group: group, .seconds(2))) ?? [] {
+    for element in (try? context.committedOffsets(group: group, .seconds(2))) ?? [] {
       guard let mark = CommitMark(element.metadata) else { continue }
       times[mark.identity] = max(times[mark.identity] ?? 0, mark.endMs)
     }

@@ -82,7 +82,7 @@ final class KafkaTransaction: Transaction {
 
   /// Of earlier processes with this identity.
   private func passEarlierMarks() {
-    for element in (try? context.lookup.committedOffsets(group: group, .seconds(2))) ?? [] {
+    for element in (try? context.committedOffsets(group: group, .seconds(2))) ?? [] {
       if let mark = CommitMark(element.metadata), mark.identity == slot.identity { clock.pass(mark) }
     }
   }

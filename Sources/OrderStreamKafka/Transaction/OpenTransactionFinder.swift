@@ -86,7 +86,7 @@ final class OpenTransactionFinder {
   func committed(stable: (topic: String, count: Int32)? = nil) throws(BrokerError) -> [PartitionList.Element] {
     try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
       do throws(NativeError) {
-        return try context.lookup.committedOffsets(group: group, stable: stable, timeout)
+        return try context.committedOffsets(group: group, stable: stable, timeout)
       } catch {
         guard error.code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND else { throw error }
         return []
