@@ -1,7 +1,7 @@
 /// The only poll loop: poll → apply → (outputs + state + offsets in one transaction) → commit, on the calling thread,
 /// which it blocks until the run is over. A back end makes a commit on a thread of its own; see `commitsWhileReading`.
 ///
-/// Rules that it keeps (the reasons are in README.md, "Non-obvious"):
+/// Rules that it keeps (the reasons are in ARCHITECTURE.md, "Invariants"):
 /// - state comes in only through `restore`, also after a reset or an abort, so what is reported is what is stored;
 /// - a position record covers every partition that a commit moves, so state and offsets can be compared;
 /// - after an abort the rest of the batch in hand is dropped, because it lies behind the committed offsets again.
