@@ -22,10 +22,16 @@ final class KafkaContext: Sendable {
   let lockDirectory: String
 
   private let stop: StopFlag?
-  /// Since when the client that looks has not heard from a group's coordinator.
-  private let unheardSince = Mutex<Int64?>(nil)
-  /// Longer than an election takes on a small machine.
-  private static let unheardLimit = Duration.seconds(15)
+  private struct GroupClient {
+    /// Asked about groups in place of `lookup`, once that has gone astray.
+    var client: NativeClient?
+    /// When another one may be made.
+    var next: Int64 = .min
+  }
+
+  private let groupClient = Mutex(GroupClient())
+  /// In an election all of them are told so.
+  private static let newClientInterval = Duration.seconds(2)
 
   init(
     factory: ClientFactory, errors: KafkaErrors, time: any TimeSource, outages: OutageLimit, stop: StopFlag?,
@@ -87,32 +93,27 @@ final class KafkaContext: Sendable {
     }
   }
 
-  /// What a group has committed, as `NativeClient.committedOffsets` tells it. When the client that looks does not hear from
-  /// the group's coordinator although brokers answer, another one is asked: after brokers have died and come back, one of
-  /// librdkafka 2.0.2 may ask in vain for minutes what a new one is told at once.
+  /// What a group has committed, as `NativeClient.committedOffsets` tells it. A client of librdkafka 2.0.2 goes on asking the
+  /// broker that coordinated the group once, which answers that it does not any more; a new client finds the right one, and
+  /// is asked from then on.
   func committedOffsets(
     group: String, stable: (topic: String, count: Int32)? = nil, _ timeout: Duration
   ) throws(NativeError) -> [PartitionList.Element] {
+    let client = groupClient.withLock { $0.client } ?? lookup
     do throws(NativeError) {
-      let offsets = try lookup.committedOffsets(group: group, stable: stable, timeout)
-      unheardSince.withLock { $0 = nil }
-      return offsets
+      return try client.committedOffsets(group: group, stable: stable, timeout)
     } catch {
+      let isAstray = [RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE].contains(
+        error.code)
       let now = time.monotonicNanoseconds
-      let since = unheardSince.withLock { since in
-        since = since ?? now
-        return since!
+      let isDue = groupClient.withLock { state in
+        defer { if now >= state.next { state.next = now + Self.newClientInterval.nanoseconds } }
+        return now >= state.next
       }
-      guard error.code == RD_KAFKA_RESP_ERR__TIMED_OUT, now - since >= Self.unheardLimit.nanoseconds,
-        (try? lookup.metadata(nil, .seconds(1))) != nil, let other = try? factory.client(.lookup(committed: false))
-      else { throw error }
-      do throws(NativeError) {
-        return try other.committedOffsets(group: group, stable: stable, max(timeout, .seconds(2)))
-      } catch {
-        // Not one client after the other while the coordinator is really away.
-        unheardSince.withLock { $0 = time.monotonicNanoseconds }
-        throw error
-      }
+      guard isAstray, isDue, let other = try? factory.client(.lookup(committed: false)) else { throw error }
+      let offsets = try other.committedOffsets(group: group, stable: stable, timeout)
+      groupClient.withLock { $0.client = other }
+      return offsets
     }
   }
 
