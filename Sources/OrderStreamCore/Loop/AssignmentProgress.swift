@@ -12,6 +12,8 @@ struct AssignmentProgress {
     var committing: Offset?
     /// A record or the end of the partition was seen, so `position` is worth committing.
     var isTouched = false
+    /// Its end was seen after the last record.
+    var isAtEnd = false
     /// A record at or beyond the bound was left alone, so the position must not pass the bound.
     var leftRecords = false
     /// The end that was seen lies below the bound: an open transaction hides the rest.
@@ -55,8 +57,8 @@ struct AssignmentProgress {
     reportedWait.removeAll()
   }
 
-  /// Whether every partition has answered since it was assigned: with a record, or with its end.
-  var hasHeardFromAll: Bool { assigned.allSatisfy { partitions[Int($0)].isTouched } }
+  /// Whether the end of every partition has been seen since it was assigned, and no record after it.
+  var isAtAllEnds: Bool { assigned.allSatisfy { partitions[Int($0)].isAtEnd } }
 
   var ownsAll: Bool { assigned.count == partitions.count }
 
@@ -151,6 +153,7 @@ struct AssignmentProgress {
       return false
     }
     partitions[index].isTouched = true
+    partitions[index].isAtEnd = false
     if let end = end(index), entry.offset >= end {
       partitions[index].position = max(partitions[index].position, end)
       partitions[index].leftRecords = true
@@ -165,6 +168,7 @@ struct AssignmentProgress {
     let index = Int(end.partition)
     guard index < partitions.count, partitions[index].isOwned else { return }
     partitions[index].isTouched = true
+    partitions[index].isAtEnd = true
     if !partitions[index].leftRecords {
       partitions[index].position = max(partitions[index].position, end.offset)
     }

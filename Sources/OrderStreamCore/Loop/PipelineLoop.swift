@@ -291,9 +291,9 @@ public final class PipelineLoop {
     case .ends(let ends):
       return try hasGroupReached(ends) ? .reachedEnds : nil
     case .follow(let idle):
-      // Joining the group is not idling, nor is a first fetch that is not there yet: both may take longer than the time-out.
+      // Joining the group is not idling, nor is a fetch that is not there yet: both may take longer than the time-out.
       guard let idle, isAssigned, !isInsideBatch,
-        time.monotonicNanoseconds - figures.lastNews >= idle.nanoseconds, progress.hasHeardFromAll
+        time.monotonicNanoseconds - figures.lastNews >= idle.nanoseconds, progress.isAtAllEnds
       else { return nil }
       return .idle
     }
