@@ -133,7 +133,9 @@ package final class Stage {
       return true
     }
     let caught = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.split(separator: "\t").last
-    return caught.flatMap { UInt64($0, radix: 16) }.map { $0 & 1 << 1 != 0 } ?? false
+    // Both, in the order in which they are set: a shell that is about to become the program may have one for SIGINT.
+    let both: UInt64 = 1 << (SIGINT - 1) | 1 << (SIGTERM - 1)
+    return caught.flatMap { UInt64($0, radix: 16) }.map { $0 & both == both } ?? false
   }
 
   // MARK: - Files of the working directory
