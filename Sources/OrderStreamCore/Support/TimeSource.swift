@@ -2,12 +2,34 @@ import Synchronization
 
 /// The clocks of the machine, which the executable passes in: the domain reads no clock of its own.
 public protocol TimeSource: Sendable {
-  /// Nanoseconds that never jump, from an arbitrary zero. For deadlines and durations.
+  /// Nanoseconds that never jump, from a zero that all processes of the machine share: members of a group compare them.
+  /// They should stand still while the machine sleeps, so that sleep ends no lease. For deadlines and durations.
   var monotonicNanoseconds: Int64 { get }
   /// Milliseconds since 1970 UTC. For record timestamps and the event time of generated orders; never for metrics.
   var wallMilliseconds: Int64 { get }
   /// Blocks the calling thread. For a pace that was asked for, never to wait for a fact.
   func sleep(_ duration: Duration)
+}
+
+/// A moment on the monotonic clock by which something must be done.
+package struct Deadline: Sendable {
+  private let time: any TimeSource
+  private let nanoseconds: Int64
+
+  package init(_ duration: Duration, _ time: any TimeSource) {
+    self.time = time
+    nanoseconds = time.monotonicNanoseconds.saturatingAdd(duration.nanoseconds)
+  }
+
+  package var remaining: Duration {
+    let left = nanoseconds - time.monotonicNanoseconds
+    return left > 0 ? .nanoseconds(left) : .zero
+  }
+
+  package var hasPassed: Bool { time.monotonicNanoseconds >= nanoseconds }
+
+  /// What is left, at most `limit`.
+  package func remaining(atMost limit: Duration) -> Duration { min(remaining, limit) }
 }
 
 /// How long something has been so, from the first time that it was asked about. Times are monotonic nanoseconds.

@@ -103,26 +103,24 @@ final class KafkaProducer: Producer {
 
   /// Queues a record, waiting while the queue is full and changing the client after a fatal error.
   private func send(_ record: OutgoingRecord, _ tag: RecordTag) throws(BrokerError) {
-    var waitedSinceStop = Deadline(Self.stopLimit, context.time)
+    var sinceStop: Deadline?
     while true {
       let link = try openLink(alone: tag.isAlone)
-      do {
-        return try link.send(record, tag)
-      } catch {
-        switch error.code {
-        case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-          link.pump.serve(.milliseconds(10))
-          if ledger.isStalled { throw stalled() }
-          if stop?.isRequested != true {
-            waitedSinceStop = Deadline(Self.stopLimit, context.time)
-          } else if waitedSinceStop.hasPassed {
-            throw stopped()
-          }
-        case RD_KAFKA_RESP_ERR__FATAL: try replaceLink(alone: tag.isAlone)
-        default:
-          throw context.errors.map(
-            error, "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
+      let code = link.client.produce(record, to: link.topic, tag: tag.bits)
+      switch code {
+      case RD_KAFKA_RESP_ERR_NO_ERROR: return
+      case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        link.pump.serve(.milliseconds(10))
+        if ledger.isStalled { throw stalled() }
+        if stop?.isRequested == true {
+          let limit = sinceStop ?? Deadline(Self.stopLimit, context.time)
+          sinceStop = limit
+          if limit.hasPassed { throw stopped() }
         }
+      case RD_KAFKA_RESP_ERR__FATAL: try replaceLink(alone: tag.isAlone)
+      default:
+        throw context.errors.map(
+          NativeError(code), "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
       }
     }
   }
@@ -230,5 +228,24 @@ final class KafkaProducer: Producer {
     BrokerError(
       .deliveryFailed, "cannot append to \(topic)",
       why: "no record was acknowledged within the time-out for records", remedy: "check the cluster's health")
+  }
+}
+
+/// One client of a producer with its topic and the thread that counts reports. A fatal error ends the link; the producer
+/// makes another one.
+final class ProducerLink {
+  let client: NativeClient
+  let topic: NativeTopic
+  let pump: ReportPump
+
+  init(
+    _ client: NativeClient, topic: String, _ ledger: DeliveryLedger, _ time: any TimeSource
+  ) throws(NativeError) {
+    self.client = client
+    self.topic = try NativeTopic(client, topic)
+    pump = ReportPump(client, ledger, time)
+    // The first record on a topic that the client does not know waits for the next metadata request.
+    _ = try? client.metadata(topic, .seconds(5))
+    pump.start()
   }
 }
