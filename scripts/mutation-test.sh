@@ -109,7 +109,7 @@ mutations() {
     'if query.integer(4) == -1 {'
 
   mutation skipped-row-crc 'a damaged row is named' 'DamagedLogTests/rowChecksums' \
-    "$embedded/Storage/RowSeal.swift" 'if stored != Int64(value) {' 'if stored == -1 {'
+    "$embedded/Storage/LogSchema.swift" 'if stored != Int64(value) {' 'if stored == -1 {'
 
   mutation no-structure-check 'rows that are hidden are missed' 'CrashTests.DamageTests/seeded' \
     "$embedded/EmbeddedBroker.swift" '    try anchor.checkStructure()

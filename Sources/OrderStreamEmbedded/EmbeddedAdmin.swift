@@ -88,6 +88,10 @@ final class EmbeddedAdmin: Admin {
 
   func close() { connection.close() }
 
+  private func isAlive(_ member: String) -> Bool {
+    MemberFile.isAlive(member, in: connection.directory, connection.time)
+  }
+
   private func describe(_ group: GroupRow, _ index: inout PartitionIndex) throws -> GroupDescription {
     let database = index.database
     var description = GroupDescription(group: group.name, state: "Empty", members: [], committed: [:])
@@ -105,7 +109,7 @@ final class EmbeddedAdmin: Admin {
       let state = try GroupStore(group: group, topic: topic.id, topicName: topic.name)
         .load(database, partitions: index.partitions(of: topic))
       isStable = isStable && state.isStable
-      for member in state.members where MemberFile.isAlive(member.id, in: connection.directory) {
+      for member in state.members where isAlive(member.id) {
         let owned = state.slots.filter { $0.owner == member.id }.map {
           TopicPartition(topic: topic.name, partition: $0.number)
         }
@@ -197,7 +201,7 @@ extension EmbeddedAdmin {
         guard let topic = try TopicRow.find(scope.database, id: id) else { continue }
         let store = GroupStore(group: group, topic: topic.id, topicName: topic.name)
         let members = try store.members(scope.database)
-        if let alive = members.first(where: { MemberFile.isAlive($0.id, in: connection.directory) }) {
+        if let alive = members.first(where: { isAlive($0.id) }) {
           throw BrokerError(
             .groupActive, what, why: "its member \(alive.id) on \(alive.host) is active",
             remedy: "stop it, then try again", recovery: .retry)

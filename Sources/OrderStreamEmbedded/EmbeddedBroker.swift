@@ -11,7 +11,6 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   // Only `anchor` is not Sendable: it is never used, only kept open until this object goes.
   private let directory: LogDirectory
   private let log: any LogSink
-  private let time: any TimeSource
   /// Keeps the log open between its users, so that each of them opens and closes quickly.
   private let anchor: LogConnection
   private let files: OpenFiles
@@ -19,8 +18,10 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   public var name: String { "embedded:\(directory.path)" }
 
   /// Opens the log in a directory, and makes both (mode 0700) when they are not there.
-  /// - Parameter onlyLooks: Nothing will be changed, so a log that this user or this mount does not let be written is
-  ///   opened as it is, if it can be read.
+  /// - Parameters:
+  ///   - onlyLooks: Nothing will be changed, so a log that this user or this mount does not let be written is opened as it
+  ///     is, if it can be read.
+  ///   - time: Its monotonic nanoseconds are compared with those of the other processes that use the log.
   /// - Throws: `cannotCreate`, `foreignLog` (also where the directory holds other files), `newerLog`, `unauthorized`,
   ///   `damaged` with coordinates, `diskFull`, `io`.
   public static func open(
@@ -32,16 +33,15 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
       try directory.refuseOtherThings()
       try directory.create()
     }
-    let anchor = try LogConnection(directory, access: access, log: log)
+    let anchor = try LogConnection(directory, access: access, log: log, time: time)
     try anchor.checkStructure()
     try anchor.checkAllTails()
-    return EmbeddedBroker(directory, log: log, time: time, anchor: anchor)
+    return EmbeddedBroker(directory, log: log, anchor: anchor)
   }
 
-  private init(_ directory: LogDirectory, log: any LogSink, time: any TimeSource, anchor: LogConnection) {
+  private init(_ directory: LogDirectory, log: any LogSink, anchor: LogConnection) {
     self.directory = directory
     self.log = log
-    self.time = time
     self.anchor = anchor
     files = anchor.files
   }
@@ -55,7 +55,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
-    try EmbeddedConsumer(try connection(), options, time: time)
+    try EmbeddedConsumer(try connection(), options)
   }
 
   public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
@@ -67,7 +67,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
 
   /// One more connection to the log that was opened, whatever has its name by now.
   private func connection() throws(BrokerError) -> LogConnection {
-    try LogConnection(directory, access: anchor.access, log: log, beside: files)
+    try LogConnection(directory, access: anchor.access, log: log, time: anchor.time, beside: files)
   }
 }
 

@@ -55,6 +55,27 @@ import Testing
     }
   }
 
+  @Test("A member is replaced once its lease is over on the clock of another one")
+  func lease() throws {
+    let fixture = LogFixture()
+    let broker = try fixture.open()
+    try broker.createTopic("t", partitions: 2)
+    let options = ConsumerOptions(topic: "t", membership: .member(group: "g"))
+    let batch = RecordBatch()
+    let stopped = try broker.consumer(options)
+    defer { stopped.close() }
+    #expect(try stopped.poll(into: batch, timeout: .zero) == .assigned([0, 1]))
+    try stopped.assign([PartitionOffset(partition: 0, offset: 0), PartitionOffset(partition: 1, offset: 0)])
+    let time = MovedTime()
+    let other = try EmbeddedBroker.open(directory: fixture.directory.path, log: SilentLog(), time: time)
+    let heir = try other.consumer(options)
+    defer { heir.close() }
+    #expect(try heir.poll(into: batch, timeout: .zero) == .polled)
+    time.move(by: MemberFile.lease * 2)
+    #expect(try heir.poll(into: batch, timeout: .zero) == .assigned([0, 1]))
+    #expect(try stopped.poll(into: batch, timeout: .zero) == .lost)
+  }
+
   private func group(partitions: Int) -> GroupState {
     var state = GroupState()
     state.slots = (0..<partitions).map { GroupState.Slot(partition: Int64($0) + 10, number: Int32($0)) }

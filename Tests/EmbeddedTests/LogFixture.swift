@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import OrderStreamCore
 import OrderStreamTestSupport
+import Synchronization
 
 @testable import OrderStreamEmbedded
 
@@ -90,4 +91,25 @@ final class LogFixture {
     try FileManager.default.copyItem(atPath: directory.path, toPath: target.path)
     return target
   }
+}
+
+/// The machine's clocks, ahead by as much as a test has moved them.
+final class MovedTime: TimeSource {
+  private let machine = SystemTime()
+  private let ahead = Atomic<Int64>(0)
+  private let step: Duration
+
+  /// - Parameter step: By how much each look at the monotonic clock moves it.
+  init(step: Duration = .zero) { self.step = step }
+
+  func move(by duration: Duration) { ahead.add(duration.nanoseconds, ordering: .relaxed) }
+
+  var monotonicNanoseconds: Int64 {
+    move(by: step)
+    return machine.monotonicNanoseconds + ahead.load(ordering: .relaxed)
+  }
+
+  var wallMilliseconds: Int64 { machine.wallMilliseconds }
+
+  func sleep(_ duration: Duration) { machine.sleep(duration) }
 }

@@ -13,7 +13,7 @@ import Testing
     let broker = try fixture.open()
     try broker.createTopic("t")
     try withExtendedLifetime(broker) {
-      let connection = try LogConnection(fixture.directory, log: SilentLog())
+      let connection = try LogConnection(fixture.directory, log: SilentLog(), time: SystemTime())
       #expect(try connection.pragma("synchronous") == 2)
       #expect(try connection.pragma("wal_autocheckpoint") == 0)
       #expect(try connection.pragma("page_size") == Int64(LogSchema.pageBytes))
@@ -93,7 +93,7 @@ import Testing
   @Test("A log that can only be read is read without its locks, and goes on being read when a writer comes")
   func reading() throws {
     let fixture = try LogFixture.filled()
-    let connection = try LogConnection(fixture.directory, access: .reading, log: SilentLog())
+    let connection = try LogConnection(fixture.directory, access: .reading, log: SilentLog(), time: SystemTime())
     defer { connection.close() }
     try connection.checkStructure()
     try connection.checkAllTails()
@@ -116,11 +116,13 @@ import Testing
   func withoutIndex() throws {
     let fixture = try LogFixture.filled()
     let copy = try fixture.copyOfOpenLog()
-    let count = try LogConnection(copy, access: .reading, log: SilentLog())
+    let count = try LogConnection(copy, access: .reading, log: SilentLog(), time: SystemTime())
     #expect(try EmbeddedAdmin(count).watermarks(topic: "t").map(\.high) == [3001, 3001, 3001])
     count.close()
     try FileManager.default.removeItem(atPath: copy.sharedIndex)
-    let error = #expect(throws: BrokerError.self) { try LogConnection(copy, access: .reading, log: SilentLog()) }
+    let error = #expect(throws: BrokerError.self) {
+      try LogConnection(copy, access: .reading, log: SilentLog(), time: SystemTime())
+    }
     #expect(error?.code == .unauthorized && error?.why.contains("orderstream.db-wal") == true)
   }
 

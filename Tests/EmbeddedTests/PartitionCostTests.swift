@@ -107,7 +107,7 @@ import Testing
   @Test("An append to one partition costs the same whatever the others are", .enabled(if: isCounting))
   func oneAppend() throws {
     let growth = try Self.growth { broker, _ in
-      let connection = try LogConnection(LogDirectory(path: broker.directoryPath), log: SilentLog())
+      let connection = try LogConnection(LogDirectory(path: broker.directoryPath), log: SilentLog(), time: SystemTime())
       defer { connection.close() }
       let chunk = RecordChunk(partition: 3)
       try TestRecord(value: "v").lend { chunk.append($0, byteCount: RecordChunk.byteCount(of: $0)) }

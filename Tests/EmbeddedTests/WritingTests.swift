@@ -88,15 +88,14 @@ import Testing
   func stoppedHolder() throws {
     let fixture = LogFixture()
     let broker = try fixture.open()
-    let connection = try LogConnection(fixture.directory, log: SilentLog())
-    let holder = try WriteLock(fixture.directory)
+    let connection = try LogConnection(fixture.directory, log: SilentLog(), time: MovedTime(step: .seconds(1)))
+    let holder = try WriteLock(fixture.directory, SystemTime())
     try holder.acquire(within: .seconds(1))
-    let error = #expect(throws: BrokerError.self) {
-      try connection.write("cannot write", lockWithin: .milliseconds(50)) { _ in }
-    }
+    let error = #expect(throws: BrokerError.self) { try connection.write("cannot write") { _ in } }
     #expect(error?.code == .busy && error?.isRetriable == true)
+    #expect(error?.why.contains("for \(LogConnection.lockLimit.milliseconds) ms") == true)
     holder.release()
-    try connection.write("cannot write", lockWithin: .milliseconds(50)) { _ in }
+    try connection.write("cannot write") { _ in }
     withExtendedLifetime(broker) {}
   }
 
@@ -166,7 +165,7 @@ import Testing
     let member = try TestConsumer(broker, topic: "in", group: "g")
     #expect(try TestConsumer.pump([member]) { member.pending.count == 100 })
     try broker.produce(50, to: "in")
-    let lock = try WriteLock(fixture.directory)
+    let lock = try WriteLock(fixture.directory, SystemTime())
     try lock.acquire(within: .seconds(1))
     let transaction = try #require(member.transaction)
     try member.put("k", "1", partition: 0)

@@ -15,7 +15,6 @@ final class EmbeddedConsumer: Consumer {
   let member: GroupMember?
   private var instance: InstanceLock?
   private let reader: BatchReader
-  private let time: any TimeSource
   private var positions: [ReadPosition] = []
   /// The topic's partitions, and the `dataVersion` at which they were read.
   private var known: (version: Int64, rows: [PartitionRow])?
@@ -31,9 +30,8 @@ final class EmbeddedConsumer: Consumer {
   /// The group has state of an earlier topic of this name, which the next commit of state replaces.
   private(set) var hasEarlierState = false
 
-  init(_ connection: LogConnection, _ options: ConsumerOptions, time: any TimeSource) throws(BrokerError) {
+  init(_ connection: LogConnection, _ options: ConsumerOptions) throws(BrokerError) {
     self.connection = connection
-    self.time = time
     let topic = try connection.read("cannot consume \(options.topic)") { try TopicRow.get($0, name: options.topic) }
     self.topic = topic
     reader = BatchReader(topic: topic.id, name: topic.name)
@@ -60,14 +58,19 @@ final class EmbeddedConsumer: Consumer {
   func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
     precondition(!isClosed, "a consumer is not used after close")
     batch.removeAll()
-    let (end, overflow) = time.monotonicNanoseconds.addingReportingOverflow(timeout.nanoseconds)
-    let deadline = overflow ? Int64.max : end
+    let deadline = Deadline(timeout, connection.time)
     while true {
-      let event = try lookUnlessBusy(batch)
-      if event != .polled || !batch.isEmpty || !batch.ends.isEmpty { return event }
-      let rest = deadline - time.monotonicNanoseconds
-      if rest <= 0 { return .polled }
-      time.sleep(min(Self.step, .nanoseconds(rest)))
+      do throws(BrokerError) {
+        let event = try look(batch)
+        if event != .polled || !batch.isEmpty || !batch.ends.isEmpty { return event }
+      } catch  where error.code == .busy {
+        // A write lock that somebody holds for long keeps a member from joining and from taking over, not from living: it
+        // tries again, and says why nothing comes.
+        connection.log.log(.warning, error.description)
+        lookedAt = nil
+      }
+      if deadline.hasPassed { return .polled }
+      connection.time.sleep(deadline.remaining(atMost: Self.step))
     }
   }
 
@@ -138,18 +141,6 @@ final class EmbeddedConsumer: Consumer {
     return member.store.group.id
   }
 
-  /// A write lock that somebody holds for long keeps a member from joining and from taking over, not from living: it
-  /// tries again, and says why nothing comes.
-  private func lookUnlessBusy(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
-    do throws(BrokerError) {
-      return try look(batch)
-    } catch  where error.code == .busy {
-      connection.log.log(.warning, error.description)
-      lookedAt = nil
-      return .polled
-    }
-  }
-
   /// One look at the log, without waiting.
   private func look(_ batch: RecordBatch) throws(BrokerError) -> ConsumerEvent {
     if let member, try member.watchOthers() { lookedAt = nil }
@@ -177,7 +168,8 @@ final class EmbeddedConsumer: Consumer {
     if ahead == nil {
       do throws(BrokerError) {
         let own = try LogConnection(
-          connection.directory, access: connection.access, log: connection.log, beside: connection.files)
+          connection.directory, access: connection.access, log: connection.log, time: connection.time,
+          beside: connection.files)
         ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
       } catch {
         connection.log.log(.info, "nothing is read ahead: \(error.description)")

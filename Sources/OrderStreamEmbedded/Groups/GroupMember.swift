@@ -6,7 +6,7 @@ import OrderStreamCore
 /// consumer's thread.
 final class GroupMember {
   /// How often the other members are looked at.
-  private static let watchIntervalNanoseconds: Int64 = 250_000_000
+  private static let watchInterval = Duration.milliseconds(250)
   private static let leaveLimit = Duration.seconds(4)
   /// A poll comes back soon even while a stopped process holds the write lock; the next poll tries again.
   private static let pollLimit = Duration.seconds(1)
@@ -48,7 +48,8 @@ final class GroupMember {
   private var phase = Phase.outside
   private var file: MemberFile?
   private var heartbeat: Heartbeat?
-  private var nextWatch: Int64 = 0
+  /// `nil`: now.
+  private var nextWatch: Deadline?
 
   /// - Parameter name: What its ids begin with.
   init(_ connection: LogConnection, store: GroupStore, name: String? = nil) {
@@ -117,11 +118,10 @@ final class GroupMember {
   /// Now and then looks whether the other members live, and removes those that do not.
   /// - Returns: whether it removed somebody.
   func watchOthers() throws(BrokerError) -> Bool {
-    let now = MachineClock.nanoseconds
-    guard now >= nextWatch else { return false }
-    nextWatch = now + Self.watchIntervalNanoseconds
+    if let nextWatch, !nextWatch.hasPassed { return false }
+    nextWatch = Deadline(Self.watchInterval, connection.time)
     let others = try connection.read(what) { try store.members($0) }.map(\.id).filter { $0 != id }
-    guard others.contains(where: { !MemberFile.isAlive($0, in: connection.directory) }) else { return false }
+    guard others.contains(where: { !isAlive($0) }) else { return false }
     return try connection.write(what, lockWithin: Self.pollLimit) { scope in
       try store.change(scope) { state in
         // Only a member may: one that was replaced itself has nothing to say.
@@ -160,7 +160,7 @@ final class GroupMember {
   /// For tests: looks as if the process had been stopped for longer than its lease.
   func freeze() throws(BrokerError) {
     heartbeat?.stop()
-    try file?.backdate(by: 2 * MemberFile.leaseNanoseconds)
+    try file?.backdate(by: MemberFile.lease * 2)
   }
 
   private func enter(alone: Bool, lockWithin limit: Duration) throws(BrokerError) {
@@ -196,14 +196,18 @@ final class GroupMember {
     if file != nil { MemberFile.remove(id, in: connection.directory) }
     let process = ProcessInfo.processInfo.processIdentifier
     identity.id = "\(name)-\(process)-" + String(UInt64.random(in: 0 ... .max), radix: 16)
-    let file = try MemberFile(creating: id, in: connection.directory)
+    let file = try MemberFile(creating: id, in: connection.directory, connection.time)
     self.file = file
     Failpoint.reach("group/file-made")
     heartbeat = try Heartbeat(file, log: connection.log)
   }
 
+  private func isAlive(_ id: String) -> Bool {
+    MemberFile.isAlive(id, in: connection.directory, connection.time)
+  }
+
   private func reap(_ state: inout GroupState) -> Bool {
-    let dead = state.members.map(\.id).filter { $0 != id && !MemberFile.isAlive($0, in: connection.directory) }
+    let dead = state.members.map(\.id).filter { $0 != id && !isAlive($0) }
     if dead.isEmpty { return false }
     state.remove(Set(dead))
     for id in dead {

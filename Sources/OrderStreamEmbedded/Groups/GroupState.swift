@@ -1,3 +1,5 @@
+import GRDB
+
 /// Who shares one topic in one group: a state machine without I/O. `GroupStore` loads and saves it.
 ///
 /// The protocol is eager. Whenever members or partitions change, the targets are computed anew and the generation rises.
@@ -99,5 +101,220 @@ struct GroupState: Equatable {
   private mutating func free(_ index: Int) {
     slots[index].owner = nil
     slots[index].generation = -1
+  }
+}
+
+/// Loads and saves `GroupState`: the members and assignments of one group in one topic.
+struct GroupStore {
+  let group: GroupRow
+  let topic: Int64
+  /// For errors.
+  let topicName: String
+
+  private var key: [SQLValue] { [.integer(group.id), .integer(topic)] }
+
+  /// - Parameter partitions: of the topic, where they have been read already.
+  func load(_ database: Database, partitions: [PartitionRow]? = nil) throws -> GroupState {
+    var state = GroupState()
+    state.generation = try generation(database) ?? 0
+    state.members = try members(database)
+    for row in try partitions ?? PartitionRow.all(database, topic: topic, name: topicName) {
+      state.slots.append(GroupState.Slot(partition: row.id, number: row.number))
+    }
+    // Partitions without a row here have come since the last rebalance.
+    var known = 0
+    try Query.run(
+      database,
+      """
+      SELECT partition.number, target, owner, assignment.generation, assignment.crc FROM assignment
+      JOIN partition ON partition.id = assignment.partition
+      WHERE consumer_group = ? AND partition.topic = ? ORDER BY partition.number
+      """, key
+    ) { query in
+      guard Int(query.integer(0)) == known, known < state.slots.count else { return }
+      state.slots[known].target = query.optionalText(1)
+      state.slots[known].owner = query.optionalText(2)
+      state.slots[known].generation = query.integer(3)
+      try seal(state.slots[known])
+        .check(query.integer(4), "the assignment of \(topicName)[\(known)] in the group \(group.name)")
+      known += 1
+    }
+    state.slots.removeLast(state.slots.count - known)
+    return state
+  }
+
+  /// The topics in which a group has had members.
+  static func topics(_ database: Database, of group: GroupRow) throws -> [Int64] {
+    var topics: [Int64] = []
+    try Query.run(database, "SELECT topic FROM generation WHERE consumer_group = ?", [.integer(group.id)]) {
+      topics.append($0.integer(0))
+    }
+    return topics
+  }
+
+  /// The members alone, sorted by id.
+  func members(_ database: Database) throws -> [GroupState.Member] {
+    var members: [GroupState.Member] = []
+    try Query.run(
+      database, "SELECT id, host, generation, crc FROM member WHERE consumer_group = ? AND topic = ? ORDER BY id", key
+    ) { query in
+      let member = GroupState.Member(id: query.text(0), host: query.text(1), generation: query.integer(2))
+      try seal(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
+      members.append(member)
+    }
+    return members
+  }
+
+  /// Whether a member took this partition in that generation and still has it.
+  func owns(_ database: Database, _ row: PartitionRow, _ id: String, generation: Int64) throws -> Bool {
+    var isOwner = false
+    try Query.run(
+      database, "SELECT target, owner, generation, crc FROM assignment WHERE consumer_group = ? AND partition = ?",
+      [.integer(group.id), .integer(row.id)]
+    ) { query in
+      var slot = GroupState.Slot(partition: row.id, number: row.number)
+      slot.target = query.optionalText(0)
+      slot.owner = query.optionalText(1)
+      slot.generation = query.integer(2)
+      try seal(slot)
+        .check(query.integer(3), "the assignment of \(topicName)[\(row.number)] in the group \(group.name)")
+      isOwner = slot.owner == id && slot.generation == generation
+    }
+    return isOwner
+  }
+
+  /// The generation alone, `nil` before the first member.
+  func generation(_ database: Database) throws -> Int64? {
+    var found: Int64?
+    try Query.run(
+      database, "SELECT number, crc FROM generation WHERE consumer_group = ? AND topic = ?", key
+    ) { query in
+      let number = query.integer(0)
+      try seal(generation: number).check(query.integer(1), "the generation of the group \(group.name)")
+      found = number
+    }
+    return found
+  }
+
+  /// Loads, lets `body` change the state, and writes what is different.
+  func change<T>(_ scope: WriteScope, _ body: (inout GroupState) throws -> T) throws -> T {
+    let before = try load(scope.database)
+    var state = before
+    state.extend(to: try PartitionRow.all(scope.database, topic: topic, name: topicName))
+    let result = try body(&state)
+    try save(state, before: before, scope)
+    return result
+  }
+
+  /// Removes everything that is stored here.
+  func erase(_ scope: WriteScope) throws {
+    try scope.run("DELETE FROM generation WHERE consumer_group = ? AND topic = ?", key)
+    try scope.run("DELETE FROM member WHERE consumer_group = ? AND topic = ?", key)
+    try scope.run(
+      "DELETE FROM assignment WHERE consumer_group = ? AND partition IN (SELECT id FROM partition WHERE topic = ?)", key
+    )
+  }
+
+  private func save(_ state: GroupState, before: GroupState, _ scope: WriteScope) throws {
+    if state.generation != before.generation {
+      try scope.run(
+        "INSERT OR REPLACE INTO generation (consumer_group, topic, number, crc) VALUES (?, ?, ?, ?)",
+        key + [.integer(state.generation), seal(generation: state.generation).sql])
+    }
+    for member in before.members where !state.contains(member.id) {
+      try scope.run(
+        "DELETE FROM member WHERE consumer_group = ? AND topic = ? AND id = ?", key + [.text(member.id)])
+    }
+    for member in state.members where !before.members.contains(member) {
+      try scope.run(
+        "INSERT OR REPLACE INTO member (consumer_group, topic, id, host, generation, crc) VALUES (?, ?, ?, ?, ?, ?)",
+        key + [.text(member.id), .text(member.host), .integer(member.generation), seal(member).sql])
+    }
+    for (index, slot) in state.slots.enumerated() where index >= before.slots.count || before.slots[index] != slot {
+      try scope.run(
+        """
+        INSERT OR REPLACE INTO assignment (consumer_group, partition, target, owner, generation, crc)
+        VALUES (?, ?, ?, ?, ?, ?)
+        """,
+        [
+          .integer(group.id), .integer(slot.partition), .optional(slot.target), .optional(slot.owner),
+          .integer(slot.generation), seal(slot).sql,
+        ])
+    }
+  }
+
+  private func seal(generation: Int64) -> RowSeal {
+    var seal = RowSeal(.generation)
+    seal.add(group.id)
+    seal.add(topic)
+    seal.add(generation)
+    return seal
+  }
+
+  private func seal(_ member: GroupState.Member) -> RowSeal {
+    var seal = RowSeal(.member)
+    seal.add(group.id)
+    seal.add(topic)
+    seal.add(member.id)
+    seal.add(member.host)
+    seal.add(member.generation)
+    return seal
+  }
+
+  private func seal(_ slot: GroupState.Slot) -> RowSeal {
+    var seal = RowSeal(.assignment)
+    seal.add(group.id)
+    seal.add(slot.partition)
+    seal.add(slot.target)
+    seal.add(slot.owner)
+    seal.add(slot.generation)
+    return seal
+  }
+}
+
+/// A consumer group as it is stored.
+struct GroupRow {
+  var id: Int64
+  var name: String
+
+  private var seal: RowSeal {
+    var seal = RowSeal(.group)
+    seal.add(id)
+    seal.add(name)
+    return seal
+  }
+
+  static func find(_ database: Database, name: String) throws -> GroupRow? {
+    var found: GroupRow?
+    try Query.run(database, "SELECT id, name, crc FROM consumer_group WHERE name = ?", [.text(name)]) {
+      found = try GroupRow($0)
+    }
+    return found
+  }
+
+  /// All groups by name.
+  static func all(_ database: Database) throws -> [GroupRow] {
+    var rows: [GroupRow] = []
+    try Query.run(database, "SELECT id, name, crc FROM consumer_group ORDER BY name") { rows.append(try GroupRow($0)) }
+    return rows
+  }
+
+  /// The group of that name, made when there is none.
+  static func findOrInsert(_ scope: WriteScope, name: String) throws -> GroupRow {
+    if let row = try find(scope.database, name: name) { return row }
+    try scope.run("INSERT INTO consumer_group (name, crc) VALUES (?, 0)", [.text(name)])
+    let row = GroupRow(id: scope.database.lastInsertedRowID, name: name)
+    try scope.run("UPDATE consumer_group SET crc = ? WHERE id = ?", [row.seal.sql, .integer(row.id)])
+    return row
+  }
+
+  private init(id: Int64, name: String) {
+    self.id = id
+    self.name = name
+  }
+
+  private init(_ query: Query) throws {
+    self.init(id: query.integer(0), name: query.text(1))
+    try seal.check(query.integer(2), "the group \(name)")
   }
 }

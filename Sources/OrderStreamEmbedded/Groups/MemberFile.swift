@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import OrderStreamCore
 import OrderStreamThreads
@@ -6,15 +7,17 @@ import OrderStreamThreads
 ///
 /// The kernel frees the lock on any kind of death, so a dead member is known at once. A stopped one (SIGSTOP) keeps its
 /// lock but not its stamp, so it is known once its lease has passed. Neither takes the write lock or the database.
-final class MemberFile {
+final class MemberFile: Sendable {
   /// How old a stamp may be before others take the member for dead.
-  static let leaseNanoseconds: Int64 = 3_000_000_000
+  static let lease = Duration.seconds(3)
   private static let stampBytes = 8
 
   private let file: Descriptor
+  private let time: any TimeSource
 
   /// Makes and locks the file. Only under the write lock, so that nobody reaps it in between.
-  init(creating id: String, in directory: LogDirectory) throws(BrokerError) {
+  init(creating id: String, in directory: LogDirectory, _ time: any TimeSource) throws(BrokerError) {
+    self.time = time
     do {
       file = try Descriptor(opening: directory.member(id), flags: O_RDWR | O_CREAT | O_EXCL)
       guard try file.tryLock(.exclusive) else {
@@ -27,10 +30,10 @@ final class MemberFile {
   }
 
   /// Renews the lease. Any thread.
-  func renew() throws(BrokerError) { try stamp(MachineClock.nanoseconds) }
+  func renew() throws(BrokerError) { try stamp(time.monotonicNanoseconds) }
 
-  /// For tests: makes the lease look `age` nanoseconds old.
-  func backdate(by age: Int64) throws(BrokerError) { try stamp(MachineClock.nanoseconds - age) }
+  /// For tests: makes the lease look that old.
+  func backdate(by age: Duration) throws(BrokerError) { try stamp(time.monotonicNanoseconds - age.nanoseconds) }
 
   private func stamp(_ nanoseconds: Int64) throws(BrokerError) {
     do {
@@ -44,7 +47,7 @@ final class MemberFile {
 
   /// Whether the member of that id holds its lock and has renewed its lease in time. One that cannot be looked at is
   /// taken for alive: a wrong "alive" delays, a wrong "dead" disturbs.
-  static func isAlive(_ id: String, in directory: LogDirectory) -> Bool {
+  static func isAlive(_ id: String, in directory: LogDirectory, _ time: any TimeSource) -> Bool {
     do {
       let file = try Descriptor(opening: directory.member(id), flags: O_RDONLY)
       if try file.tryLock(.shared) { return false }
@@ -53,7 +56,7 @@ final class MemberFile {
         try file.read(into: buffer, at: 0)
       }
       // Wrapping, because a damaged file may hold any number.
-      return count < stampBytes || MachineClock.nanoseconds &- Int64(littleEndian: stamp) <= leaseNanoseconds
+      return count < stampBytes || time.monotonicNanoseconds &- Int64(littleEndian: stamp) <= lease.nanoseconds
     } catch {
       return error.code != ENOENT
     }
@@ -63,24 +66,22 @@ final class MemberFile {
 }
 
 /// Renews a member's lease from a thread of its own, for as long as the process runs, however long the member works on
-/// one batch.
-final class Heartbeat: @unchecked Sendable {
-  // `isStopped` and `file` are touched only while `monitor` is locked.
-  private static let intervalNanoseconds: Int64 = 500_000_000
+/// one batch. It does not keep the file: its lock goes when the member lets go.
+final class Heartbeat {
+  private static let interval = Duration.milliseconds(500)
 
-  private let monitor = Monitor()
-  private var isStopped = false
-  /// `nil` once the thread has ended, so that the lock goes when its other owner lets go.
-  private var file: MemberFile?
-  private let log: any LogSink
+  private let stopped = DispatchSemaphore(value: 0)
+  private let thread: BackgroundThread<Void>
 
-  /// - Throws: `busy` when there is no thread for it.
+  /// - Throws: `io` when there is no thread for it.
   init(_ file: MemberFile, log: any LogSink) throws(BrokerError) {
-    self.file = file
-    self.log = log
-    do { _ = try BackgroundThread { [self] in run() } } catch {
-      // Nobody waits for a thread that never began.
-      self.file = nil
+    do {
+      thread = try BackgroundThread { [stopped, weak file] in
+        while stopped.wait(timeout: .now() + .nanoseconds(Int(Self.interval.nanoseconds))) == .timedOut {
+          do throws(BrokerError) { try file?.renew() } catch { log.log(.warning, error.description) }
+        }
+      }
+    } catch {
       throw BrokerError(
         .io, "cannot join the group", why: error.description, remedy: NoRoomForThread.remedy, recovery: .fatal)
     }
@@ -88,27 +89,8 @@ final class Heartbeat: @unchecked Sendable {
 
   /// Returns when nothing renews the lease any more. Idempotent.
   func stop() {
-    monitor.locked {
-      isStopped = true
-      monitor.signalWork()
-      while file != nil { monitor.waitForProgress(until: nil) }
-    }
-  }
-
-  private func run() {
-    monitor.lock()
-    while !isStopped {
-      monitor.waitForWork(until: MachineClock.nanoseconds + Self.intervalNanoseconds)
-      if isStopped { break }
-      do throws(BrokerError) {
-        try file?.renew()
-      } catch {
-        log.log(.warning, error.description)
-      }
-    }
-    file = nil
-    monitor.signalProgress()
-    monitor.unlock()
+    stopped.signal()
+    thread.join()
   }
 }
 

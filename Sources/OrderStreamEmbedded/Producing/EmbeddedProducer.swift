@@ -17,7 +17,7 @@ final class EmbeddedProducer: Producer {
     topic = try connection.read("cannot produce to \(name)") { try TopicRow.get($0, name: name) }
     partitionCount = topic.partitionCount
     queue = ProducerQueue(
-      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all)
+      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all, connection.time)
     let writer = ProducerWriter(connection, topic: topic, queue: queue)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()
@@ -50,10 +50,7 @@ final class EmbeddedProducer: Producer {
     try queue.add(record, byteCount: byteCount, sequence: calls)
   }
 
-  func flush(timeout: Duration) throws(BrokerError) {
-    let (deadline, overflow) = MachineClock.nanoseconds.addingReportingOverflow(timeout.nanoseconds)
-    try queue.flush(until: overflow ? .max : deadline)
-  }
+  func flush(timeout: Duration) throws(BrokerError) { try queue.flush(within: timeout) }
 
   func close() {
     if isClosed { return }
@@ -96,10 +93,11 @@ final class ProducerWriter: @unchecked Sendable {
   private func write(_ chunks: [RecordChunk]) throws(BrokerError) {
     var start: Int64 = 0
     try connection.write("cannot append to \(topic.name)") { scope in
-      start = MachineClock.nanoseconds
+      start = connection.time.monotonicNanoseconds
       try BatchAppender.append(chunks, topic: topic.name, id: topic.id, scope)
     }
-    budget.learn(used: chunks.reduce(0) { $0 + $1.bytes.count }, nanoseconds: MachineClock.nanoseconds - start)
+    let lasted = connection.time.monotonicNanoseconds - start
+    budget.learn(used: chunks.reduce(0) { $0 + $1.bytes.count }, nanoseconds: lasted)
   }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import OrderStreamCore
 
 /// The bounded queue between the thread that sends and the thread that writes: a chunk being filled for each partition,
@@ -7,6 +8,7 @@ final class ProducerQueue: @unchecked Sendable {
   private let monitor = Monitor()
   private let limits: ProducerLimits
   private let lingerNanoseconds: Int64
+  private let time: any TimeSource
 
   // Those without a run-time check are touched for every record (docs/performance.md).
   /// By partition; `nil` where nothing waits.
@@ -20,7 +22,7 @@ final class ProducerQueue: @unchecked Sendable {
   /// Neither acknowledged nor failed, those that the writer has in hand too.
   @exclusivity(unchecked) private var queuedRecords = 0
   @exclusivity(unchecked) private var queuedBytes = 0
-  /// When the oldest record that the writer has not taken came in, by `MachineClock`.
+  /// When the oldest record that the writer has not taken came in, on the monotonic clock.
   private var oldest: Int64 = 0
   private var flushRequests = 0
   private var isClosing = false
@@ -34,8 +36,9 @@ final class ProducerQueue: @unchecked Sendable {
   private let tellsOfAll: Bool
   private var reports = RecordReports()
 
-  init(partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool) {
+  init(partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool, _ time: any TimeSource) {
     self.limits = limits
+    self.time = time
     self.tellsOfAll = tellsOfAll
     lingerNanoseconds = limits.linger.nanoseconds
     open = Array(repeating: nil, count: Int(partitionCount))
@@ -57,12 +60,12 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.lock()
     defer { monitor.unlock() }
     while queuedRecords >= limits.queuedRecords || queuedBytes >= limits.queuedBytes, fatal == nil, !isClosing {
-      monitor.waitForProgress(until: nil)
+      monitor.waitForProgress()
     }
     if let fatal { throw fatal }
     precondition(!isClosing, "a producer is not used after close")
     if openRecords == 0 && ready.isEmpty {
-      oldest = MachineClock.nanoseconds
+      oldest = time.monotonicNanoseconds
       monitor.signalWork()
     }
     let partition = Int(record.partition)
@@ -74,13 +77,14 @@ final class ProducerQueue: @unchecked Sendable {
     queuedBytes += byteCount
   }
 
-  /// Waits until nothing is queued, or until `deadline` (`MachineClock`). The sender's thread.
-  func flush(until deadline: Int64) throws(BrokerError) {
+  /// Waits until nothing is queued, at most `timeout`. The sender's thread.
+  func flush(within timeout: Duration) throws(BrokerError) {
+    let deadline = Deadline(timeout, time)
     monitor.lock()
     defer { monitor.unlock() }
     flushRequests += 1
     monitor.signalWork()
-    while queuedRecords > 0 && MachineClock.nanoseconds < deadline { monitor.waitForProgress(until: deadline) }
+    while queuedRecords > 0 && !deadline.hasPassed { monitor.waitForProgress(atMost: deadline.remaining) }
     flushRequests -= 1
     if let failure = firstFailure {
       firstFailure = nil
@@ -94,7 +98,7 @@ final class ProducerQueue: @unchecked Sendable {
     defer { monitor.unlock() }
     isClosing = true
     monitor.signalWork()
-    while !writerHasEnded { monitor.waitForProgress(until: nil) }
+    while !writerHasEnded { monitor.waitForProgress() }
     giveUpQueued()
   }
 
@@ -107,13 +111,13 @@ final class ProducerQueue: @unchecked Sendable {
     while true {
       if isClosing || fatal != nil { return nil }
       if openRecords == 0 && ready.isEmpty {
-        monitor.waitForWork(until: nil)
+        monitor.waitForWork()
         continue
       }
-      let due = oldest + lingerNanoseconds
-      let isDue = flushRequests > 0 || MachineClock.nanoseconds >= due
+      let rest = oldest + lingerNanoseconds - time.monotonicNanoseconds
+      let isDue = flushRequests > 0 || rest <= 0
       if isDue || readyBytes >= limits.flushBytes { return takeQueued(byteLimit, withOpen: isDue) }
-      monitor.waitForWork(until: due)
+      monitor.waitForWork(atMost: .nanoseconds(rest))
     }
   }
 
@@ -176,7 +180,7 @@ final class ProducerQueue: @unchecked Sendable {
     let chunks = Array(ready[..<taken])
     ready.removeFirst(taken)
     readyBytes -= bytes
-    if ready.isEmpty && openRecords > 0 { oldest = MachineClock.nanoseconds }
+    if ready.isEmpty && openRecords > 0 { oldest = time.monotonicNanoseconds }
     return chunks
   }
 
@@ -235,5 +239,78 @@ struct ProducerLimits {
       flushBytes = 256 << 10
       linger = .milliseconds(5)
     }
+  }
+}
+
+/// A mutex with two conditions: the writer waits for work, the sender for what the writer has done.
+private final class Monitor: @unchecked Sendable {
+  // The three members are made for use from several threads, never move, and live as long as this object.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let progress = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    for condition in [work, progress] {
+      #if canImport(Darwin)
+        pthread_cond_init(condition, nil)
+      #else
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+      #endif
+    }
+  }
+
+  deinit {
+    for condition in [work, progress] {
+      pthread_cond_destroy(condition)
+      condition.deallocate()
+    }
+    pthread_mutex_destroy(mutex)
+    mutex.deallocate()
+  }
+
+  @inline(__always)
+  func lock() { pthread_mutex_lock(mutex) }
+
+  @inline(__always)
+  func unlock() { pthread_mutex_unlock(mutex) }
+
+  func locked<T, E: Error>(_ body: () throws(E) -> T) throws(E) -> T {
+    lock()
+    defer { unlock() }
+    return try body()
+  }
+
+  // All below: only while locked.
+
+  func signalWork() { pthread_cond_signal(work) }
+  func signalProgress() { pthread_cond_broadcast(progress) }
+  func waitForWork() { pthread_cond_wait(work, mutex) }
+  func waitForProgress() { pthread_cond_wait(progress, mutex) }
+  /// Wakes earlier now and then; the caller asks its clock again.
+  func waitForWork(atMost limit: Duration) { wait(work, limit) }
+  func waitForProgress(atMost limit: Duration) { wait(progress, limit) }
+
+  private func wait(_ condition: UnsafeMutablePointer<pthread_cond_t>, _ limit: Duration) {
+    let rest = max(0, limit.nanoseconds)
+    var end = timespec(tv_sec: Int(rest / 1_000_000_000), tv_nsec: Int(rest % 1_000_000_000))
+    #if canImport(Darwin)
+      pthread_cond_timedwait_relative_np(condition, mutex, &end)
+    #else
+      // The kernel wants the moment on its own clock.
+      var now = timespec()
+      clock_gettime(CLOCK_MONOTONIC, &now)
+      end.tv_sec += now.tv_sec
+      end.tv_nsec += now.tv_nsec
+      if end.tv_nsec >= 1_000_000_000 {
+        end.tv_sec += 1
+        end.tv_nsec -= 1_000_000_000
+      }
+      pthread_cond_timedwait(condition, mutex, &end)
+    #endif
   }
 }

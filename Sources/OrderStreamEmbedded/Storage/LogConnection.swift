@@ -18,11 +18,12 @@ final class LogConnection {
   static let lockLimit = Duration.seconds(10)
   private static let closeLimit = Duration.milliseconds(500)
   /// How often a reader asks whether the log is still there.
-  private static let fileCheckNanoseconds: Int64 = 250_000_000
+  private static let fileCheckInterval = Duration.milliseconds(250)
 
   let directory: LogDirectory
   let access: LogAccess
   let log: any LogSink
+  let time: any TimeSource
   let marks: TailMarks
   /// What this connection has open.
   let files: OpenFiles
@@ -34,22 +35,24 @@ final class LogConnection {
   /// How often such a database was opened anew.
   private var reopenings: Int64 = 0
   private let wal = WalCounter()
-  private var nextFileCheck: Int64
+  private var nextFileCheck: Deadline
   private var isClosed = false
 
   /// Opens the log, and makes it when there is none.
   /// - Parameter beside: another connection to the same log: the files must be those, and none is made.
   /// - Throws: `cannotCreate`, `foreignLog`, `newerLog`, `damaged`, `diskFull`, `io`.
   init(
-    _ directory: LogDirectory, access: LogAccess = .full, log: any LogSink, beside other: OpenFiles? = nil
+    _ directory: LogDirectory, access: LogAccess = .full, log: any LogSink, time: any TimeSource,
+    beside other: OpenFiles? = nil
   ) throws(BrokerError) {
     self.directory = directory
     self.access = access
     self.log = log
+    self.time = time
     let what = "cannot open the log \(directory.path)"
     try other?.check(what)
     let isNew = !directory.hasDatabase
-    lock = access == .full ? try WriteLock(directory) : nil
+    lock = access == .full ? try WriteLock(directory, time) : nil
     marks = try TailMarks(directory, access: access)
     do {
       if let lock {
@@ -73,7 +76,7 @@ final class LogConnection {
     } catch {
       throw StorageErrors.opening(error, what, directory, isNew: isNew, hasMarks: marks.holdsAnything)
     }
-    nextFileCheck = MachineClock.nanoseconds + Self.fileCheckNanoseconds
+    nextFileCheck = Deadline(Self.fileCheckInterval, time)
     if let other { try files.check(sameAs: other, what) }
   }
 
@@ -129,9 +132,8 @@ final class LogConnection {
   }
 
   private func checkFilesNowAndThen(_ what: @autoclosure () -> String) throws(BrokerError) {
-    let now = MachineClock.nanoseconds
-    guard now >= nextFileCheck else { return }
-    nextFileCheck = now + Self.fileCheckNanoseconds
+    guard nextFileCheck.hasPassed else { return }
+    nextFileCheck = Deadline(Self.fileCheckInterval, time)
     try files.check(what())
   }
 

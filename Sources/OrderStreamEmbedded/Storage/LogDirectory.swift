@@ -151,69 +151,66 @@ public enum LogNames {
   }
 }
 
-/// Which file a name means: names change hands, files do not.
-struct FileIdentity: Sendable, Hashable {
-  private let device: UInt64
-  private let node: UInt64
+/// Lets one writer at a time into a log, fairly: between threads and between processes.
+///
+/// A writer takes *turn*, then *write*, then releases *turn*. One that writes all the time must queue for *turn* like
+/// everybody else, so the next in line gets *write* as soon as it is released. With SQLite's own busy waiting a
+/// committer beside a busy producer starves.
+///
+/// Locks are tried in short steps and not waited for in the kernel, because a holder may be stopped (SIGSTOP) for good,
+/// and a wait without an end tells nobody.
+final class WriteLock {
+  // Not slept by the `TimeSource`, whose sleep a request to stop ends: the wait would spin.
+  private static let shortSteps = 100
+  private static let shortStepMicroseconds: UInt32 = 100
+  private static let longStepMicroseconds: UInt32 = 500
 
-  init(_ status: stat) {
-    device = UInt64(truncatingIfNeeded: status.st_dev)
-    node = UInt64(truncatingIfNeeded: status.st_ino)
-  }
+  private let turn: Descriptor
+  private let write: Descriptor
+  private let time: any TimeSource
 
-  /// The file that has that name now; `nil` when there is none, or none that can be looked at.
-  init?(at path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    self.init(status)
-  }
-}
-
-/// The files that an open log consists of. A log that was removed, moved or replaced while it was open goes on working
-/// for whoever has it open, and for nobody else: what is committed to it then is on no log. So every commit, and readers
-/// now and then, ask whether the names still mean these files. It costs microseconds.
-struct OpenFiles: Sendable, Hashable {
-  private let directory: LogDirectory
-  /// In the order of `names`.
-  private let files: [FileIdentity?]
-
-  private static func names(_ directory: LogDirectory) -> [String] {
-    [
-      directory.database, directory.writeAhead, directory.sharedIndex, directory.marks, directory.turnLock,
-      directory.writeLock,
-    ]
-  }
-
-  /// The files as they are right after they were opened; SQLite keeps its three open as long as the log is.
-  /// - Parameter opened: identities of files that were opened here, by name.
-  init(_ directory: LogDirectory, opened: [String: FileIdentity]) {
-    self.directory = directory
-    files = Self.names(directory).map { opened[$0] ?? FileIdentity(at: $0) }
-  }
-
-  /// - Throws: `io` when a name means another file by now, or none.
-  func check(_ what: @autoclosure () -> String) throws(BrokerError) {
-    for (name, file) in zip(Self.names(directory), files) {
-      let now = FileIdentity(at: name)
-      // One that was not there at the start, or cannot be looked at, proves nothing.
-      if let file, now != file { throw Self.replaced(directory, name, isGone: now == nil, what()) }
+  init(_ directory: LogDirectory, _ time: any TimeSource) throws(BrokerError) {
+    self.time = time
+    do {
+      turn = try Descriptor(opening: directory.turnLock, flags: O_RDWR | O_CREAT)
+      write = try Descriptor(opening: directory.writeLock, flags: O_RDWR | O_CREAT)
+    } catch {
+      throw StorageErrors.system(error, "cannot open the locks of the log \(directory.path)")
     }
   }
 
-  /// - Throws: `io` when the names mean other files than those of `others`, with which one log is worked on.
-  func check(sameAs others: OpenFiles, _ what: @autoclosure () -> String) throws(BrokerError) {
-    for (index, name) in Self.names(directory).enumerated() where files[index] != others.files[index] {
-      throw Self.replaced(directory, name, isGone: false, what())
+  /// The two files, by name.
+  func identities(_ directory: LogDirectory) throws(ErrorNumber) -> [String: FileIdentity] {
+    [directory.turnLock: try turn.identity(), directory.writeLock: try write.identity()]
+  }
+
+  /// - Throws: `busy` (retriable) when the lock cannot be had within `limit`.
+  func acquire(within limit: Duration) throws(BrokerError) {
+    let deadline = Deadline(limit, time)
+    do {
+      guard try Self.wait(for: turn, until: deadline) else { throw Self.timedOut(limit) }
+      defer { turn.unlock() }
+      guard try Self.wait(for: write, until: deadline) else { throw Self.timedOut(limit) }
+    } catch {
+      throw StorageErrors.broker(error, "cannot lock the log")
     }
   }
 
-  private static func replaced(
-    _ directory: LogDirectory, _ name: String, isGone: Bool, _ what: String
-  ) -> BrokerError {
-    let file = name.dropFirst(directory.path.count + 1)
-    return BrokerError(
-      .io, what,
-      why: "the log \(directory.path) was \(isGone ? "removed or moved" : "replaced") while it was in use (\(file))",
-      remedy: "nothing of this was kept; put the log back, or run again to begin with the one that is there now")
+  func release() { write.unlock() }
+
+  private static func wait(for lock: borrowing Descriptor, until deadline: Deadline) throws(ErrorNumber) -> Bool {
+    var steps = 0
+    while try !lock.tryLock(.exclusive) {
+      if deadline.hasPassed { return false }
+      steps += 1
+      usleep(steps <= shortSteps ? shortStepMicroseconds : longStepMicroseconds)
+    }
+    return true
+  }
+
+  private static func timedOut(_ limit: Duration) -> BrokerError {
+    BrokerError(
+      .busy, "cannot write to the log", why: "another process has held its write lock for \(limit.milliseconds) ms",
+      remedy: "look for a stopped orderstream process, then try again", recovery: .retry)
   }
 }
