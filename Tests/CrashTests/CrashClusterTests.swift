@@ -2,7 +2,7 @@ import OrderStreamTestSupport
 import Testing
 
 /// So that a run without a cluster says what it did not show.
-struct ClusterTests {
+struct CrashClusterTests {
   @Test(
     "CrashTests run on a Kafka cluster too",
     .enabled(if: TestBroker.all.count > 1, "ORDERSTREAM_TEST_BROKERS names no cluster"))

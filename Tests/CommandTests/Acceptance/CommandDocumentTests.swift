@@ -3,7 +3,7 @@ import Testing
 
 /// The table of documents: required keys, their types, one document only, and nothing else on stdout.
 @Suite("JSON documents")
-struct DocumentTests {
+struct CommandDocumentTests {
   enum Kind { case count, decimal, text, flag, object, array, textOrNull, objectOrNull, countOrNull }
 
   private static let frame: [String: Kind] = [

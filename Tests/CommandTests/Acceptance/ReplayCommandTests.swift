@@ -3,7 +3,7 @@ import OrderStreamTestSupport
 import Testing
 
 @Suite("replay")
-struct ReplayTests {
+struct ReplayCommandTests {
   @Test func aNamedGroupWithoutExecuteChangesNothing() throws {
     let stage = try Stage()
     try stage.run("produce", "--events", "100", "-q")

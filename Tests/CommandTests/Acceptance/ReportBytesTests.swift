@@ -2,7 +2,7 @@ import OrderStreamTestSupport
 import Testing
 
 @Suite("The report as bytes")
-struct ReportTests {
+struct ReportBytesTests {
   private static let orders = [
     "--events", "1000", "--seed", "7", "--start-time", "2024-01-15T23:57:30Z", "--span", "4m",
   ]
