@@ -105,7 +105,7 @@ mutations() {
     'if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }' 'break'
 
   mutation skipped-batch-crc 'a damaged batch is named' 'DamagedLogTests|CrashTests.DamageTests/seeded' \
-    "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(seal.crc(of: payload)) {' \
+    "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(checksum.crc(of: payload)) {' \
     'if query.integer(4) == -1 {'
 
   mutation skipped-row-crc 'a damaged row is named' 'DamagedLogTests/rowChecksums' \

@@ -30,7 +30,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     let directory = LogDirectory(path: directory)
     let access = onlyLooks ? try directory.accessForLooking() : .full
     if access == .full {
-      try directory.refuseOtherThings()
+      try directory.refuseOtherFiles()
       try directory.create()
     }
     let anchor = try LogConnection(directory, access: access, log: log, time: time)
@@ -73,7 +73,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
 
 /// Faults that tests bring about from outside, because nothing in the ports can.
 extension EmbeddedBroker {
-  /// The consumer's process dies: its locks are freed, and nothing else is done. The consumer is of no more use.
+  /// The consumer's process dies: its locks are freed, and nothing else is done. The consumer must not be used afterwards.
   package static func kill(_ consumer: any Consumer) { embedded(consumer).die() }
 
   /// The consumer's process is stopped for longer than its lease. The consumer can go on afterwards.
@@ -94,7 +94,7 @@ public struct AbsentLog: Broker {
   /// - Returns: `nil` when there is a log in that directory, or something that cannot be looked at: opening it says what.
   public init?(directory: String) {
     let directory = LogDirectory(path: directory)
-    guard directory.isAbsent, (try? directory.refuseOtherThings()) != nil else { return nil }
+    guard directory.isAbsent, (try? directory.refuseOtherFiles()) != nil else { return nil }
     name = "embedded:\(directory.path)"
   }
 

@@ -23,7 +23,7 @@ final class KafkaContext: Sendable {
 
   private let stop: StopFlag?
   private struct GroupClient {
-    /// Asked about groups in place of `lookup`, once that has gone astray.
+    /// Asked about groups in place of `lookup`, once that asks a broker that coordinates them no more.
     var client: NativeClient?
     /// When another one may be made.
     var next: Int64 = .min
@@ -103,14 +103,17 @@ final class KafkaContext: Sendable {
     do throws(NativeError) {
       return try client.committedOffsets(group: group, stable: stable, timeout)
     } catch {
-      let isAstray = [RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE].contains(
-        error.code)
+      let asksFormerCoordinator = [RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE]
+        .contains(
+          error.code)
       let now = time.monotonicNanoseconds
       let isDue = groupClient.withLock { state in
         defer { if now >= state.next { state.next = now + Self.newClientInterval.nanoseconds } }
         return now >= state.next
       }
-      guard isAstray, isDue, let other = try? factory.client(.lookup(committed: false)) else { throw error }
+      guard asksFormerCoordinator, isDue, let other = try? factory.client(.lookup(committed: false)) else {
+        throw error
+      }
       let offsets = try other.committedOffsets(group: group, stable: stable, timeout)
       groupClient.withLock { $0.client = other }
       return offsets

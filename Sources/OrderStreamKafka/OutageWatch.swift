@@ -28,7 +28,7 @@ final class OutageWatch: Sendable {
   private let stop: StopFlag?
   private let note: @Sendable (String) -> Void
   private let state = Mutex(State())
-  /// Whether there is an outage whose end is to be told; looked at for every poll.
+  /// Whether there is an outage whose end must be told; read at every poll.
   private let isTold = Atomic<Bool>(false)
 
   /// - Parameter note: Tells the user of the beginning and of the end.
@@ -281,6 +281,6 @@ final class BrokerLiveness {
     guard isBehind && silence >= Self.progressLimit else { return nil }
     return BrokerError(
       .timedOut, "cannot read \(topic)", why: "nothing has come for \(silence.milliseconds / 1000) s",
-      remedy: "look whether each partition has a leader", recovery: .fatal)
+      remedy: "check that every partition has a leader", recovery: .fatal)
   }
 }

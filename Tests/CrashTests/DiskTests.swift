@@ -108,7 +108,7 @@ struct DiskTests {
     #expect(try look("status", "--json").document["topics"].elements.count == 1)
     #expect(try look("produce", "--events", "1", exits: 73).errorLines.count == 1)
     #expect(chmod(path + "/marks", 0o600) == 0)
-    #expect(try look("audit", exits: 77).errors.contains("/marks: Permission denied, it belongs to root"))
+    #expect(try look("audit", exits: 77).errors.contains("/marks: Permission denied; its owner is root"))
   }
 
   @Test(

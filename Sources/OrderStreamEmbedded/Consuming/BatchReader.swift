@@ -101,15 +101,15 @@ struct BatchReader {
   }
 
   func checked(_ query: Query, base: Offset, _ row: PartitionRow) throws -> (Int32, UnsafeRawBufferPointer) {
-    let seal = BatchSeal(
+    let checksum = BatchChecksum(
       topic: topic, partition: row.number, base: base, count: Int32(truncatingIfNeeded: query.integer(1)),
       minTimestamp: query.integer(2), maxTimestamp: query.integer(3))
     let payload = query.bytes(5)
-    if query.integer(4) != Int64(seal.crc(of: payload)) {
+    if query.integer(4) != Int64(checksum.crc(of: payload)) {
       throw StorageErrors.damaged(
-        "\(name)[\(row.number)]@\(base)", why: "the checksum of the batch does not fit: the log was altered")
+        "\(name)[\(row.number)]@\(base)", why: "the checksum of the batch does not match: the log was altered")
     }
-    return (seal.count, payload)
+    return (checksum.count, payload)
   }
 
   private func missing(_ row: PartitionRow, _ next: Offset, until end: Offset?) -> BrokerError {

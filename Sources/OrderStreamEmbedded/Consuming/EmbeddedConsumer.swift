@@ -172,7 +172,7 @@ final class EmbeddedConsumer: Consumer {
           beside: connection.files)
         ahead = ReadAhead(own, topic: topic, byteLimit: batch.byteLimit)
       } catch {
-        connection.log.log(.info, "nothing is read ahead: \(error.description)")
+        connection.log.log(.info, "reading ahead is off: \(error.description)")
         canReadAhead = false
       }
     }

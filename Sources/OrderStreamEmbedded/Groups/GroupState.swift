@@ -2,7 +2,7 @@ import GRDB
 
 /// Who shares one topic in one group: a state machine without I/O. `GroupStore` loads and saves it.
 ///
-/// The protocol is eager. Whenever members or partitions change, the targets are computed anew and the generation rises.
+/// The protocol is eager. Whenever members or partitions change, the targets are computed again and the generation rises.
 /// A member that sees a newer generation gives up all it owns; once every target of a member is free, it takes them all.
 struct GroupState: Equatable {
   struct Member: Equatable {
@@ -135,7 +135,7 @@ struct GroupStore {
       state.slots[known].target = query.optionalText(1)
       state.slots[known].owner = query.optionalText(2)
       state.slots[known].generation = query.integer(3)
-      try seal(state.slots[known])
+      try checksum(state.slots[known])
         .check(query.integer(4), "the assignment of \(topicName)[\(known)] in the group \(group.name)")
       known += 1
     }
@@ -159,7 +159,7 @@ struct GroupStore {
       database, "SELECT id, host, generation, crc FROM member WHERE consumer_group = ? AND topic = ? ORDER BY id", key
     ) { query in
       let member = GroupState.Member(id: query.text(0), host: query.text(1), generation: query.integer(2))
-      try seal(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
+      try checksum(member).check(query.integer(3), "the member \(member.id) of the group \(group.name)")
       members.append(member)
     }
     return members
@@ -176,7 +176,7 @@ struct GroupStore {
       slot.target = query.optionalText(0)
       slot.owner = query.optionalText(1)
       slot.generation = query.integer(2)
-      try seal(slot)
+      try checksum(slot)
         .check(query.integer(3), "the assignment of \(topicName)[\(row.number)] in the group \(group.name)")
       isOwner = slot.owner == id && slot.generation == generation
     }
@@ -190,7 +190,7 @@ struct GroupStore {
       database, "SELECT number, crc FROM generation WHERE consumer_group = ? AND topic = ?", key
     ) { query in
       let number = query.integer(0)
-      try seal(generation: number).check(query.integer(1), "the generation of the group \(group.name)")
+      try checksum(generation: number).check(query.integer(1), "the generation of the group \(group.name)")
       found = number
     }
     return found
@@ -219,7 +219,7 @@ struct GroupStore {
     if state.generation != before.generation {
       try scope.run(
         "INSERT OR REPLACE INTO generation (consumer_group, topic, number, crc) VALUES (?, ?, ?, ?)",
-        key + [.integer(state.generation), seal(generation: state.generation).sql])
+        key + [.integer(state.generation), checksum(generation: state.generation).sql])
     }
     for member in before.members where !state.contains(member.id) {
       try scope.run(
@@ -228,7 +228,7 @@ struct GroupStore {
     for member in state.members where !before.members.contains(member) {
       try scope.run(
         "INSERT OR REPLACE INTO member (consumer_group, topic, id, host, generation, crc) VALUES (?, ?, ?, ?, ?, ?)",
-        key + [.text(member.id), .text(member.host), .integer(member.generation), seal(member).sql])
+        key + [.text(member.id), .text(member.host), .integer(member.generation), checksum(member).sql])
     }
     for (index, slot) in state.slots.enumerated() where index >= before.slots.count || before.slots[index] != slot {
       try scope.run(
@@ -238,37 +238,37 @@ struct GroupStore {
         """,
         [
           .integer(group.id), .integer(slot.partition), .optional(slot.target), .optional(slot.owner),
-          .integer(slot.generation), seal(slot).sql,
+          .integer(slot.generation), checksum(slot).sql,
         ])
     }
   }
 
-  private func seal(generation: Int64) -> RowSeal {
-    var seal = RowSeal(.generation)
-    seal.add(group.id)
-    seal.add(topic)
-    seal.add(generation)
-    return seal
+  private func checksum(generation: Int64) -> RowChecksum {
+    var checksum = RowChecksum(.generation)
+    checksum.add(group.id)
+    checksum.add(topic)
+    checksum.add(generation)
+    return checksum
   }
 
-  private func seal(_ member: GroupState.Member) -> RowSeal {
-    var seal = RowSeal(.member)
-    seal.add(group.id)
-    seal.add(topic)
-    seal.add(member.id)
-    seal.add(member.host)
-    seal.add(member.generation)
-    return seal
+  private func checksum(_ member: GroupState.Member) -> RowChecksum {
+    var checksum = RowChecksum(.member)
+    checksum.add(group.id)
+    checksum.add(topic)
+    checksum.add(member.id)
+    checksum.add(member.host)
+    checksum.add(member.generation)
+    return checksum
   }
 
-  private func seal(_ slot: GroupState.Slot) -> RowSeal {
-    var seal = RowSeal(.assignment)
-    seal.add(group.id)
-    seal.add(slot.partition)
-    seal.add(slot.target)
-    seal.add(slot.owner)
-    seal.add(slot.generation)
-    return seal
+  private func checksum(_ slot: GroupState.Slot) -> RowChecksum {
+    var checksum = RowChecksum(.assignment)
+    checksum.add(group.id)
+    checksum.add(slot.partition)
+    checksum.add(slot.target)
+    checksum.add(slot.owner)
+    checksum.add(slot.generation)
+    return checksum
   }
 }
 
@@ -277,11 +277,11 @@ struct GroupRow {
   var id: Int64
   var name: String
 
-  private var seal: RowSeal {
-    var seal = RowSeal(.group)
-    seal.add(id)
-    seal.add(name)
-    return seal
+  private var checksum: RowChecksum {
+    var checksum = RowChecksum(.group)
+    checksum.add(id)
+    checksum.add(name)
+    return checksum
   }
 
   static func find(_ database: Database, name: String) throws -> GroupRow? {
@@ -304,7 +304,7 @@ struct GroupRow {
     if let row = try find(scope.database, name: name) { return row }
     try scope.run("INSERT INTO consumer_group (name, crc) VALUES (?, 0)", [.text(name)])
     let row = GroupRow(id: scope.database.lastInsertedRowID, name: name)
-    try scope.run("UPDATE consumer_group SET crc = ? WHERE id = ?", [row.seal.sql, .integer(row.id)])
+    try scope.run("UPDATE consumer_group SET crc = ? WHERE id = ?", [row.checksum.sql, .integer(row.id)])
     return row
   }
 
@@ -315,6 +315,6 @@ struct GroupRow {
 
   private init(_ query: Query) throws {
     self.init(id: query.integer(0), name: query.text(1))
-    try seal.check(query.integer(2), "the group \(name)")
+    try checksum.check(query.integer(2), "the group \(name)")
   }
 }

@@ -108,7 +108,7 @@ final class InstanceLock {
         let file = try Descriptor(opening: path, flags: O_RDWR | O_CREAT)
         guard try file.tryLock(.exclusive) else {
           throw BrokerError(
-            .groupActive, what, why: "another process is the member of that name",
+            .groupActive, what, why: "another process is the member with that name",
             remedy: "give each member a name of its own with --instance, or stop the other one first", recovery: .none)
         }
         // The last holder may have removed the file in between; then the lock is on nothing.

@@ -15,7 +15,8 @@ enum StateRecords {
     /// - Parameter place: what it is a record of, for the error.
     /// - Throws: `damaged`.
     func check(_ place: @autoclosure () -> String) throws {
-      try StateRecords.seal(group: group, partition: partition, key, value).check(crc, "a state record of \(place())")
+      try StateRecords.checksum(group: group, partition: partition, key, value).check(
+        crc, "a state record of \(place())")
     }
   }
 
@@ -68,7 +69,7 @@ enum StateRecords {
       "INSERT OR REPLACE INTO state (consumer_group, partition, key, value, crc) VALUES (?, ?, ?, ?, ?)",
       [
         .integer(group), .integer(partition), .bytes(key), .bytes(value),
-        seal(group: group, partition: partition, key, value).sql,
+        checksum(group: group, partition: partition, key, value).sql,
       ])
   }
 
@@ -140,15 +141,15 @@ enum StateRecords {
     }
   }
 
-  private static func seal(
+  private static func checksum(
     group: Int64, partition: Int64, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
-  ) -> RowSeal {
-    var seal = RowSeal(.state)
-    seal.add(group)
-    seal.add(partition)
-    seal.add(key)
-    seal.add(value)
-    return seal
+  ) -> RowChecksum {
+    var checksum = RowChecksum(.state)
+    checksum.add(group)
+    checksum.add(partition)
+    checksum.add(key)
+    checksum.add(value)
+    return checksum
   }
 }
 
@@ -165,7 +166,7 @@ enum CommittedOffsets {
     /// - Parameter place: the partition, for the error.
     /// - Throws: `damaged`.
     func check(_ place: @autoclosure () -> String) throws {
-      try CommittedOffsets.seal(group: group, partition: partition, offset)
+      try CommittedOffsets.checksum(group: group, partition: partition, offset)
         .check(crc, "the committed offset of \(place())")
     }
   }
@@ -209,15 +210,15 @@ enum CommittedOffsets {
       "INSERT OR REPLACE INTO committed (consumer_group, partition, next_offset, crc) VALUES (?, ?, ?, ?)",
       [
         .integer(group), .integer(partition), .integer(offset),
-        seal(group: group, partition: partition, offset).sql,
+        checksum(group: group, partition: partition, offset).sql,
       ])
   }
 
-  private static func seal(group: Int64, partition: Int64, _ offset: Offset) -> RowSeal {
-    var seal = RowSeal(.committed)
-    seal.add(group)
-    seal.add(partition)
-    seal.add(offset)
-    return seal
+  private static func checksum(group: Int64, partition: Int64, _ offset: Offset) -> RowChecksum {
+    var checksum = RowChecksum(.committed)
+    checksum.add(group)
+    checksum.add(partition)
+    checksum.add(offset)
+    return checksum
   }
 }

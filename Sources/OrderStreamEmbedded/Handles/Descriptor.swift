@@ -155,6 +155,6 @@ struct OpenFiles: Sendable, Hashable {
     return BrokerError(
       .io, what,
       why: "the log \(directory.path) was \(isGone ? "removed or moved" : "replaced") while it was in use (\(file))",
-      remedy: "nothing of this was kept; put the log back, or run again to begin with the one that is there now")
+      remedy: "none of this was kept; put the log back, or run again to start with the one that is there now")
   }
 }

@@ -4,7 +4,7 @@ import OrderStreamCore
 /// The bounded queue between the thread that sends and the thread that writes: a chunk being filled for each partition,
 /// full ones waiting behind each other, and empty ones to use again.
 final class ProducerQueue: @unchecked Sendable {
-  // All mutable state is touched only while `monitor` is locked; a chunk belongs to the side that took it out.
+  // All mutable state is touched only while `monitor` is locked; a chunk is used only by the side that took it out.
   private let monitor = Monitor()
   private let limits: ProducerLimits
   private let lingerNanoseconds: Int64

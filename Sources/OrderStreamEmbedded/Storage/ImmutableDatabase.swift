@@ -6,7 +6,7 @@ import Synchronization
 
 /// A log that can only be read, and that nobody writes to: nothing beside its database can be made, so it is read without
 /// the locks that keep readers and writers apart, and every read asks whether it has been left alone.
-struct StillDatabase: Hashable {
+struct ImmutableDatabase: Hashable {
   private let bytes: Int64
   private let seconds: Int
   private let nanoseconds: Int
@@ -24,35 +24,35 @@ struct StillDatabase: Hashable {
 
   /// Whether a writer has come, or has been there, since it was opened.
   func hasChanged(_ directory: LogDirectory) -> Bool {
-    Self.writeAheadBytes(directory) ?? 0 > 0 || StillDatabase(directory) != self
+    Self.writeAheadBytes(directory) ?? 0 > 0 || ImmutableDatabase(directory) != self
   }
 
   func changed(_ what: String) -> BrokerError {
     BrokerError(.busy, what, why: "another process began to write to the log", remedy: "try again", recovery: .retry)
   }
 
-  /// Opens the database for reading: beside those who have it open if there is a write-ahead log, else as a file that is
-  /// still.
+  /// Opens the database for reading: beside those who have it open if there is a write-ahead log, else as a file that
+  /// does not change.
   /// - Throws: `unauthorized` when the write-ahead log cannot be read; `DatabaseError`.
   static func open(
     _ directory: LogDirectory, _ configuration: Configuration
-  ) throws -> (queue: DatabaseQueue, still: StillDatabase?) {
+  ) throws -> (queue: DatabaseQueue, immutable: ImmutableDatabase?) {
     var configuration = configuration
     configuration.readonly = true
     let hasIndex = FileIdentity(at: directory.sharedIndex) != nil
     let writeAhead = writeAheadBytes(directory)
-    var still: StillDatabase?
+    var immutable: ImmutableDatabase?
     var path = directory.database
     if writeAhead == nil || writeAhead == 0 && !hasIndex {
-      still = StillDatabase(directory)
+      immutable = ImmutableDatabase(directory)
       path = "file:\(percentEncoded(path))?immutable=1"
     } else if !hasIndex {
       throw BrokerError(
         .unauthorized, "cannot read the log \(directory.path)",
         why:
-          "its last changes are in orderstream.db-wal, and the index that reading them takes (orderstream.db-shm) can "
-          + "neither be found nor made here",
-        remedy: "copy the directory to a place that can be written, and look there")
+          "its last changes are in orderstream.db-wal, and the index for reading them (orderstream.db-shm) is missing and "
+          + "cannot be made here",
+        remedy: "copy the directory to a place that can be written, and read it there")
     }
     let queue = try OpenDatabases.open(path: path, configuration)
     do {
@@ -65,7 +65,7 @@ struct StillDatabase: Hashable {
       try? queue.close()
       throw error
     }
-    return (queue, still)
+    return (queue, immutable)
   }
 
   /// `nil` when there is none.

@@ -120,7 +120,7 @@ extension LogConnection {
 /// Looks for what no checksum of a row can show: rows that are not there any more.
 extension LogConnection {
   /// Checks the definitions and every table but `batch`, when a log is opened. A flipped bit in a page's bookkeeping hides
-  /// whole rows, and a group without its row starts anew and doubles its outputs. Batches need no such check: a reader
+  /// whole rows, and a group without its row starts again from the beginning and doubles its outputs. Batches need no such check: a reader
   /// misses a batch by its offsets.
   /// - Throws: `damaged`.
   func checkStructure() throws(BrokerError) {

@@ -31,8 +31,8 @@ final class LogConnection {
   /// `nil` where the log can only be read.
   private let lock: WriteLock?
   /// For a database that is read without its locks, because nothing beside it can be made: what it looked like.
-  private var still: StillDatabase?
-  /// How often such a database was opened anew.
+  private var immutable: ImmutableDatabase?
+  /// How often such a database was opened again.
   private var reopenings: Int64 = 0
   private let wal = WalCounter()
   private var nextFileCheck: Deadline
@@ -68,7 +68,7 @@ final class LogConnection {
           throw error
         }
       } else {
-        (queue, still) = try StillDatabase.open(directory, Self.configuration)
+        (queue, immutable) = try ImmutableDatabase.open(directory, Self.configuration)
       }
       var opened = try lock?.identities(directory) ?? [:]
       opened[directory.marks] = try marks.identity()
@@ -105,19 +105,19 @@ final class LogConnection {
         }
         return result!
       }
-      if let still, still.hasChanged(directory) { throw still.changed(what()) }
+      if let immutable, immutable.hasChanged(directory) { throw immutable.changed(what()) }
       return result
     } catch {
       throw StorageErrors.broker(error, what())
     }
   }
 
-  /// Somebody has begun to write to a database that was still.
+  /// Another process has begun to write to a database that did not change.
   private func reopenIfChanged() throws {
-    guard let still, still.hasChanged(directory) else { return }
+    guard let immutable, immutable.hasChanged(directory) else { return }
     try? queue.close()
     reopenings += 1
-    (queue, self.still) = try StillDatabase.open(directory, Self.configuration)
+    (queue, self.immutable) = try ImmutableDatabase.open(directory, Self.configuration)
   }
 
   /// A number that changes whenever another connection has committed. Cheap.
@@ -148,7 +148,7 @@ final class LogConnection {
     guard let lock else {
       throw BrokerError(
         .unauthorized, what(), why: "the log \(directory.path) can only be read here",
-        remedy: "write to it as its owner, where its files can be written")
+        remedy: "run as its owner, and where its files can be written")
     }
     try lock.acquire(within: limit)
     defer { lock.release() }

@@ -61,20 +61,20 @@ struct LogDirectory: Sendable, Hashable {
   // MARK: - What may be done with it
 
   /// What file systems and file managers put into directories by themselves.
-  private static let furniture: Set<String> = [
+  private static let systemNames: Set<String> = [
     "lost+found", ".DS_Store", ".localized", ".fseventsd", ".Spotlight-V100", ".Trashes", ".snapshot",
   ]
 
-  /// A directory that is to become a log must hold nothing else: a log is removed as a directory, and with it all that is
-  /// in there. What an interrupted attempt to make a log has left is no other thing.
+  /// A directory that becomes a log must hold nothing else: whoever deletes the log deletes the directory. Files of a log
+  /// that was not made to its end are its own.
   /// - Throws: `foreignLog`.
-  func refuseOtherThings() throws(BrokerError) {
+  func refuseOtherFiles() throws(BrokerError) {
     guard isAbsent, let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
     let own = Set(
       [database, writeAhead, sharedIndex, turnLock, writeLock, marks, members].map {
         String($0.dropFirst(path.count + 1))
       })
-    let others = names.filter { !own.contains($0) && !Self.furniture.contains($0) }.sorted()
+    let others = names.filter { !own.contains($0) && !Self.systemNames.contains($0) }.sorted()
     guard let first = others.first else { return }
     throw BrokerError(
       .foreignLog, "cannot make a log in \(path)",
@@ -107,7 +107,7 @@ struct LogDirectory: Sendable, Hashable {
       isKnown ? getpwuid(status.st_uid).map { String(cString: $0.pointee.pw_name) } ?? String(status.st_uid) : nil
     return BrokerError(
       .unauthorized, "cannot read the log \(path)",
-      why: "\(file == path ? "its directory" : file): \(error.words)" + (owner.map { ", it belongs to \($0)" } ?? ""),
+      why: "\(file == path ? "its directory" : file): \(error.words)" + (owner.map { "; its owner is \($0)" } ?? ""),
       remedy: "run as \(owner ?? "its owner"), or have the directory and its files made readable for this user")
   }
 
@@ -123,7 +123,7 @@ struct LogDirectory: Sendable, Hashable {
   var hasDatabase: Bool { FileManager.default.fileExists(atPath: database) }
 }
 
-/// Which names in a directory belong to a log, so that nobody writes there in its place.
+/// Which names in a directory are those of a log's files, so that nothing else is written there.
 public enum LogNames {
   /// Whether a file would be one of a log's own.
   /// - Parameters:

@@ -130,7 +130,7 @@ enum LogSchema {
       // Once more under the lock: another process may have made it meanwhile.
       if try inspect(database, directory) == .empty {
         if marks.holdsAnything {
-          throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, and its mark names records")
+          throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, but its mark names records")
         }
         try database.execute(sql: "PRAGMA page_size = \(pageBytes)")
         Failpoint.reach("log/before-creation")
@@ -160,8 +160,8 @@ enum LogSchema {
 }
 
 /// The checksum of a row: CRC32C over its table's tag and the columns that matter, integers little-endian, texts and
-/// bytes with their length before them. A row that was altered, or moved to another key, does not fit its seal.
-struct RowSeal {
+/// bytes with their length before them. A row that was altered, or moved to another key, does not match its checksum.
+struct RowChecksum {
   enum Table: UInt8 {
     case topic = 1
     case partition, batch, group, generation, member, assignment, committed, state, log
@@ -198,14 +198,14 @@ struct RowSeal {
   /// - Throws: `damaged` when the stored checksum is another one; `coordinates` names the row.
   func check(_ stored: Int64, _ coordinates: @autoclosure () -> String) throws(BrokerError) {
     if stored != Int64(value) {
-      throw StorageErrors.damaged(coordinates(), why: "its checksum does not fit: the log was altered")
+      throw StorageErrors.damaged(coordinates(), why: "its checksum does not match: the log was altered")
     }
   }
 }
 
-/// Where a batch belongs and what it spans: its checksum covers these and the payload, so a batch that was altered,
-/// moved or given other borders does not fit.
-struct BatchSeal {
+/// The place and the range of a batch: its checksum covers these and the payload, so a batch that was altered,
+/// moved or given another range does not match.
+struct BatchChecksum {
   var topic: Int64
   /// Number of the partition, as users see it.
   var partition: Int32
@@ -215,14 +215,14 @@ struct BatchSeal {
   var maxTimestamp: Int64
 
   func crc(of payload: UnsafeRawBufferPointer) -> UInt32 {
-    var seal = RowSeal(.batch)
-    seal.add(topic)
-    seal.add(Int64(partition))
-    seal.add(base)
-    seal.add(Int64(count))
-    seal.add(minTimestamp)
-    seal.add(maxTimestamp)
-    seal.add(payload)
-    return seal.value
+    var checksum = RowChecksum(.batch)
+    checksum.add(topic)
+    checksum.add(Int64(partition))
+    checksum.add(base)
+    checksum.add(Int64(count))
+    checksum.add(minTimestamp)
+    checksum.add(maxTimestamp)
+    checksum.add(payload)
+    return checksum.value
   }
 }

@@ -106,12 +106,12 @@ enum BatchAppender {
   /// - Throws: `unknownTopic` when the topic or one of the partitions is gone.
   static func append(_ chunks: [RecordChunk], topic name: String, id topic: Int64, _ scope: WriteScope) throws {
     // Those that are written alone, so that a transaction costs what it holds, however many partitions there are.
-    var written: [Int32: (row: PartitionRow, seal: UInt32)] = [:]
+    var written: [Int32: (row: PartitionRow, checksum: UInt32)] = [:]
     for chunk in chunks where chunk.count > 0 {
       var row =
         try written[chunk.partition]?.row
         ?? PartitionRow.get(scope.database, topic: topic, number: chunk.partition, name: name)
-      let seal = BatchSeal(
+      let checksum = BatchChecksum(
         topic: topic, partition: chunk.partition, base: row.high, count: chunk.count,
         minTimestamp: chunk.minTimestamp, maxTimestamp: chunk.maxTimestamp)
       guard row.high + Int64(chunk.count) < LogSchema.offsetLimit else {
@@ -119,7 +119,7 @@ enum BatchAppender {
           .unsupported, "cannot append to \(name)[\(chunk.partition)]", why: "a partition holds fewer than 2^40 records"
         )
       }
-      let crc = seal.crc(of: chunk.bytes.bytes)
+      let crc = checksum.crc(of: chunk.bytes.bytes)
       try scope.run(
         "INSERT INTO batch (id, count, min_timestamp, max_timestamp, crc, payload) VALUES (?, ?, ?, ?, ?, ?)",
         [
@@ -230,6 +230,6 @@ struct BatchUnpacker {
   }
 
   private func malformed(_ offset: Offset, _ coordinates: (Offset) -> String) -> BrokerError {
-    StorageErrors.damaged(coordinates(offset), why: "the batch is not laid out as a batch: the log was altered")
+    StorageErrors.damaged(coordinates(offset), why: "the batch is malformed: the log was altered")
   }
 }

@@ -106,20 +106,20 @@ final class TailMarks {
 
     init(_ mark: TailMark) {
       words = (UInt64(mark.partition).littleEndian, UInt64(mark.end).littleEndian, UInt64(mark.crc).littleEndian, 0)
-      words.3 = (UInt64(seal) << 32).littleEndian
+      words.3 = (UInt64(checksum) << 32).littleEndian
     }
 
     var isEmpty: Bool { words == (0, 0, 0, 0) }
 
     func mark(of partition: Int64) -> TailMark? {
-      guard UInt64(littleEndian: words.0) == UInt64(partition), UInt64(littleEndian: words.3) >> 32 == UInt64(seal),
+      guard UInt64(littleEndian: words.0) == UInt64(partition), UInt64(littleEndian: words.3) >> 32 == UInt64(checksum),
         words.3 != 0, let end = Int64(exactly: UInt64(littleEndian: words.1))
       else { return nil }
       return TailMark(
         partition: partition, end: end, crc: UInt32(truncatingIfNeeded: UInt64(littleEndian: words.2)))
     }
 
-    private var seal: UInt32 {
+    private var checksum: UInt32 {
       withUnsafeBytes(of: words) { crc32c_extend(0, $0.baseAddress, 28) }
     }
   }
@@ -142,7 +142,7 @@ enum ChangeCounter {
   /// The single row, for a new log.
   static func create(_ database: Database) throws {
     try Query.run(
-      database, "INSERT INTO log (id, changes, crc) VALUES (?, 0, ?)", [.integer(row), seal(0).sql])
+      database, "INSERT INTO log (id, changes, crc) VALUES (?, 0, ?)", [.integer(row), checksum(0).sql])
   }
 
   /// - Throws: `damaged` when the row was altered or is missing.
@@ -150,7 +150,7 @@ enum ChangeCounter {
     var found: Int64?
     try Query.run(database, "SELECT changes, crc FROM log WHERE id = ?", [.integer(row)]) { query in
       let changes = query.integer(0)
-      try seal(changes).check(query.integer(1), "the count of the log's changes")
+      try checksum(changes).check(query.integer(1), "the count of the log's changes")
       found = changes
     }
     guard let found else {
@@ -163,13 +163,13 @@ enum ChangeCounter {
   static func advance(_ scope: WriteScope) throws -> Int64 {
     let next = try get(scope.database) + 1
     try scope.run(
-      "UPDATE log SET changes = ?, crc = ? WHERE id = ?", [.integer(next), seal(next).sql, .integer(row)])
+      "UPDATE log SET changes = ?, crc = ? WHERE id = ?", [.integer(next), checksum(next).sql, .integer(row)])
     return next
   }
 
-  private static func seal(_ changes: Int64) -> RowSeal {
-    var seal = RowSeal(.log)
-    seal.add(changes)
-    return seal
+  private static func checksum(_ changes: Int64) -> RowChecksum {
+    var checksum = RowChecksum(.log)
+    checksum.add(changes)
+    return checksum
   }
 }

@@ -7,12 +7,12 @@ struct TopicRow {
   var name: String
   var partitionCount: Int32
 
-  private var seal: RowSeal {
-    var seal = RowSeal(.topic)
-    seal.add(id)
-    seal.add(name)
-    seal.add(Int64(partitionCount))
-    return seal
+  private var checksum: RowChecksum {
+    var checksum = RowChecksum(.topic)
+    checksum.add(id)
+    checksum.add(name)
+    checksum.add(Int64(partitionCount))
+    return checksum
   }
 
   /// The topic of that name, `nil` when there is none.
@@ -86,7 +86,7 @@ struct TopicRow {
   func save(_ scope: WriteScope) throws {
     try scope.run(
       "UPDATE topic SET partitions = ?, crc = ? WHERE id = ?",
-      [.integer(Int64(partitionCount)), seal.sql, .integer(id)])
+      [.integer(Int64(partitionCount)), checksum.sql, .integer(id)])
   }
 
   private init(id: Int64, name: String, partitionCount: Int32) {
@@ -98,7 +98,7 @@ struct TopicRow {
   private init(_ query: Query) throws {
     self.init(
       id: query.integer(0), name: query.text(1), partitionCount: Int32(truncatingIfNeeded: query.integer(2)))
-    try seal.check(query.integer(3), "the topic \(name)")
+    try checksum.check(query.integer(3), "the topic \(name)")
   }
 }
 
@@ -112,14 +112,14 @@ struct PartitionRow {
 
   private static let columns = "id, topic, number, low, high, crc"
 
-  private var seal: RowSeal {
-    var seal = RowSeal(.partition)
-    seal.add(id)
-    seal.add(topic)
-    seal.add(Int64(number))
-    seal.add(low)
-    seal.add(high)
-    return seal
+  private var checksum: RowChecksum {
+    var checksum = RowChecksum(.partition)
+    checksum.add(id)
+    checksum.add(topic)
+    checksum.add(Int64(number))
+    checksum.add(low)
+    checksum.add(high)
+    return checksum
   }
 
   /// The partitions of a topic; each one's place is its number.
@@ -176,7 +176,7 @@ struct PartitionRow {
   func save(_ scope: WriteScope) throws {
     try scope.run(
       "UPDATE partition SET low = ?, high = ?, crc = ? WHERE id = ?",
-      [.integer(low), .integer(high), seal.sql, .integer(id)])
+      [.integer(low), .integer(high), checksum.sql, .integer(id)])
   }
 
   private init(id: Int64, topic: Int64, number: Int32) {
@@ -189,7 +189,7 @@ struct PartitionRow {
     self.init(id: query.integer(0), topic: query.integer(1), number: Int32(truncatingIfNeeded: query.integer(2)))
     low = query.integer(3)
     high = query.integer(4)
-    try seal.check(query.integer(5), "\(name)[\(number)]")
+    try checksum.check(query.integer(5), "\(name)[\(number)]")
   }
 }
 

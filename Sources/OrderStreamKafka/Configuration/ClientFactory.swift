@@ -169,7 +169,7 @@ struct ClientProfile {
       defaults: network + sending + limits.settings + [
         ("linger.ms", "5"), ("queue.buffering.max.messages", "\(transactionBacklogRecords)"),
         ("transaction.timeout.ms", "\(transactionTimeout.milliseconds)"), ("retry.backoff.ms", "10"),
-        // Each lost connection is to be known: what a transaction left there is looked at before the next one.
+        // Each lost connection must be known: what a transaction left there is looked at before the next one.
         ("log.connection.close", "true"),
       ],
       promises: durable + [("transactional.id", id)], ignored: ofPlainProducers, reports: .callback)

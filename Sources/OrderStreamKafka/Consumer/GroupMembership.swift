@@ -52,7 +52,7 @@ final class GroupMembership {
 
   func requireGroup() -> String {
     guard let group else {
-      preconditionFailure("committed offsets and state belong to a group; this consumer has none")
+      preconditionFailure("only a group has committed offsets and state; this consumer has none")
     }
     return group
   }
@@ -122,7 +122,7 @@ final class GroupMembership {
   /// is fenced by itself: librdkafka has forgotten its member id by then, and asks without one for an instance that the
   /// coordinator knows. Then another client takes its place, after the caller has given back what the old one had.
   /// - Returns: `lost` while there is something to give back; `nil` when another client is to join.
-  /// - Throws: For one that is no member, and for a member that somebody else has replaced.
+  /// - Throws: For one that is not a member, and for a member that somebody else has replaced.
   func afterFatalError(_ error: NativeError, _ what: String) throws(BrokerError) -> ConsumerEvent? {
     var failure = context.errors.map(error, what, recovery: .fatal)
     guard isMember, error.code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID else { throw failure }

@@ -275,7 +275,8 @@ enum InstancePlace {
 
   private static func taken(_ instance: String, _ group: String) -> BrokerError {
     BrokerError(
-      .groupActive, "cannot join the group \(group) as \(instance)", why: "another process is the member of that name",
+      .groupActive, "cannot join the group \(group) as \(instance)",
+      why: "another process is the member with that name",
       remedy: "give each member a name of its own with --instance, or stop the other one first", recovery: .none)
   }
 }

@@ -210,7 +210,7 @@ struct PartitionCursors {
   /// The least offset that may come next.
   func next(_ partition: Int32) -> Offset { cursors[Int(partition)].next }
 
-  /// Whether a record belongs to the assignment and was not seen; then the cursor passes it.
+  /// Whether a record is of an assigned partition and was not seen; then the cursor passes it.
   @inline(__always)
   mutating func accept(_ partition: Int32, _ offset: Offset) -> Bool {
     guard isAssigned(partition), offset >= cursors[Int(partition)].next else { return false }

@@ -32,7 +32,7 @@ final class StateReader {
   /// Visits the records of source partitions of one topic.
   /// - Parameters:
   ///   - waiting: Whether open transactions in front of the high watermark are waited for.
-  ///   - settle: Sees to a transaction that stays open; returns when it has ended.
+  ///   - settle: Ends a transaction that stays open; returns when it has ended.
   func read(
     _ topic: String, _ wanted: [Int32], waiting: Bool, settle: (() throws(BrokerError) -> Void)? = nil,
     _ body: (StoredState) -> Void

@@ -167,7 +167,7 @@ final class ClientEvents: Sendable {
   }
 
   private func logged(_ level: Int32, facility: String, text: String) {
-    // Every client is given all properties of the user; which of them it has no use for is no news.
+    // Every client is given all properties of the user; which of them it does not use is not news.
     if facility == "CONFWARN" && text.contains("will be ignored by this") { return }
     // Of a transaction librdkafka says nowhere else which topic was refused.
     if facility == "ADDPARTS" && text.contains("Topic authorization failed") {

@@ -14,7 +14,7 @@ extension NativeClient {
     let result = orderstream_rd_kafka_produce(
       pointer, topic.pointer, record.partition, timestampMs, key, record.key?.count ?? 0, value,
       record.value?.count ?? 0, headers, UnsafeMutableRawPointer(bitPattern: tag))
-    // On success they belong to the message.
+    // On success the message owns them.
     if result != RD_KAFKA_RESP_ERR_NO_ERROR, let headers { rd_kafka_headers_destroy(headers) }
     return result
   }

@@ -1,8 +1,8 @@
 import OrderStreamCore
 
 /// Ends what dead members of a group have left open. The identity that committed last stands beside each committed
-/// offset; one that is no member any more is initialised once, which makes its coordinator abort its open transaction and
-/// fences it. Without that an heir would wait until the transaction times out. One that has only lost its session is known
+/// offset; one that is no longer a member is initialised once, which makes its coordinator abort its open transaction and
+/// fences it. Without that the next owner would wait until the transaction times out. One that has only lost its session is known
 /// to live by its lock, where it is on this machine; elsewhere it may be fenced, makes itself another client and goes on.
 final class DeadMembers {
   /// How long one identity may take; its coordinator may be away.
@@ -33,7 +33,7 @@ final class DeadMembers {
     }
   }
 
-  /// Those that are no members of the group any more and whose processes, as far as can be seen, are dead. None when the
+  /// Those that are no longer members of the group and whose processes, as far as can be seen, are dead. None when the
   /// group cannot be looked at.
   /// - Parameter elsewhere: Whether not to be a member is enough on another machine.
   func gone(_ identities: Set<String>, elsewhere: Bool) -> [String] {
@@ -69,7 +69,7 @@ final class DeadMembers {
 
   private func end(_ identity: String) -> Bool {
     guard take(identity) != nil else { return false }
-    context.note(.info, "ended what \(identity), which is no member of \(group) any more, may have left open")
+    context.note(.info, "ended what \(identity), which is no longer a member of \(group), may have left open")
     return true
   }
 

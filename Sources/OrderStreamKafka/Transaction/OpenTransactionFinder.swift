@@ -120,7 +120,7 @@ final class OpenTransactionFinder {
     return first
   }
 
-  /// The state records of an identity that can be seen: the newest timestamp, and the transactions that they belong to.
+  /// The state records of an identity that can be seen: the newest timestamp, and the transactions that wrote them.
   func visibleState(of identity: String) throws(BrokerError) -> (newestMs: Int64?, begins: Set<Int64>) {
     var newest: Int64?
     var begins: Set<Int64> = []

@@ -11,7 +11,7 @@ enum StateTopic {
     ("min.cleanable.dirty.ratio", "0.1"),
   ]
 
-  /// Sees to it that the topic is there with at least `partitions` partitions, and returns its name.
+  /// Makes sure that the topic is there with at least `partitions` partitions, and returns its name.
   static func prepare(group: String, partitions: Int32, _ context: KafkaContext) throws(BrokerError) -> String {
     let topic = name(of: group)
     let steps = TopicSteps(context: context)
@@ -49,7 +49,7 @@ enum StateTopic {
     policy.split(separator: ",").map { $0.filter { $0 != " " } } == ["compact"]
   }
 
-  /// Members of a group start at the same time: what another one has just done is no error.
+  /// Members of a group start at the same time: what another one has just done is not an error.
   private static func accept(
     _ code: BrokerError.Code, _ step: () throws(BrokerError) -> Void
   ) throws(BrokerError) {
@@ -71,7 +71,7 @@ enum StateTopic {
   static func isInternal(_ topic: String) -> Bool { topic.hasPrefix("__") || group(of: topic) != nil }
 
   /// A header of each state record: the identity of the member that wrote it, a blank, and the begin of its transaction as
-  /// in `CommitMark`, by which the records of one transaction are known to belong together.
+  /// in `CommitMark`, by which the records of one transaction are recognised.
   static let writerHeader: StaticString = "writer"
 
   /// What the keys of a source partition's state records begin with. A topic's name has no `/`.

@@ -1,6 +1,6 @@
 import OrderStreamCore
 
-/// Looks whether a transaction is open on what this one is about to write, and sees to it that nothing is written behind
+/// Looks whether a transaction is open on what this one is about to write, and makes sure that nothing is written behind
 /// one that hangs (the reason is at `HangEvidence`): it waits for those of living members, ends those of dead ones, closes
 /// what an earlier transaction of its own identity has left, then what other members of the group have left, and names the
 /// rest. One thread.
@@ -293,7 +293,7 @@ struct OpenTransactionWait {
     guard let place = places.first else { return "try again" }
     let tool = "kafka-transactions.sh --bootstrap-server \(context.errors.brokers)"
     let partition = "--topic \(place.topicPartition.topic) --partition \(place.topicPartition.partition)"
-    return "look whether its producer still lives (\(tool) describe-producers \(partition), or find-hanging), "
+    return "check whether its producer is still running (\(tool) describe-producers \(partition), or find-hanging), "
       + "and end it with \(tool) abort \(partition) --start-offset \(place.offset)"
   }
 }
