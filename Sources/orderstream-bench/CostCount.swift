@@ -4,7 +4,7 @@ import OrderStreamCore
 /// The regression gate's side of the work: what one event costs in instructions and allocations, which does not depend
 /// on the clock nor on who else uses the machine.
 struct CostCount {
-  static let jobs = ["encode", "decode", "metrics", "inventory"]
+  static let jobs = ["encode", "publish", "decode", "metrics", "inventory"]
   /// Events of the smaller run; the larger one has twice as many, and the difference is what counts.
   private static let events: Int64 = 20
 
@@ -30,6 +30,7 @@ struct CostCount {
   private static func work(_ job: String, _ loops: Loops) throws -> (Int64) throws -> Void {
     switch job {
     case "encode": { loops.encode($0) }
+    case "publish": { try loops.publish($0) }
     case "decode": { try loops.decode($0) }
     case "metrics": { try loops.decodeAndCount($0) }
     case "inventory": { try loops.project($0) }

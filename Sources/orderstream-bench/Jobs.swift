@@ -17,7 +17,8 @@ struct Jobs {
     let producer = try broker.producer(topic: topic, pace: .bulk)
     defer { producer.close() }
     return try Sample.measure(events: options.count) {
-      var publisher = OrderPublisher(options, producer: producer, schedule: nil, time: time, stop: StopFlag())
+      var publisher = OrderPublisher(
+        GeneratedOrders(options), producer: producer, schedule: nil, time: time, stop: StopFlag())
       try publisher.run { _ in }
       guard producer.deliveries.acknowledged == options.count else { throw BenchError("records were not acknowledged") }
     }

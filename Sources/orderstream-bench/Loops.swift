@@ -4,6 +4,7 @@ import OrderStreamCore
 final class Loops {
   private let ready: ReadyOrders
   private let transaction = NullTransaction()
+  private let producer = NullProducer()
   private let decoder = OrderDecoder()
   private let value = ByteBuffer()
   private let metrics = OrderMetrics(topic: "order-events", onPoison: .skip)
@@ -21,6 +22,14 @@ final class Loops {
     for _ in 0..<events {
       checksum &+= generator.next(wallMilliseconds: 0, into: value).keyRange.upperBound &+ value.count
     }
+  }
+
+  /// What a producer costs beside its broker: the generator, the partitioner and the publisher's own loop.
+  func publish(_ events: Int64) throws {
+    var publisher = OrderPublisher(
+      GeneratedOrders(ReadyOrders.options(count: events)), producer: producer, schedule: nil, time: BenchTime(),
+      stop: StopFlag())
+    try publisher.run { _ in }
   }
 
   func decode(_ events: Int64) throws {

@@ -13,3 +13,14 @@ final class NullTransaction: Transaction {
   func abort() throws(BrokerError) {}
   func close() {}
 }
+
+/// Acknowledges everything and keeps nothing.
+final class NullProducer: Producer {
+  let partitionCount = ReadyOrders.partitions
+  var deliveries = DeliveryCounts(partitionCount: ReadyOrders.partitions)
+
+  func send(_ record: OutgoingRecord) throws(BrokerError) { deliveries.acknowledged += 1 }
+  func flush(timeout: Duration) throws(BrokerError) {}
+  func takeReports() -> RecordReports { RecordReports() }
+  func close() {}
+}

@@ -42,7 +42,7 @@ final class DamagedLog: Sendable {
         seed: 1, failureRate: 0.2, firstOrder: first + Int64(batch) * 30, count: 30,
         eventTime: .span(startSeconds: 1_705_314_600, spanNanoseconds: 14_400_000_000_000))
       var publisher = OrderPublisher(
-        options, producer: producer, schedule: nil, time: SystemTime(), stop: StopFlag())
+        GeneratedOrders(options), producer: producer, schedule: nil, time: SystemTime(), stop: StopFlag())
       try publisher.run { _ in }
       producer.close()
     }

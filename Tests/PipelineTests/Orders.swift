@@ -26,7 +26,7 @@ struct Orders {
       seed: ordersSeed, failureRate: failureRate, firstOrder: firstOrder, count: count,
       eventTime: .span(startSeconds: 1_705_314_600, spanNanoseconds: 600_000_000_000))
     var publisher = OrderPublisher(
-      options, producer: producer, schedule: nil, time: SystemTime(), stop: StopFlag())
+      GeneratedOrders(options), producer: producer, schedule: nil, time: SystemTime(), stop: StopFlag())
     try publisher.run { _ in }
   }
 

@@ -1,6 +1,7 @@
-/// Generates orders and sends them at a pace, until all are sent or a stop is requested.
+/// Sends the orders of a source at a pace, until there are no more or a stop is requested, and waits for their
+/// acknowledgements.
 public struct OrderPublisher {
-  /// Orders between two looks at the clock and the stop flag, at full speed.
+  /// Orders between two looks at the clock, the stop flag and the reports, at full speed.
   static let stride: Int64 = 256
   /// A paced publisher sleeps once it is at least this far ahead.
   static let leastSleepNanoseconds: Int64 = 500_000
@@ -10,71 +11,60 @@ public struct OrderPublisher {
   /// Nanoseconds after the start at which the order of an index (0-based) is due.
   public typealias Schedule = @Sendable (_ index: Int64) -> Int64
 
-  private var generator: OrderGenerator
+  private let source: any OrderSource
   private let producer: any Producer
   private let schedule: Schedule?
   private let time: any TimeSource
   private let stop: StopFlag
-  private let value = ByteBuffer()
-  /// The header block of the last order; empty for none.
-  private let trace = ByteBuffer(capacity: 64)
 
-  /// Orders sent so far whose status is `failed`.
-  public private(set) var failedOrders: Int64 = 0
-  /// Orders that the producer was given so far.
+  /// Orders that the producer was given so far, those that it did not take included.
   public private(set) var sent: Int64 = 0
-  /// Orders that the broker refused for what they are, by their index in the run (`sequence`): the first ones. How many
-  /// there are in all is `refusedAtOnce` and `Producer.deliveries.refused`.
-  public private(set) var refusals: [RecordReports.Refusal] = []
-  /// Orders that the producer did not take, so they count nowhere else.
+  /// Of these, the ones whose status is `failed`.
+  public private(set) var failedOrders: Int64 = 0
+  /// Orders that the producer did not take for what they are. They are in none of its counts; the source has been told.
   public private(set) var refusedAtOnce: Int64 = 0
-  /// Refusals that are kept.
-  public static let refusalLimit = 20
-  /// Monotonic clock at the first record sent; `nil` before.
+  /// Monotonic clock at the start of the run; `nil` before.
   public private(set) var startNanoseconds: Int64?
 
   /// - Parameters:
+  ///   - producer: the source is told what it reports while the run goes on; what comes last is left to be taken.
   ///   - schedule: the pace; `nil` for as fast as possible.
-  ///   - trace: what the last order says about the topic's numbers.
   public init(
-    _ options: OrderGenerator.Options, producer: any Producer, schedule: Schedule?, time: any TimeSource,
-    stop: StopFlag, trace: OrderNumbering.Trace? = nil
+    _ source: any OrderSource, producer: any Producer, schedule: Schedule?, time: any TimeSource, stop: StopFlag
   ) {
-    if let trace { Headers.append(name: OrderNumbering.header, text: trace.text, to: self.trace) }
-    generator = OrderGenerator(options)
+    self.source = source
     self.producer = producer
     self.schedule = schedule
     self.time = time
     self.stop = stop
   }
 
-  /// Sends all orders and waits for their acknowledgements.
+  /// Sends all orders and waits for their acknowledgements. After a request to stop an order may be left in the source's
+  /// hand.
   /// - Parameter progress: called a few times a second with the publisher's state.
-  /// - Throws: why records could not be sent or were not acknowledged; `producer.deliveries` tells how many.
-  public mutating func run(progress: (OrderPublisher) -> Void) throws(BrokerError) {
-    let count = generator.options.count
+  /// - Throws: why records could not be sent or were not acknowledged (`producer.deliveries` tells how many), or what the
+  ///   source throws.
+  public mutating func run(progress: (OrderPublisher) -> Void) throws {
     let start = time.monotonicNanoseconds
     startNanoseconds = start
+    // Where orders take their time, a clock that was read for an earlier one would be wrong.
+    let stride = schedule != nil || source.mayKeepWaiting ? 1 : Self.stride
     var wall = time.wallMilliseconds
-    while sent < count && !stop.isRequested {
+    while !stop.isRequested, try source.advance() {
       if let schedule {
         pace(until: start.saturatingAdd(schedule(sent)), progress)
         if stop.isRequested { break }
+      }
+      if sent % stride == 0 {
         wall = time.wallMilliseconds
-      } else if sent % Self.stride == 0 {
-        wall = time.wallMilliseconds
-        progress(self)
+        if schedule == nil { progress(self) }
       }
       try sendNext(wall)
+      if schedule != nil || sent % Self.stride == 0 { try source.note(producer.takeReports()) }
     }
     Failpoint.reach("publisher/before-flush")
     try producer.finish(queued: sent - refusedAtOnce, timeout: Self.flushTimeout, stop: stop, time: time)
-    takeRefusals()
     Failpoint.reach("publisher/after-flush")
-  }
-
-  private mutating func takeRefusals() {
-    refusals += producer.takeReports().refused.prefix(max(0, Self.refusalLimit - refusals.count))
   }
 
   /// Sleeps until an order is due, in slices, so that a stop is seen.
@@ -88,23 +78,29 @@ public struct OrderPublisher {
     }
   }
 
-  private mutating func sendNext(_ wallMilliseconds: Int64) throws(BrokerError) {
-    let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
-    let key = order.key(in: value)
-    var record = OutgoingRecord(
-      partition: Partitioner.partition(key: key, count: producer.partitionCount), timestampMs: wallMilliseconds,
-      key: key, value: value.bytes)
-    if sent + 1 == generator.options.count { record.headers = Headers(block: trace.bytes) }
+  private mutating func sendNext(_ wallMilliseconds: Int64) throws {
+    let order = source.take(sequence: sent, wallMilliseconds: wallMilliseconds)
+    let record = OutgoingRecord(
+      partition: Partitioner.partition(key: order.key, count: producer.partitionCount),
+      timestampMs: wallMilliseconds, key: order.key, value: order.value, headers: order.headers)
+    sent += 1
     do throws(BrokerError) {
       try producer.send(record)
     } catch {
-      guard error.code == .recordTooLarge else { throw error }
-      refusedAtOnce += 1
-      if refusals.count < Self.refusalLimit {
-        refusals.append(RecordReports.Refusal(sequence: sent, error: error))
-      }
+      try noteRefusal(error)
     }
-    sent += 1
     if order.isFailed { failedOrders += 1 }
+  }
+
+  /// What the producer did not take for what it is, is refused; another error ends the run.
+  private mutating func noteRefusal(_ error: BrokerError) throws {
+    guard error.code == .recordTooLarge else {
+      sent -= 1
+      throw error
+    }
+    refusedAtOnce += 1
+    var reports = RecordReports()
+    reports.refused = [RecordReports.Refusal(sequence: sent - 1, error: error)]
+    try source.note(reports)
   }
 }

@@ -1,21 +1,23 @@
 import OrderStreamCore
 
-/// The orders of `produce --input`, line by line. Names the lines that are none, the first twenty, and counts the rest;
-/// an input that begins with nothing but such lines is another kind of file, and refused as a whole.
-final class InputOrders {
+/// The orders of `produce --input`, line by line, published as they are and keyed by their `order_id`. Names the lines that
+/// are none, the first twenty, and counts the rest; an input that begins with nothing but such lines is another kind of
+/// file, and refused as a whole.
+final class InputOrders: OrderSource {
   /// An order must be among as many lines that are not blank.
   private static let trialLines: Int64 = 100
 
   struct Counts {
+    /// Orders that were handed out.
     var valid: Int64 = 0
-    /// Valid orders whose status is `failed`.
-    var failed: Int64 = 0
     var rejected: Int64 = 0
   }
 
   let reader: LineReader
   /// What messages call the input.
   let name: String
+  /// Hears of each line that is handed out, and of what becomes of it; `nil` where nothing is published.
+  var inFlight: LinesInFlight?
   private let path: String
   private let context: CommandContext
   private let decoder = OrderDecoder()
@@ -23,8 +25,8 @@ final class InputOrders {
   /// Of the line in hand, from 1; blank lines count.
   private var number: Int64 = 0
   private var line = UnsafeRawBufferPointer(start: nil, count: 0)
-  /// Whether an order has been found that was not handed out yet; `nil` before the first one was looked for.
-  private var holdsFirst: Bool?
+  private var isInHand = false
+  private var hasLookedForFirst = false
   /// Lines that are not orders, before the first one that is.
   private var heldBack: [(line: Int64, poison: Poison)] = []
 
@@ -38,10 +40,10 @@ final class InputOrders {
   /// Reads up to the first order. Nothing need be opened for an input that has none.
   /// - Throws: `data` when the input is another kind of file.
   func findFirst() throws {
-    if holdsFirst != nil { return }
-    let isFound = try advance()
-    holdsFirst = isFound
-    if isFound || context.stop.isRequested { return }
+    if hasLookedForFirst { return }
+    hasLookedForFirst = true
+    isInHand = try read()
+    if isInHand || context.stop.isRequested { return }
     if counts.rejected == 0 {
       context.console.note("there is nothing to publish: \(name) \(number == 0 ? "is empty" : "has only blank lines")")
     } else if let format = ForeignFormat(reader.head) {
@@ -49,21 +51,27 @@ final class InputOrders {
     }
   }
 
-  /// Calls `body` for each order with its line and that line's number. `counts` holds also when it throws. What is lent
-  /// to `body` is valid until it returns.
-  func forEach(
-    _ body: (DecodedOrder, UnsafeRawBufferPointer, _ line: Int64) throws -> Void
-  ) throws {
+  /// A pipe may be silent for long.
+  var mayKeepWaiting: Bool { true }
+
+  func advance() throws -> Bool {
     try findFirst()
-    guard holdsFirst == true else { return }
-    holdsFirst = false
-    nameHeldBack(othersGoThrough: true)
-    repeat {
-      counts.valid += 1
-      if decoder.order.isFailed { counts.failed += 1 }
-      try body(decoder.order, line, number)
-    } while try advance()
+    if !isInHand { isInHand = try read() }
+    return isInHand
   }
+
+  func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder {
+    if counts.valid == 0 { nameHeldBack(othersGoThrough: true) }
+    counts.valid += 1
+    isInHand = false
+    inFlight?.add(sequence, line: number, line)
+    return SourceOrder(key: decoder.order.orderID, value: line, isFailed: decoder.order.isFailed)
+  }
+
+  func note(_ reports: RecordReports) throws { try inFlight?.take(reports) }
+
+  /// The line of the order in hand, which was not handed out.
+  var lineInHand: UnsafeRawBufferPointer? { isInHand ? line : nil }
 
   /// Says what was not said yet of lines that are not orders. To be called once, at the end.
   func reportRest() {
@@ -72,8 +80,8 @@ final class InputOrders {
     if rest > 0 { context.console.reportMore(rest, "lines of \(name) are not orders") }
   }
 
-  /// Takes the next line that is an order in hand; `false` at the end, and once a signal requests a stop.
-  private func advance() throws -> Bool {
+  /// Reads up to the next line that is an order; `false` at the end, and once a signal requests a stop.
+  private func read() throws -> Bool {
     while !context.stop.isRequested, let next = try reader.next() {
       number += 1
       switch next {

@@ -1,38 +1,13 @@
 import OrderStreamCore
 
-/// `produce --input`: publishes JSON lines as they are, keyed by their `order_id`; names the lines that are not orders, and
-/// those that the broker refuses.
+/// `produce --input`: publishes JSON lines; names the lines that are not orders, and those that the broker refuses, and
+/// tells how the job is completed when not all are acknowledged.
 struct InputPublishing {
-  /// Lines between two looks at what became of those before, at full speed.
-  private static let reportStride: Int64 = 256
-
   let options: ProduceOptions
   let context: CommandContext
   let orders: InputOrders
 
-  init(options: ProduceOptions, context: CommandContext, path: String) throws {
-    self.options = options
-    self.context = context
-    orders = try InputOrders(path, context)
-  }
-
-  func run() throws -> ExitCode { options.dryRun ? try printOrders() : try publish() }
-
-  private func printOrders() throws -> ExitCode {
-    let output = BufferedOutput(context.console)
-    try orders.forEach { _, value, _ in
-      output.buffer.append(value)
-      output.buffer.append(UInt8(ascii: "\n"))
-      try output.lineDone()
-    }
-    try output.flush()
-    orders.reportRest()
-    var findings: [ExitCode] = orders.counts.rejected > 0 ? [.data] : []
-    if context.stop.isRequested, let signal = Signals.exitCode { findings.append(signal) }
-    return ExitCode.combined(findings)
-  }
-
-  private func publish() throws -> ExitCode {
+  func run() throws -> ExitCode {
     var file: AtomicFile?
     if let path = options.unacknowledged { file = try context.outputFile(path) }
     let broker = try context.openBroker()
@@ -42,130 +17,72 @@ struct InputPublishing {
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     try publishing.prepare()
-    let producer = try broker.producer(
-      topic: options.topic, pace: options.rate.schedule == nil ? .bulk : .interactive, reports: .all)
-    defer { producer.close() }
-    var run = Run(producer, LinesInFlight(file, refuse: refuse))
-    run.start = context.time.monotonicNanoseconds
-    do {
-      try send(&run)
-    } catch {
-      run.failure = CommandError(error)
-    }
-    let end = context.time.monotonicNanoseconds
-    producer.close()
+    let inFlight = LinesInFlight(file, refuse: refuse)
+    orders.inFlight = inFlight
+    var sending = try publishing.send(orders, schedule: options.rate.schedule, reports: .all)
     orders.reportRest()
-
+    let rest = keepTheRest(inFlight, sending.lastReports)
     let counts = orders.counts
-    let unwritten = keepTheRest(&run)
-    var report = ProduceReport(topic: options.topic, deliveries: producer.deliveries)
-    report.requested = counts.valid + counts.rejected + run.rest.count
-    report.deliveries.failed = counts.valid - report.deliveries.acknowledged
-    report.deliveries.refused += run.refusedAtOnce
-    report.failedOrders = counts.failed
+    publishing.settle(&sending, taken: counts.valid)
+    var report = sending.report
+    report.requested = counts.valid + counts.rejected + rest.lines
     report.rejected = counts.rejected
-    report.activeMilliseconds = run.sent > 0 ? (end - run.start) / 1_000_000 : 0
-    let missing = report.deliveries.failed - report.deliveries.refused
-    if run.failure == nil && missing > 0 { run.failure = publishing.unanswered(missing) }
-    if run.failure != nil || missing > 0 || run.isCutShort {
+    if sending.failure != nil || report.deliveries.failed > report.deliveries.refused || rest.lines > 0 || !rest.isAll {
       report.completion = .cutShort(
-        by: run.failure, after: report.deliveries.acknowledged, of: run.readToEnd ? report.requested : nil)
+        by: sending.failure, after: report.deliveries.acknowledged, of: rest.isAll ? report.requested : nil)
     }
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
-    publishing.noteReordering(report.deliveries)
-    return exitCode(report, run, unwritten)
+    return exitCode(report, sending.failure, rest, file)
   }
 
-  // MARK: - One run
-
-  private struct Run {
-    let producer: any Producer
-    let inFlight: LinesInFlight
-    var start: Int64 = 0
-    /// Calls of `send`.
-    var sent: Int64 = 0
-    var refusedAtOnce: Int64 = 0
-    /// Lines that were never taken up.
-    var rest = LineCounter()
+  /// What of the input was never sent.
+  private struct Rest {
+    /// Those that were read: lines that are not blank.
+    var lines: Int64 = 0
     /// Whether nothing of the input is left unread.
-    var readToEnd = false
+    var isAll = false
+    /// Why the file of the lines that are not acknowledged could not be written.
     var failure: CommandError?
-
-    init(_ producer: any Producer, _ inFlight: LinesInFlight) {
-      self.producer = producer
-      self.inFlight = inFlight
-    }
-
-    var isCutShort: Bool { rest.count > 0 || !readToEnd }
   }
 
-  private func send(_ run: inout Run) throws {
-    let (producer, inFlight) = (run.producer, run.inFlight)
-    let schedule = options.rate.schedule
-    let progress = Progress(context.options.progress, console: context.console, time: context.time)
-    defer { progress.finish() }
-    var (sent, refused) = (Int64(0), Int64(0))
-    defer { (run.sent, run.refusedAtOnce) = (sent, refused) }
-    try orders.forEach { order, value, number in
-      if let schedule {
-        let due = run.start + schedule(sent) - context.time.monotonicNanoseconds
-        if due > 0 { context.time.sleep(.nanoseconds(due)) }
-      }
-      let record = OutgoingRecord(
-        partition: Partitioner.partition(key: order.orderID, count: producer.partitionCount),
-        timestampMs: context.time.wallMilliseconds, key: order.orderID, value: value)
-      inFlight.add(sent, line: number, value)
-      do throws(BrokerError) {
-        try producer.send(record)
-      } catch {
-        guard error.code == .recordTooLarge else { throw error }
-        refused += 1
-        var report = RecordReports()
-        report.refused = [RecordReports.Refusal(sequence: sent, error: error)]
-        try inFlight.take(report)
-      }
-      sent += 1
-      if schedule != nil || sent % Self.reportStride == 0 { try inFlight.take(producer.takeReports()) }
-      progress.update { "produce: \(sent) sent, \(producer.deliveries.acknowledged) acknowledged" }
-    }
-    try producer.finish(
-      queued: sent - refused, timeout: OrderPublisher.flushTimeout, stop: context.stop,
-      time: context.time)
-  }
-
-  /// Brings the lines that are not acknowledged, and those that were not read, into the file; counts the latter.
-  /// - Returns: why the file could not be written.
-  private func keepTheRest(_ run: inout Run) -> CommandError? {
-    let lines = orders.reader
-    var rest = LineCounter()
-    defer { (run.rest, run.readToEnd) = (rest, lines.isAtEnd) }
+  /// Brings the lines that are not acknowledged, and those that were not sent, into the file; counts the latter.
+  private func keepTheRest(_ inFlight: LinesInFlight, _ reports: RecordReports) -> Rest {
+    let reader = orders.reader
+    var counter = LineCounter()
+    var failure: CommandError?
     do {
-      try run.inFlight.take(run.producer.takeReports())
-      try run.inFlight.keepAll()
-      if !lines.isAtEnd {
-        _ = try lines.rest(context.time) { bytes in
-          rest.add(bytes)
-          try run.inFlight.keep(bytes)
+      try inFlight.take(reports)
+      try inFlight.keepAll()
+      if let line = orders.lineInHand {
+        counter.addLine()
+        try inFlight.keep(line: line)
+      }
+      if !reader.isAtEnd {
+        _ = try reader.rest(context.time) { bytes in
+          counter.add(bytes)
+          try inFlight.keep(bytes)
         }
       }
-      try run.inFlight.commit()
-      return nil
+      try inFlight.commit()
     } catch {
-      return CommandError(error)
+      failure = CommandError(error)
     }
+    return Rest(lines: counter.count, isAll: reader.isAtEnd, failure: failure)
   }
 
-  private func exitCode(_ report: ProduceReport, _ run: Run, _ unwritten: CommandError?) -> ExitCode {
+  private func exitCode(
+    _ report: ProduceReport, _ failure: CommandError?, _ rest: Rest, _ file: AtomicFile?
+  ) -> ExitCode {
     var findings: [ExitCode] = orders.counts.rejected > 0 ? [.data] : []
-    let advice = advice(report, run, isWritten: unwritten == nil)
-    if var failure = run.failure {
+    let advice = advice(report, rest, file)
+    if var failure {
       if let advice { failure.addAdvice(advice) }
       context.console.report(failure)
       findings.append(failure.code.ofUnpublishedEvents)
     } else if let advice {
       context.console.note(advice)
     }
-    if let unwritten {
+    if let unwritten = rest.failure {
       context.console.report(unwritten)
       findings.append(unwritten.code == .creation ? .io : unwritten.code)
     }
@@ -175,12 +92,12 @@ struct InputPublishing {
   }
 
   /// What is on the log, and how the rest gets there without anything twice; `nil` when all of it is.
-  private func advice(_ report: ProduceReport, _ run: Run, isWritten: Bool) -> String? {
+  private func advice(_ report: ProduceReport, _ rest: Rest, _ file: AtomicFile?) -> String? {
     let acknowledged = report.deliveries.acknowledged
     guard acknowledged + report.rejected < report.requested || report.completion.isCutShort else { return nil }
-    let total = run.readToEnd ? " of \(report.requested)" : ""
+    let total = rest.isAll ? " of \(report.requested)" : ""
     let state = "\(acknowledged)\(total) lines are on the log"
-    guard let file = run.inFlight.file, isWritten else {
+    guard let file, rest.failure == nil else {
       if acknowledged == 0 { return "no line is acknowledged, so the same command may be run again" }
       return
         "\(state) and the same command would publish them twice: with --unacknowledged <file> a run keeps the others"
@@ -188,14 +105,117 @@ struct InputPublishing {
     return "\(state), the others are in \(file.path): publish them with --input \(file.path)"
       + (report.deliveries.uncertain > 0
         ? "; \(report.deliveries.uncertain) of them may be on the log all the same, their answer is missing" : "")
-      + (!run.readToEnd ? "; \(name) was not read to its end, so what came later is not there" : "")
+      + (!rest.isAll ? "; \(orders.name) was not read to its end, so what came later is not there" : "")
   }
-
-  private var name: String { orders.name }
 
   private func refuse(line: Int64, _ error: BrokerError) {
     context.console.report(
-      CommandError(.unavailable, "cannot publish line \(line) of \(name)", why: error.why, remedy: error.remedy),
+      CommandError(
+        .unavailable, "cannot publish line \(line) of \(orders.name)", why: error.why, remedy: error.remedy),
       endsRun: false)
+  }
+}
+
+/// The lines of `produce --input` that the producer has and no report has come for: at most as many as its queue holds.
+/// Those that are not acknowledged go to the file of `--unacknowledged`.
+final class LinesInFlight {
+  private struct Line {
+    /// In the input, from 1.
+    var number: Int64
+    /// Empty where no file wants them.
+    var bytes: [UInt8]
+  }
+
+  private static let flushBytes = 64 << 10
+
+  /// Where lines go that are not acknowledged; `nil`: nowhere.
+  let file: AtomicFile?
+  private var draft: AtomicFile.Draft?
+  private let pending = ByteBuffer(capacity: LinesInFlight.flushBytes)
+  private var lines: [Int64: Line] = [:]
+  /// Hears of each line that the broker refused.
+  private let refuse: (_ line: Int64, BrokerError) -> Void
+
+  init(_ file: AtomicFile?, refuse: @escaping (_ line: Int64, BrokerError) -> Void) {
+    self.file = file
+    self.refuse = refuse
+  }
+
+  /// A line that is about to be sent.
+  /// - Parameter sequence: as in `RecordReports`.
+  func add(_ sequence: Int64, line number: Int64, _ bytes: UnsafeRawBufferPointer) {
+    lines[sequence] = Line(number: number, bytes: file == nil ? [] : Array(bytes))
+  }
+
+  /// Lets go of what is acknowledged, names what was refused, and keeps what failed.
+  func take(_ reports: RecordReports) throws {
+    for sequence in reports.acknowledged { lines[sequence] = nil }
+    for refusal in reports.refused.sorted(by: { $0.sequence < $1.sequence }) {
+      if let line = lines[refusal.sequence] { refuse(line.number, refusal.error) }
+    }
+    try keep((reports.refused.map(\.sequence) + reports.failed).sorted())
+  }
+
+  /// Keeps every line for which no acknowledgement came; the producer is closed.
+  func keepAll() throws { try keep(lines.keys.sorted()) }
+
+  private func keep(_ sequences: [Int64]) throws {
+    for sequence in sequences {
+      guard let line = lines.removeValue(forKey: sequence), file != nil else { continue }
+      line.bytes.withUnsafeBytes { pending.append($0) }
+      pending.append(UInt8(ascii: "\n"))
+      if pending.count >= Self.flushBytes { try flush() }
+    }
+  }
+
+  /// Keeps a line that was never sent.
+  func keep(line: UnsafeRawBufferPointer) throws {
+    guard file != nil else { return }
+    pending.append(line)
+    pending.append(UInt8(ascii: "\n"))
+  }
+
+  /// Keeps bytes of the input that were never lines.
+  func keep(_ bytes: UnsafeRawBufferPointer) throws {
+    guard file != nil else { return }
+    try flush()
+    try open()?.append(bytes)
+  }
+
+  /// Replaces the file, also by an empty one: what an earlier run left there is not this run's.
+  func commit() throws {
+    try flush()
+    try open()?.commit()
+  }
+
+  private func flush() throws {
+    defer { pending.removeAll() }
+    if !pending.isEmpty { try open()?.append(pending.bytes) }
+  }
+
+  private func open() throws -> AtomicFile.Draft? {
+    if draft == nil { draft = try file?.draft() }
+    return draft
+  }
+}
+
+/// Counts lines that are not blank in bytes that come in pieces.
+struct LineCounter {
+  private(set) var count: Int64 = 0
+  private var isInLine = false
+
+  /// A line that is known as one.
+  mutating func addLine() { count += 1 }
+
+  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    for byte in bytes {
+      switch byte {
+      case 0x0A: isInLine = false
+      case 0x20, 0x09, 0x0D: continue
+      default:
+        if !isInLine { count += 1 }
+        isInLine = true
+      }
+    }
   }
 }

@@ -152,8 +152,8 @@ struct LagRun {
           note()
         }
         var publisher = OrderPublisher(
-          OrderGenerator.Options(seed: OrderPublishing.randomSeed(), count: options.events), producer: producer,
-          schedule: options.rate.schedule, time: context.time, stop: context.stop)
+          GeneratedOrders(OrderGenerator.Options(seed: OrderPublishing.randomSeed(), count: options.events)),
+          producer: producer, schedule: options.rate.schedule, time: context.time, stop: context.stop)
         try publisher.run { _ in note() }
       } catch {
         production.state.withLock { $0.failure = CommandError(error) }

@@ -1,6 +1,6 @@
 import OrderStreamCore
 
-/// Publishes generated orders to a topic, made if it is missing: the work of `produce` and of `replay --events`.
+/// Publishes orders to a topic, made if it is missing: the work of `produce`, with either source, and of `replay --events`.
 struct OrderPublishing {
   let context: CommandContext
   let topic: String
@@ -8,7 +8,7 @@ struct OrderPublishing {
   let admin: any Admin
 
   /// Publishes `count` orders of a random seed, numbered after those that are there, at the wall clock.
-  func run(count: Int64) throws -> Outcome {
+  func run(count: Int64) throws -> Sending {
     try prepare()
     let numbers = try numbers(firstOrder: nil)
     let options = OrderGenerator.Options(seed: Self.randomSeed(), firstOrder: numbers.first, count: count)
@@ -52,26 +52,35 @@ struct OrderPublishing {
     }
   }
 
-  /// What was published, and the error that ended it early or kept records from being acknowledged.
-  struct Outcome {
+  /// What sending the orders of a source came to.
+  struct Sending {
     var report: ProduceReport
+    /// The error that ended it early, or kept records from being acknowledged.
     var failure: CommandError?
+    /// Orders that the producer was given.
+    let sent: Int64
+    /// What the source was not told any more.
+    let lastReports: RecordReports
   }
 
-  /// Publishes the orders of `options` to the prepared topic.
-  func run(
-    _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?
-  ) throws -> Outcome {
-    let producer = try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive)
+  /// Sends the orders of a source to the prepared topic, and waits for their acknowledgements.
+  /// - Parameters:
+  ///   - reports: which records the source hears of.
+  ///   - count: how many orders there are, where that is known.
+  func send(
+    _ orders: any OrderSource, schedule: OrderPublisher.Schedule?, reports: RecordReports.Detail, count: Int64? = nil
+  ) throws -> Sending {
+    let producer = try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive, reports: reports)
+    defer { producer.close() }
     var publisher = OrderPublisher(
-      options, producer: producer, schedule: schedule, time: context.time, stop: context.stop,
-      trace: numbers.look.trace(firstOrder: options.firstOrder, count: options.count))
+      orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop)
     let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    let total = count.map { " of \($0)" } ?? ""
     var failure: CommandError?
     do {
       try publisher.run { publisher in
         progress.update {
-          "produce: \(publisher.sent) of \(options.count) sent, \(producer.deliveries.acknowledged) acknowledged"
+          "produce: \(publisher.sent)\(total) sent, \(producer.deliveries.acknowledged) acknowledged"
         }
       }
     } catch {
@@ -80,46 +89,61 @@ struct OrderPublishing {
     let end = context.time.monotonicNanoseconds
     producer.close()
     progress.finish()
-
     var report = ProduceReport(topic: topic, deliveries: producer.deliveries)
-    report.requested = options.count
-    // After an error nothing that follows is delivered; a signal leaves the rest alone.
-    let taken = failure == nil ? publisher.sent : options.count
-    report.deliveries.failed = taken - report.deliveries.acknowledged
     report.deliveries.refused += publisher.refusedAtOnce
-    let (acknowledged, refused) = (report.deliveries.acknowledged, report.deliveries.refused)
-    if failure == nil && report.deliveries.failed > refused {
-      failure = unanswered(report.deliveries.failed - refused)
+    report.failedOrders = publisher.failedOrders
+    if publisher.sent > 0, let start = publisher.startNanoseconds {
+      report.activeMilliseconds = (end - start) / 1_000_000
     }
+    noteReordering(report.deliveries)
+    return Sending(report: report, failure: failure, sent: publisher.sent, lastReports: producer.takeReports())
+  }
+
+  /// Counts as failed what was taken up and is not acknowledged, and gives the reason where the broker gave none.
+  func settle(_ sending: inout Sending, taken: Int64) {
+    sending.report.deliveries.failed = taken - sending.report.deliveries.acknowledged
+    let missing = sending.report.deliveries.failed - sending.report.deliveries.refused
+    if sending.failure == nil && missing > 0 { sending.failure = unanswered(missing) }
+  }
+
+  /// Publishes the orders of `options` to the prepared topic. The report is complete, and so is the failure's advice.
+  func run(
+    _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?
+  ) throws -> Sending {
+    let orders = GeneratedOrders(
+      options, trace: numbers.look.trace(firstOrder: options.firstOrder, count: options.count))
+    var sending = try send(orders, schedule: schedule, reports: .refusals, count: options.count)
+    orders.note(sending.lastReports)
+    // After an error nothing that follows is delivered; a signal leaves the rest alone.
+    settle(&sending, taken: sending.failure == nil ? sending.sent : options.count)
+    sending.report.requested = options.count
+    sending.report.seed = options.seed
+    sending.report.firstOrder = options.firstOrder
+    let (acknowledged, refused) = (sending.report.deliveries.acknowledged, sending.report.deliveries.refused)
     if acknowledged + refused < options.count {
-      report.completion = .cutShort(by: failure, after: acknowledged, of: options.count)
-      failure?.addAdvice(
+      sending.report.completion = .cutShort(by: sending.failure, after: acknowledged, of: options.count)
+      sending.failure?.addAdvice(
         "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes as "
           + "many as are missing")
     }
-    nameRefusals(publisher, options, of: refused)
-    noteReordering(report.deliveries)
-    report.failedOrders = publisher.failedOrders
-    report.seed = options.seed
-    report.firstOrder = options.firstOrder
-    report.activeMilliseconds = publisher.startNanoseconds.map { (end - $0) / 1_000_000 } ?? 0
-    return Outcome(report: report, failure: failure)
+    nameRefusals(orders, of: refused)
+    return sending
   }
 
-  private func nameRefusals(_ publisher: OrderPublisher, _ options: OrderGenerator.Options, of count: Int64) {
-    for refusal in publisher.refusals.sorted(by: { $0.sequence < $1.sequence }) {
-      let id = OrderNumber.id(options.firstOrder + refusal.sequence)
+  private func nameRefusals(_ orders: GeneratedOrders, of count: Int64) {
+    for refusal in orders.refusals.sorted(by: { $0.sequence < $1.sequence }) {
+      let id = OrderNumber.id(orders.options.firstOrder + refusal.sequence)
       context.console.report(
         CommandError(
           .unavailable, "cannot publish \(id) to \(topic)", why: refusal.error.why, remedy: refusal.error.remedy),
         endsRun: false)
     }
-    let rest = count - Int64(publisher.refusals.count)
+    let rest = count - Int64(orders.refusals.count)
     if rest > 0 { context.console.reportMore(rest, "orders were refused") }
   }
 
   /// The order within a partition is a promise, so a change of it is said.
-  func noteReordering(_ deliveries: DeliveryCounts) {
+  private func noteReordering(_ deliveries: DeliveryCounts) {
     guard deliveries.reordered > 0 else { return }
     context.console.warning(
       "\(deliveries.reordered) records may stand behind later ones of their partition of \(topic): they shared a batch with "
@@ -127,7 +151,7 @@ struct OrderPublishing {
   }
 
   /// Records whose fate the broker did not tell in time.
-  func unanswered(_ count: Int64) -> CommandError {
+  private func unanswered(_ count: Int64) -> CommandError {
     CommandError(
       .unavailable, "cannot append to \(topic)",
       why: "\(count) records were not acknowledged within \(OrderPublisher.flushTimeout.milliseconds / 1000) s",

@@ -8,9 +8,17 @@ struct ProduceCommand {
   func run() throws -> ExitCode {
     switch options.source {
     case .generator(let generator):
-      return options.dryRun ? try printOrders(generator) : try publish(generator)
+      guard options.dryRun else { return try publish(generator) }
+      try printOrders(GeneratedOrders(try orders(generator, first: generator.firstOrder ?? 1)))
+      return dryRunCode(rejected: 0)
     case .lines(let path):
-      return try InputPublishing(options: options, context: context, path: path).run()
+      let lines = try InputOrders(path, context)
+      guard options.dryRun else {
+        return try InputPublishing(options: options, context: context, orders: lines).run()
+      }
+      try printOrders(lines)
+      lines.reportRest()
+      return dryRunCode(rejected: lines.counts.rejected)
     }
   }
 
@@ -34,19 +42,22 @@ struct ProduceCommand {
   }
 
   /// `--dry-run`: the values, one a line, with no broker.
-  private func printOrders(_ generator: ProduceOptions.Generator) throws -> ExitCode {
-    var orders = OrderGenerator(try self.orders(generator, first: generator.firstOrder ?? 1))
+  private func printOrders(_ orders: any OrderSource) throws {
     let output = BufferedOutput(context.console)
-    let value = ByteBuffer()
-    for _ in 0..<generator.events {
-      if context.stop.isRequested { break }
-      _ = orders.next(wallMilliseconds: context.time.wallMilliseconds, into: value)
-      output.buffer.append(value.bytes)
+    var number: Int64 = 0
+    while !context.stop.isRequested, try orders.advance() {
+      output.buffer.append(orders.take(sequence: number, wallMilliseconds: context.time.wallMilliseconds).value)
       output.buffer.append(UInt8(ascii: "\n"))
+      number += 1
       try output.lineDone()
     }
     try output.flush()
-    return Signals.exitCode ?? .success
+  }
+
+  private func dryRunCode(rejected: Int64) -> ExitCode {
+    var findings: [ExitCode] = rejected > 0 ? [.data] : []
+    if context.stop.isRequested, let signal = Signals.exitCode { findings.append(signal) }
+    return ExitCode.combined(findings)
   }
 
   private func orders(

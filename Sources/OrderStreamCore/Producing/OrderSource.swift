@@ -1,0 +1,77 @@
+/// Where the orders of a run come from, one after the other: the generator, or lines that somebody else has written.
+/// A class, so that the publisher calls it without a copy or an allocation for each order.
+public protocol OrderSource: AnyObject {
+  /// Whether an order may be long in coming, so that the clock is read for each one.
+  var mayKeepWaiting: Bool { get }
+
+  /// Takes the next order in hand, unless one is.
+  /// - Returns: `false` when there are no more, and when a request to stop ended the wait for one.
+  func advance() throws -> Bool
+
+  /// Hands out the order in hand.
+  /// - Parameter sequence: how `note` will name it, as in `RecordReports`.
+  func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder
+
+  /// What became of orders that were handed out.
+  func note(_ reports: RecordReports) throws
+}
+
+/// An order on its way to a producer. The bytes are lent by the source, until its next `advance`.
+public struct SourceOrder {
+  public var key: UnsafeRawBufferPointer
+  public var value: UnsafeRawBufferPointer
+  public var headers: Headers
+  /// Whether its status is `failed`.
+  public var isFailed: Bool
+
+  public init(
+    key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, headers: Headers = .none, isFailed: Bool
+  ) {
+    self.key = key
+    self.value = value
+    self.headers = headers
+    self.isFailed = isFailed
+  }
+}
+
+/// Orders of the generator, each made when it is taken.
+public final class GeneratedOrders: OrderSource {
+  /// Refusals that are kept.
+  public static let refusalLimit = 20
+
+  public let options: OrderGenerator.Options
+  /// Orders that the broker refused for what they are, by their index in the run: the first ones. How many there are in
+  /// all is `OrderPublisher.refusedAtOnce` and `Producer.deliveries.refused`.
+  public private(set) var refusals: [RecordReports.Refusal] = []
+  // Only `take` changes these; a check of each access would cost as much as a tenth of an order.
+  @exclusivity(unchecked) private var generator: OrderGenerator
+  @exclusivity(unchecked) private var left: Int64
+  private let value = ByteBuffer()
+  /// The header block of the last order; empty for none.
+  private let trace = ByteBuffer(capacity: 64)
+
+  /// - Parameter trace: what the last order says about the topic's numbers.
+  /// - Precondition: `options.problem` is `nil`.
+  public init(_ options: OrderGenerator.Options, trace: OrderNumbering.Trace? = nil) {
+    self.options = options
+    generator = OrderGenerator(options)
+    left = options.count
+    if let trace { Headers.append(name: OrderNumbering.header, text: trace.text, to: self.trace) }
+  }
+
+  public var mayKeepWaiting: Bool { false }
+
+  public func advance() -> Bool { left > 0 }
+
+  public func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder {
+    let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
+    left -= 1
+    return SourceOrder(
+      key: order.key(in: value), value: value.bytes, headers: left == 0 ? Headers(block: trace.bytes) : .none,
+      isFailed: order.isFailed)
+  }
+
+  public func note(_ reports: RecordReports) {
+    refusals += reports.refused.prefix(max(0, Self.refusalLimit - refusals.count))
+  }
+}
