@@ -1,4 +1,5 @@
 import Foundation
+import OrderStreamCore
 
 /// A process that was started and waited for.
 struct ChildProcess {
@@ -11,10 +12,10 @@ struct ChildProcess {
 
   /// Runs a program with no input and no output.
   static func run(_ program: String, _ arguments: [String], in directory: String) throws -> ChildProcess {
-    let start = BenchTime().monotonicNanoseconds
+    let start = SystemTime().monotonicNanoseconds
     let process = try spawn(program, arguments, in: directory)
     let (status, usage) = wait(for: process)
-    let end = BenchTime().monotonicNanoseconds
+    let end = SystemTime().monotonicNanoseconds
     guard status == 0 else {
       let said = (try? String(contentsOfFile: "\(directory)/stderr.txt", encoding: .utf8)) ?? ""
       throw BenchError("\(program) \(arguments.joined(separator: " ")) failed: \(said)")

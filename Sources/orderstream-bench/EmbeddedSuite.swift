@@ -101,7 +101,7 @@ struct EmbeddedSuite {
   private func onNewLog(_ jobs: ((Jobs) throws -> Void)...) throws {
     defer { directory.remove("log") }
     for (index, job) in jobs.enumerated() {
-      let broker = try EmbeddedBroker.open(directory: "\(directory.path)/log", log: SilentLog(), time: BenchTime())
+      let broker = try EmbeddedBroker.open(directory: "\(directory.path)/log", log: SilentLog(), time: SystemTime())
       let jobs = Jobs(broker: broker)
       if index == 0 { try jobs.createTopic(Jobs.topic) }
       try job(jobs)

@@ -46,7 +46,7 @@ struct GrowthCount {
   }
 
   private static func open(_ log: String) throws -> EmbeddedBroker {
-    try EmbeddedBroker.open(directory: log, log: SilentLog(), time: BenchTime())
+    try EmbeddedBroker.open(directory: log, log: SilentLog(), time: SystemTime())
   }
 
   /// A topic with an order in every partition, and a group that has read them.
@@ -100,7 +100,7 @@ struct GrowthCount {
       partitionCount: count, bound: .ends(Array(repeating: 1, count: Int(count))))
     settings.resetsGroup = true
     let loop = try PipelineLoop(
-      settings, broker: broker, processor: OrderMetrics(topic: Jobs.topic, onPoison: .fail), time: BenchTime(),
+      settings, broker: broker, processor: OrderMetrics(topic: Jobs.topic, onPoison: .fail), time: SystemTime(),
       stop: StopFlag(), observer: SilentObserver())
     defer { loop.close() }
     guard try loop.run().records == Int64(count) else { throw BenchError("not every record was committed") }

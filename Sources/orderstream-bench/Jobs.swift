@@ -3,7 +3,7 @@ import OrderStreamCore
 /// The tool's own jobs, through the library's own pipeline, on any broker.
 struct Jobs {
   let broker: any Broker
-  let time = BenchTime()
+  let time = SystemTime()
   static let topic = "order-events"
 
   func createTopic(_ name: String) throws {

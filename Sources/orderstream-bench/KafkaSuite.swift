@@ -28,7 +28,7 @@ struct KafkaSuite {
   private var sink: String { "\(name)-sink" }
 
   func run() throws -> [Row] {
-    let broker = try KafkaBroker.connect(brokers: brokers, log: SilentLog(), time: BenchTime())
+    let broker = try KafkaBroker.connect(brokers: brokers, log: SilentLog(), time: SystemTime())
     let jobs = Jobs(broker: broker)
     for topic in [orders, outputs, sink] { try jobs.createTopic(topic) }
     defer { removeTraces(broker) }

@@ -11,7 +11,7 @@ final class Loops {
   private let projection = InventoryProjection(
     InventoryProjection.Settings(
       topic: "order-events", group: "inventory", onPoison: .skip, outputPartitions: ReadyOrders.partitions),
-    time: BenchTime())
+    time: SystemTime())
   /// Keeps the results alive, so that no loop is optimised away.
   private(set) var checksum = 0
 
@@ -27,7 +27,7 @@ final class Loops {
   /// What a producer costs beside its broker: the generator, the partitioner and the publisher's own loop.
   func publish(_ events: Int64) throws {
     var publisher = OrderPublisher(
-      GeneratedOrders(ReadyOrders.options(count: events)), producer: producer, schedule: nil, time: BenchTime(),
+      GeneratedOrders(ReadyOrders.options(count: events)), producer: producer, schedule: nil, time: SystemTime(),
       stop: StopFlag())
     try publisher.run { _ in }
   }

@@ -25,7 +25,7 @@ struct Main {
 
   private static func run(_ options: Options) throws -> ResultTable {
     let directory = try TemporaryDirectory()
-    let load = BenchTime.loadAverage
+    let load = Usage.loadAverage
     var rows: [Row] = []
     // First, while this process is small: see ChildProcess.
     guard let binary = options.binary ?? Bundle.main.executablePath.map({ String($0.dropLast("-bench".count)) }) else {
@@ -52,7 +52,7 @@ struct Main {
     }
     return ResultTable(
       machine: ResultTable.Machine(
-        cores: ProcessInfo.processInfo.activeProcessorCount, loadBefore: load, loadAfter: BenchTime.loadAverage,
+        cores: ProcessInfo.processInfo.activeProcessorCount, loadBefore: load, loadAfter: Usage.loadAverage,
         rounds: options.rounds, events: options.events, countsAllocations: allocation_counter_is_active()),
       rows: rows)
   }

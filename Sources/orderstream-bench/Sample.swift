@@ -1,4 +1,5 @@
 import CCounters
+import OrderStreamCore
 
 /// What one run of one job cost.
 struct Sample {
@@ -15,20 +16,20 @@ struct Sample {
   /// Runs a job that does `events` events and measures it whole.
   static func measure(events: Int64, _ job: () throws -> Void) rethrows -> Sample {
     try measureActive {
-      let start = BenchTime().monotonicNanoseconds
+      let start = SystemTime().monotonicNanoseconds
       try job()
-      return (events, BenchTime().monotonicNanoseconds - start)
+      return (events, SystemTime().monotonicNanoseconds - start)
     }
   }
 
   /// Runs a job that says itself how many events it did and how long that took.
   static func measureActive(_ job: () throws -> (events: Int64, nanoseconds: Int64)) rethrows -> Sample {
     let allocations = allocation_counter_process()
-    let processor = BenchTime.processorNanoseconds
+    let processor = Usage.processorNanoseconds
     let (events, nanoseconds) = try job()
     return Sample(
       events: events, nanoseconds: nanoseconds,
-      processorNanoseconds: BenchTime.processorNanoseconds - processor,
+      processorNanoseconds: Usage.processorNanoseconds - processor,
       allocations: allocation_counter_process() - allocations)
   }
 }

@@ -27,7 +27,7 @@ struct TailDelay {
       usleep(Self.pause)
       try producer.send(ready.outgoing(index))
       try producer.flush(timeout: .seconds(10))
-      let acknowledged = BenchTime().monotonicNanoseconds
+      let acknowledged = SystemTime().monotonicNanoseconds
       guard watcher.wait({ $0.committed > index }) else { throw watcher.error("a record was not read") }
       return Double(max(0, watcher.lastCommit - acknowledged)) / 1e6
     }
@@ -53,7 +53,7 @@ struct TailDelay {
       let metrics = OrderMetrics(topic: Jobs.topic, onPoison: .fail)
       do throws(PipelineError) {
         let loop = try PipelineLoop(
-          settings, broker: broker, processor: metrics, time: BenchTime(), stop: stop, observer: self)
+          settings, broker: broker, processor: metrics, time: SystemTime(), stop: stop, observer: self)
         defer { loop.close() }
         _ = try loop.run()
       } catch {
@@ -79,7 +79,7 @@ struct TailDelay {
     func pipelineAssigned(_ partitions: [Int32]) { state.withLock { $0.isAssigned = true } }
 
     func pipelineCommitted(records: Int64, loop: PipelineLoop) {
-      let now = BenchTime().monotonicNanoseconds
+      let now = SystemTime().monotonicNanoseconds
       state.withLock {
         $0.committed = records
         $0.lastCommit = now

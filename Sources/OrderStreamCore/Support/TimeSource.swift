@@ -1,6 +1,13 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
 import Synchronization
 
-/// The clocks of the machine, which the executable passes in: the domain reads no clock of its own.
+/// The clocks, which whoever starts the domain passes in: it reads none of its own.
 public protocol TimeSource: Sendable {
   /// Nanoseconds that never jump, from a zero that all processes of the machine share: members of a group compare them.
   /// They should stand still while the machine sleeps, so that sleep ends no lease. For deadlines and durations.
@@ -30,6 +37,57 @@ package struct Deadline: Sendable {
 
   /// What is left, at most `limit`.
   package func remaining(atMost limit: Duration) -> Duration { min(remaining, limit) }
+}
+
+/// The clocks of this machine, for whoever starts the domain.
+public struct SystemTime: TimeSource {
+  /// The longest that a request to stop goes unnoticed by a sleep.
+  static let sleepSlice = Duration.milliseconds(50)
+
+  /// The clock that stands still while the machine sleeps, with one zero for all processes.
+  private static var monotonicClock: clockid_t {
+    #if canImport(Darwin)
+      CLOCK_UPTIME_RAW
+    #else
+      CLOCK_MONOTONIC
+    #endif
+  }
+
+  private let stop: StopFlag?
+
+  /// - Parameter stop: ends a sleep early once it is requested.
+  public init(stop: StopFlag? = nil) {
+    self.stop = stop
+  }
+
+  public var monotonicNanoseconds: Int64 {
+    let now = Self.read(Self.monotonicClock)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+  }
+
+  public var wallMilliseconds: Int64 {
+    let now = Self.read(CLOCK_REALTIME)
+    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+  }
+
+  public func sleep(_ duration: Duration) {
+    let deadline = monotonicNanoseconds.addingReportingOverflow(duration.nanoseconds)
+    let end = deadline.overflow ? Int64.max : deadline.partialValue
+    while stop?.isRequested != true {
+      let rest = end - monotonicNanoseconds
+      if rest <= 0 { return }
+      let slice = stop == nil ? rest : min(rest, Self.sleepSlice.nanoseconds)
+      var request = timespec(tv_sec: Int(slice / 1_000_000_000), tv_nsec: Int(slice % 1_000_000_000))
+      nanosleep(&request, nil)
+    }
+  }
+
+  private static func read(_ clock: clockid_t) -> timespec {
+    var now = timespec()
+    let result = clock_gettime(clock, &now)
+    precondition(result == 0, "the monotonic and the wall clock can always be read")
+    return now
+  }
 }
 
 /// How long something has been so, from the first time that it was asked about. Times are monotonic nanoseconds.

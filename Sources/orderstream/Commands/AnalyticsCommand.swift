@@ -147,3 +147,41 @@ final class MetricsOutput: LiveReport {
     nextFile = start + max(Self.fileInterval.nanoseconds, rest)
   }
 }
+
+/// `orderstream analytics`, checked. `--on-error` is never `dlq`.
+struct AnalyticsOptions: Hashable, Sendable {
+  var run: GroupRunOptions
+  var resetOffsets: Bool
+  /// The file for the report; `-` for none, as `CommandContext.outputFile` takes it.
+  var output: String
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    run = try GroupRunOptions(reader)
+    resetOffsets = reader.flag(.resetOffsets)
+    output = try reader.value(.output, OptionValue.path)
+  }
+}
+
+extension CommandSpec {
+  static let analytics = CommandSpec(
+    name: .analytics, summary: "compute order metrics, print and save them",
+    details: """
+      Metrics of all orders that the group has ever processed on this topic. A restart goes on where the group \
+      stopped; every member reports the group's totals. The average is over the minutes that have orders. Current is \
+      the latest minute that has orders, by event time: an event of the year 2999 is current until a later one comes.
+      """,
+    options: [
+      OptionSpec(
+        name: .resetOffsets, help: "Forget the group's state and offsets and compute again from the earliest record."),
+      OptionSpec(
+        name: .output, placeholder: "<file|->", defaultValue: "metrics_output.txt",
+        help: "File for the report, besides stdout ('-': no file).", completion: .file),
+      .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
+      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "the report of everything up to now", command: "orderstream analytics"),
+      .init(text: "a live view", command: "orderstream analytics --follow"),
+      .init(text: "one number for a script", command: "orderstream analytics --json --output - | jq .total_orders"),
+    ])
+}

@@ -99,3 +99,57 @@ struct AuditCommand {
     return .success
   }
 }
+
+/// `orderstream audit`, checked.
+struct AuditOptions: Hashable, Sendable {
+  /// Whose uncommitted items are pending instead of lost.
+  enum Group: Hashable, Sendable {
+    /// That of `inventory`, where it has committed on the topic: what it has not done yet makes the run "not finished".
+    case inventory
+    /// This one; that it has not committed everything is normal.
+    case named(String)
+    /// Nobody's: every item must be there.
+    case none
+  }
+
+  var common: CommonOptions
+  var topic: String
+  var outputTopic: String
+  var group: Group
+  var acceptLoss: Bool
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    outputTopic = try reader.outputTopic(source: topic)
+    let name = try reader.optional(.group, OptionValue.name)
+    if name != nil, reader.flag(.noGroup) {
+      throw reader.conflict("option --no-group", "--group names one", "leave one of the two out")
+    }
+    group = name.map(Group.named) ?? (reader.flag(.noGroup) ? .none : .inventory)
+    acceptLoss = reader.flag(.acceptLoss)
+  }
+}
+
+extension CommandSpec {
+  static let audit = CommandSpec(
+    name: .audit, summary: "join orders with inventory events and prove exactly-once",
+    details: """
+      Every item of every valid order must have exactly one inventory event. Counts what is lost, duplicated, phantom, \
+      wrong or reordered, with up to 20 coordinates each. Changes nothing. What the group inventory has not committed \
+      yet is pending, and the run is not finished (exit 1).
+      """,
+    options: [
+      .outputTopic,
+      .acceptLoss.saying("Succeed although orders have gone by retention and cannot be verified."),
+      .topic,
+      .group.defaulting(to: nil, note: "inventory, where it has committed").saying(
+        "Count what this group has not committed yet as pending, which is no reason for exit 1 then."
+      ).onlyAsFlag,
+      OptionSpec(name: .noGroup, help: "Nothing is pending: every item that is not there is lost."),
+    ] + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "after an inventory run", command: "orderstream audit"),
+      .init(text: "beside a running one", command: "orderstream audit --group inventory"),
+    ])
+}

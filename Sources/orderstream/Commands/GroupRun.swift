@@ -104,3 +104,44 @@ extension Completion {
     return .cutShort(CutShort(by: cause, after: done, of: total))
   }
 }
+
+/// Options of a run that reads as a member of a group: `inventory` and `analytics`.
+struct GroupRunOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  var group: String
+  /// The member's stable name, `nil` for one of the machine's.
+  var instance: String?
+  var onError: OnError
+  var bounds: RunBounds
+  /// Goes on without records that were removed before the group read them.
+  var acceptLoss: Bool
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    group = try reader.value(.group, OptionValue.name)
+    instance = try reader.optional(.instance, OptionValue.name)
+    onError = try reader.choice(.onError)
+    bounds = try reader.bounds()
+    acceptLoss = reader.flag(.acceptLoss)
+  }
+}
+
+/// `--on-error`: what becomes of a record that is not an order.
+enum OnError: String, CaseIterable, Sendable {
+  /// Copy it to `<topic>.dlq` and go on.
+  case dlq
+  /// Count it and go on.
+  case skip
+  /// Stop before it, with exit 65.
+  case fail
+}
+
+extension OptionSpec {
+  static func onError(_ choices: [OnError], help: String) -> OptionSpec {
+    OptionSpec(
+      name: .onError, placeholder: "<what>", defaultValue: choices.first?.rawValue, help: help,
+      completion: .choice(choices.map(\.rawValue)))
+  }
+}

@@ -80,3 +80,49 @@ private struct InventoryOutput: LiveReport {
     try context.emit(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
   }
 }
+
+/// `orderstream inventory`, checked.
+struct InventoryOptions: Hashable, Sendable {
+  var run: GroupRunOptions
+  var outputTopic: String
+
+  /// Where bad records go, `nil` unless `--on-error dlq`.
+  var deadLetterTopic: String? { run.onError == .dlq ? "\(run.topic).dlq" : nil }
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    run = try GroupRunOptions(reader)
+    outputTopic = try reader.outputTopic(source: run.topic)
+    guard let deadLetterTopic else { return }
+    if deadLetterTopic.utf8.count > BrokerName.maxLength {
+      throw reader.conflict(
+        "option --topic",
+        "the name of its dead-letter topic, '\(deadLetterTopic)', is longer than \(BrokerName.maxLength)",
+        "use a shorter name, or --on-error skip")
+    }
+    if deadLetterTopic == outputTopic {
+      throw reader.conflict(
+        "option --output-topic", "'\(outputTopic)' is the dead-letter topic", "use another name, or --on-error skip")
+    }
+  }
+}
+
+extension CommandSpec {
+  static let inventory = CommandSpec(
+    name: .inventory, summary: "turn orders into inventory events, exactly once",
+    details: """
+      Consumes orders and emits one InventoryEvent per item. Output, dead letters, state and offsets are committed in \
+      one transaction. Ends when the group has reached the end of the topic as it was at the start.
+      """,
+    options: [
+      .outputTopic.saying("Topic to write the inventory events to."),
+      .onError(
+        [.dlq, .skip, .fail],
+        help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
+      ),
+      .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "everything that is there now", command: "orderstream inventory"),
+      .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),
+    ])
+}

@@ -263,3 +263,70 @@ struct LagRun {
       remedy: "check the brokers and run again")
   }
 }
+
+/// `orderstream lag-demo`, checked.
+struct LagDemoOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var events: Int64
+  var rate: Rate
+  /// What one record costs a consumer; may be 0.
+  var consumerDelay: Duration
+  var consumers: Int
+  var sampleInterval: Duration
+  /// `nil`: the command works it out from the events and the delay.
+  var drainTimeout: Duration?
+  var keep: Bool
+
+  static let maxEvents: Int64 = 100_000_000
+  static let maxConsumers = 100
+  static let shortestSampleInterval = Duration.milliseconds(1)
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    events = try reader.integer(.events, in: 1...Self.maxEvents)
+    rate = try reader.value(.rate, Rate.parse)
+    consumerDelay = try reader.value(.consumerDelay, OptionValue.duration)
+    consumers = try reader.integer(.consumers, in: 1...Self.maxConsumers)
+    sampleInterval = try reader.value(.sampleInterval, Self.interval)
+    drainTimeout = try reader.optional(.drainTimeout, OptionValue.duration)
+    keep = reader.flag(.keep)
+  }
+
+  private static func interval(_ text: String) throws(ValueError) -> Duration {
+    let interval = try OptionValue.duration(text)
+    guard interval >= shortestSampleInterval else {
+      throw ValueError(why: "'\(text)' is too short", remedy: "give 1ms or more")
+    }
+    return interval
+  }
+}
+
+extension CommandSpec {
+  static let lagDemo = CommandSpec(
+    name: .lagDemo, summary: "a producer outruns its consumer: lag builds, peaks, drains",
+    details: """
+      Works on a topic and a group of its own, which it removes afterwards, and samples the lag. Succeeds only if the \
+      lag drained and every event was seen exactly once.
+      """,
+    options: [
+      OptionSpec(name: .events, placeholder: "<n>", defaultValue: "1000", help: "How many orders to produce."),
+      OptionSpec(
+        name: .rate, placeholder: "<rate>", defaultValue: "500/s",
+        help: "How fast to produce: '500', '500/s' or 'max'.",
+        completion: .choice(["max"])),
+      OptionSpec(
+        name: .consumerDelay, placeholder: "<duration>", defaultValue: "10ms", help: "What one record costs a consumer."
+      ),
+      OptionSpec(name: .consumers, placeholder: "<n>", defaultValue: "1", help: "Members of the consumer group."),
+      OptionSpec(
+        name: .sampleInterval, placeholder: "<duration>", defaultValue: "100ms", help: "Time between two samples."),
+      OptionSpec(
+        name: .drainTimeout, placeholder: "<duration>", defaultNote: "from the number of events and the delay",
+        help: "Give up when the lag has not drained this long after the last event."),
+      OptionSpec(name: .keep, help: "Keep the topic and the group."),
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "watch it", command: "orderstream lag-demo"),
+      .init(text: "three consumers keep up better", command: "orderstream lag-demo --consumers 3 --events 3000"),
+    ])
+}

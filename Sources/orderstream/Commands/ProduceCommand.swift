@@ -109,3 +109,173 @@ extension Rate {
     }
   }
 }
+
+/// `orderstream produce`, checked.
+struct ProduceOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  var source: Source
+  /// How fast records are sent, generated or read.
+  var rate: Rate
+  /// Where lines of `--input` go that are not acknowledged.
+  var unacknowledged: String?
+  /// Prints the values and opens no broker.
+  var dryRun: Bool
+
+  enum Source: Hashable, Sendable {
+    case generator(Generator)
+    /// JSON lines of a file, `-` for stdin.
+    case lines(path: String)
+  }
+
+  struct Generator: Hashable, Sendable {
+    var events: Int64
+    /// `nil` unless given.
+    var seed: UInt64?
+    /// 0…1.
+    var failureRate: Double
+    var users: Int64
+    var eventTime: EventTime
+    /// `nil`: one after those in the topic; 1 in a dry run.
+    var firstOrder: Int64?
+  }
+
+  enum EventTime: Hashable, Sendable {
+    case wallClock
+    /// Event i of n at start + ⌊i · span / n⌋; without a start the span ends now.
+    case spread(start: TimeArgument?, over: Duration)
+    /// Event i at start + i / pace; the pace is never `max`.
+    case advancing(start: TimeArgument, pace: Rate)
+  }
+
+  static let maxEvents: Int64 = 1_000_000_000_000
+  static let maxUsers: Int64 = 1_000_000_000
+  /// How event time advances when no rate is given.
+  static let defaultPace = Rate.limited(events: 1000, seconds: 1)
+  /// What `--input` leaves nothing to do for.
+  static let generatorOptions: [OptionName] = [
+    .events, .seed, .failureRate, .users, .startTime, .span, .firstOrder,
+  ]
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    rate = try reader.value(.rate, Rate.parse)
+    dryRun = reader.flag(.dryRun)
+    unacknowledged = try reader.optional(.unacknowledged, Self.file)
+    let path = try reader.optional(.input, OptionValue.path)
+    if unacknowledged != nil, dryRun || path == nil {
+      throw reader.conflict(
+        "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
+        "leave it out")
+    }
+    guard let path else {
+      source = .generator(try Generator(reader, rate: rate))
+      return
+    }
+    if let extra = Self.generatorOptions.first(where: reader.isGiven) {
+      throw reader.conflict(
+        "option --input", "--\(extra.rawValue) is for generated orders", "leave one of the two out")
+    }
+    source = .lines(path: path)
+  }
+
+  private static func file(_ text: String) throws(ValueError) -> String {
+    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
+    return try OptionValue.path(text)
+  }
+}
+
+extension ProduceOptions.Generator {
+  init(_ reader: OptionReader, rate: Rate) throws(CommandError) {
+    events = try reader.integer(.events, in: 0...ProduceOptions.maxEvents)
+    seed = try reader.optionalInteger(.seed, in: UInt64.min...UInt64.max)
+    failureRate = try reader.value(.failureRate, OptionValue.fraction)
+    users = try reader.integer(.users, in: 1...ProduceOptions.maxUsers)
+    firstOrder = try reader.optionalInteger(.firstOrder, in: 1...Int64.max)
+    let start = try reader.optional(.startTime, TimeArgument.parse)
+    let span = try reader.optional(.span, OptionValue.duration)
+    eventTime =
+      switch (start, span) {
+      case (nil, nil): .wallClock
+      case (_, let span?): .spread(start: start, over: span)
+      case (let start?, nil): .advancing(start: start, pace: rate == .max ? ProduceOptions.defaultPace : rate)
+      }
+    try check(reader)
+  }
+
+  private func check(_ reader: OptionReader) throws(CommandError) {
+    if let firstOrder, firstOrder.addingReportingOverflow(max(events - 1, 0)).overflow {
+      throw reader.conflict(
+        "option --first-order", "\(events) orders from \(firstOrder) on do not fit into 64 bits",
+        "give a smaller number")
+    }
+    // Of the last event, which is before the end of the span.
+    let length: Int64
+    let start: TimeArgument
+    switch eventTime {
+    case .wallClock, .spread(nil, _): return
+    case .spread(let given?, let span):
+      let last = Int128(max(events - 1, 0)) * Int128(span.nanoseconds) / Int128(max(events, 1))
+      (start, length) = (given, Int64(last))
+    case .advancing(let given, let pace): (start, length) = (given, pace.nanoseconds(ofEvent: max(events - 1, 0)))
+    }
+    let passed = length / 1_000_000_000 + (Int64(start.nanoseconds) + length % 1_000_000_000) / 1_000_000_000
+    guard start.seconds >= TimeArgument.earliestSeconds, start.seconds <= TimeArgument.latestSeconds - passed else {
+      throw reader.conflict(
+        "option --start-time", "event times would leave the years 0001 to 9999", "choose another start, span or rate")
+    }
+  }
+}
+
+extension CommandSpec {
+  static let produce = CommandSpec(
+    name: .produce, summary: "publish OrderPlaced events",
+    details: """
+      Publishes generated orders, or JSON lines of your own, and waits for every acknowledgement. The same generator \
+      options give the same events, byte for byte, on every machine and broker.
+      """,
+    options: [
+      OptionSpec(name: .events, placeholder: "<n>", defaultValue: "10000", help: "How many orders to generate."),
+      OptionSpec(
+        name: .rate, placeholder: "<rate>", defaultValue: "max",
+        help: """
+          How fast to send them: '500', '500/s', '0.5/s' or 'max'. A rate is a schedule from the first order on: after a \
+          pause (a suspended process, a slow broker) what is overdue is sent at once.
+          """, completion: .choice(["max"])),
+      OptionSpec(name: .seed, placeholder: "<n>", help: "Seed of the generator."),
+      OptionSpec(
+        name: .failureRate, placeholder: "<0..1>", defaultValue: "0.05", help: "Share of orders with status 'failed'."),
+      OptionSpec(name: .users, placeholder: "<n>", defaultValue: "1000", help: "How many users place them."),
+      OptionSpec(
+        name: .startTime, placeholder: "<time>", defaultNote: "the wall clock",
+        help:
+          "Event time of the first order, RFC 3339. Without --span, event time advances by 1/rate (1000/s if unset)."),
+      OptionSpec(
+        name: .span, placeholder: "<duration>",
+        help: "Spread event times evenly over this long, from --start-time, or else ending now."),
+      OptionSpec(
+        name: .firstOrder, placeholder: "<n>", defaultNote: "one that no finished run has used",
+        help: "Number of the first order. Producers that run at the same time need ranges of their own."),
+      OptionSpec(
+        name: .input, placeholder: "<file|->",
+        help: "Publish these JSON lines as they are instead of generating orders ('-': stdin).", completion: .file),
+      OptionSpec(
+        name: .unacknowledged, placeholder: "<file>",
+        help: """
+          With --input: write the lines that are not acknowledged to this file, those that were not read too. Publishing \
+          it with --input completes the job, nothing twice. Empty after a run that published all.
+          """, completion: .file),
+      OptionSpec(
+        name: .dryRun,
+        help: "Print the events, one a line, and open no broker. Order numbers start at 1 or --first-order."),
+      .topic,
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(
+        text: "10 000 orders of one day, the same every time",
+        command: "orderstream produce --seed 7 --start-time 2024-01-15T00:00:00Z --span 24h"),
+      .init(
+        text: "your own orders to a cluster", command: "orderstream produce -b localhost:9092 --input orders.jsonl"),
+    ])
+}

@@ -132,3 +132,43 @@ struct ReplayCommand {
     }
   }
 }
+
+/// `orderstream replay`, checked.
+struct ReplayOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  /// A named group, changed only with `execute`; `nil` for a private one.
+  var group: String?
+  var execute: Bool
+  /// How many orders to produce first.
+  var events: Int64
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    group = try reader.optional(.group, OptionValue.name)
+    execute = reader.flag(.execute)
+    events = try reader.optionalInteger(.events, in: 0...ProduceOptions.maxEvents) ?? 0
+  }
+}
+
+extension CommandSpec {
+  static let replay = CommandSpec(
+    name: .replay, summary: "compute metrics twice and compare them to the byte",
+    details: """
+      Computes the metrics into metrics_initial.txt, resets the group's offsets and state, computes them again into \
+      metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one.
+      """,
+    options: [
+      OptionSpec(name: .events, placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
+      .execute.saying("Really reset the group that --group names; without it, only say what would be done."),
+      .topic,
+      .group.defaulting(to: nil, note: "a private one").saying(
+        "Reset and replay this group, with --execute."
+      ).onlyAsFlag,
+    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
+      .init(text: "rewind a group of your own", command: "orderstream replay --group analytics --execute"),
+    ])
+}

@@ -76,3 +76,32 @@ struct StatusCommand {
     }
   }
 }
+
+/// `orderstream status`, checked.
+struct StatusOptions: Hashable, Sendable {
+  var common: CommonOptions
+  /// Only this topic; `nil` for all.
+  var topic: String?
+  /// Only this group; `nil` for all.
+  var group: String?
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.optional(.topic, OptionValue.name)
+    group = try reader.optional(.group, OptionValue.name)
+  }
+}
+
+extension CommandSpec {
+  static let status = CommandSpec(
+    name: .status, summary: "show topics, watermarks, groups, committed offsets and lag",
+    details: "Changes nothing. Internal topics are shown with -v only. An unknown group is an empty list.",
+    options: [
+      .topic.defaulting(to: nil, note: "all").saying("Show this topic only.").onlyAsFlag,
+      .group.defaulting(to: nil, note: "all").saying("Show this group only."),
+    ] + OptionSpec.connection + OptionSpec.presentation,
+    examples: [
+      .init(text: "everything", command: "orderstream status"),
+      .init(text: "the lag of one group", command: "orderstream status --group analytics --json | jq '.groups[].lag'"),
+    ])
+}

@@ -206,3 +206,51 @@ private struct HiddenRecords {
     nextLook = now + (found.isEmpty ? Self.calmInterval : Self.interval).nanoseconds
   }
 }
+
+/// `orderstream tail`, checked.
+struct TailOptions: Hashable, Sendable {
+  var common: CommonOptions
+  var topic: String
+  /// Where to begin, in each partition.
+  var from: Place
+  /// `idleTimeout` is always `nil`.
+  var bounds: RunBounds
+  var raw: Bool
+
+  init(_ reader: OptionReader) throws(CommandError) {
+    common = try reader.common()
+    topic = try reader.topic()
+    from = try reader.value(.from, PlaceArgument.parse)
+    if let partition = from.partition {
+      throw reader.conflict(
+        "option --from", "it names the partition \(partition) and tail begins in all of them",
+        "give the place without a partition")
+    }
+    bounds = try reader.bounds()
+    raw = reader.flag(.raw)
+    if raw, common.json {
+      throw reader.conflict("option --raw", "--json asks for documents", "leave one of the two out")
+    }
+  }
+}
+
+extension CommandSpec {
+  static let tail = CommandSpec(
+    name: .tail, summary: "print the records of a topic, one JSON document a line",
+    details: "Uses no group. Ends at the end of the topic as it was at the start, partition by partition.",
+    options: [
+      OptionSpec(
+        name: .from, placeholder: "<place>", defaultValue: "earliest",
+        help: "Where to begin in each partition: a place, as 'orderstream help' has them.",
+        completion: .choice(["earliest", "latest"])),
+      .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
+      .maxEvents.saying("Print this many records, then end."),
+      OptionSpec(name: .raw, help: "Print each value as it is, and a line feed."),
+      .topic.saying("Topic to print."),
+    ] + OptionSpec.creation + OptionSpec.connection
+      + [.json.saying("One JSON document a line, which is the default.")] + OptionSpec.presentation.dropFirst(),
+    examples: [
+      .init(text: "the first order", command: "orderstream tail --max-events 1"),
+      .init(text: "values of what comes from now on", command: "orderstream tail --from latest --follow --raw"),
+    ])
+}

@@ -1,5 +1,5 @@
 /// All commands with their options: the one table that the parser, the help pages and the completions read. The row
-/// of a command is in the file of its options.
+/// of a command is in the file of the command, with its options.
 enum CommandTable {
   static let all: [CommandSpec] = [
     .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .helpPage, .completions,

@@ -172,3 +172,25 @@ extension LogLevel {
     self = found.level
   }
 }
+
+/// When a consuming run ends.
+struct RunBounds: Hashable, Sendable {
+  /// Does not end at the end of the topic. `--idle-timeout` implies it.
+  var follow: Bool
+  /// Ends after this long without a record; `nil`: never for that reason.
+  var idleTimeout: Duration?
+  /// Ends when exactly this many records are committed; `nil`: no limit. Counts with and without `follow`.
+  var maxEvents: Int64?
+}
+
+/// Options of commands that read on.
+extension OptionSpec {
+  static let follow = OptionSpec(
+    name: .follow, help: "Do not end at the end of the topic: run until SIGINT or SIGTERM. Creates a missing topic.")
+  static let idleTimeout = OptionSpec(
+    name: .idleTimeout, placeholder: "<duration>", help: "Like --follow, but end after this long without a record.")
+  static let maxEvents = OptionSpec(
+    name: .maxEvents, placeholder: "<n>", defaultNote: "no limit", help: "Commit exactly this many records, then end.")
+  static let acceptLoss = OptionSpec(
+    name: .acceptLoss, help: "Go on without records that retention removed before the group read them.")
+}
