@@ -6,7 +6,14 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "orderstream", targets: ["orderstream"]),
-    .executable(name: "orderstream-bench", targets: ["orderstream-bench"]),
+    // For programs of others, and for Benchmarks/, which is a package of its own.
+    .library(name: "OrderStreamCore", targets: ["OrderStreamCore"]),
+    .library(name: "OrderStreamEmbedded", targets: ["OrderStreamEmbedded"]),
+    .library(name: "OrderStreamKafka", targets: ["OrderStreamKafka"]),
+    .library(name: "OrderStreamThreads", targets: ["OrderStreamThreads"]),
+    // For Benchmarks/ alone.
+    .library(name: "CRdKafka", targets: ["CRdKafka"]),
+    .library(name: "CCounters", targets: ["CCounters"]),
   ],
   dependencies: [
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0")
@@ -17,10 +24,8 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
-    // For the benchmark and the tests only: counts allocations, instructions and SQLite's steps, and does the same jobs in
-    // plain C.
+    // For the benchmark and the tests only: counts allocations, instructions and SQLite's steps.
     .target(name: "CCounters", linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "CBaseline", dependencies: ["CRdKafka"]),
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
 
@@ -39,12 +44,6 @@ let package = Package(
       name: "orderstream",
       dependencies: [
         "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads",
-      ]),
-
-    .executableTarget(
-      name: "orderstream-bench",
-      dependencies: [
-        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CBaseline", "CCounters",
       ]),
 
     .target(

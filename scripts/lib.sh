@@ -67,12 +67,16 @@ need_binary() {
   export ORDERSTREAM_BIN
 }
 
-# Sets and exports BENCH: a release build of orderstream-bench.
+# Sets and exports BENCH: a release build of orderstream-bench, a package of its own. It is built among the products of
+# this one, so that the libraries are compiled once for both.
 need_bench() {
   "$ROOT/scripts/bootstrap.sh"
   printf 'Building orderstream-bench (release)\n' >&2
-  swift build --package-path "$ROOT" -c release --product orderstream-bench >&2
-  BENCH="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream-bench"
+  local -a build=(swift build --package-path "$ROOT/Benchmarks" --scratch-path "$ROOT/.build" -c release)
+  # With the same version of GRDB, so that it is fetched and compiled once too.
+  [ ! "$ROOT/Package.resolved" -nt "$ROOT/Benchmarks/Package.resolved" ] || cp "$ROOT/Package.resolved" "$ROOT/Benchmarks/"
+  "${build[@]}" --product orderstream-bench >&2
+  BENCH="$("${build[@]}" --show-bin-path)/orderstream-bench"
   export BENCH
 }
 
