@@ -66,7 +66,7 @@ struct AuditCommand {
     }
     if !hasCommitted {
       context.console.note(
-        "the group \(name) has committed nothing of \(options.topic), so every item that is not there is pending")
+        "the group \(name) has committed nothing of \(options.topic), so every missing item is pending")
     }
     return name
   }
@@ -94,7 +94,7 @@ struct AuditCommand {
       throw CommandError(
         .input, "cannot verify \(findings.unverifiable) items of \(options.topic)",
         why: "retention has removed their orders or their inventory events",
-        remedy: "accept that with --accept-loss, or audit before retention does its work")
+        remedy: "accept that with --accept-loss, or run the audit before retention removes records")
     }
     return .success
   }
@@ -141,12 +141,12 @@ extension CommandSpec {
       """,
     options: [
       .outputTopic,
-      .acceptLoss.saying("Succeed although orders have gone by retention and cannot be verified."),
+      .acceptLoss.saying("Succeed even if retention has removed orders, which cannot be verified then."),
       .topic,
       .group.defaulting(to: nil, note: "inventory, where it has committed").saying(
-        "Count what this group has not committed yet as pending, which is no reason for exit 1 then."
+        "Count what this group has not committed yet as pending; that alone does not make the exit code 1."
       ).onlyAsFlag,
-      OptionSpec(name: .noGroup, help: "Nothing is pending: every item that is not there is lost."),
+      OptionSpec(name: .noGroup, help: "Count nothing as pending: every missing item is lost."),
     ] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),

@@ -83,11 +83,12 @@ struct DeleteOptions: Hashable, Sendable {
     let groups = try reader.names(.group)
     let before = try reader.optional(.before, PlaceArgument.parse)
     if before != nil, topics.isEmpty {
-      throw reader.conflict("option --before", "no topic is named whose records go", "name it with --topic")
+      throw reader.conflict(
+        "option --before", "no topic is named whose records are to be removed", "name it with --topic")
     }
     if topics.isEmpty, groups.isEmpty {
       throw reader.conflict(
-        "delete", "nothing is named", "name what goes with --topic and --group; names come from the command line alone")
+        "delete", "nothing is named", "name what to remove with --topic and --group, on the command line itself")
     }
     request = Deletion.Request(topics: topics, groups: groups, before: before)
     execute = reader.flag(.execute)
@@ -98,9 +99,9 @@ extension CommandSpec {
   static let delete = CommandSpec(
     name: .delete, summary: "remove topics and groups, or the start of a topic",
     details: """
-      Says what would go, in counts, and removes nothing unless --execute is given. A group goes with its offsets and its \
-      state. Names come from the command line alone. Nothing goes when a name is unknown (exit 66) or a group active (75). \
-      What a topic's removal leaves in other groups is said.
+      Shows what would be removed, with counts, and removes nothing without --execute. A group is removed with its offsets \
+      and its state. Names are taken from the command line only. Nothing is removed when a name is unknown (exit 66) or a \
+      group is active (75). Says which other groups will notice.
       """,
     options: [
       OptionSpec.topic.defaulting(to: nil).saying("Remove this topic, or with --before its records below a place.")
@@ -109,8 +110,9 @@ extension CommandSpec {
         .onlyAsFlag.repeatable,
       OptionSpec(
         name: .before, placeholder: "<place>",
-        help: "Keep the topics; remove the records of each partition below this place, as 'orderstream help' has them."),
-      .execute.saying("Really remove; without it, only say what would go."),
+        help:
+          "Keep the topics; remove the records of each partition below this place; 'orderstream help' lists its forms."),
+      .execute.saying("Really remove; without it, only show what would be removed."),
     ] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "what a removal would take along", command: "orderstream delete --topic order-events"),

@@ -117,7 +117,7 @@ final class InputOrders: OrderSource {
 
   private func noOrders(_ why: String, _ format: ForeignFormat?) -> CommandError {
     let remedy =
-      format.map { "make lines of it first: \($0.command(for: path))" }
+      format.map { "convert it to JSON lines first: \($0.command(for: path))" }
       ?? "each line must be one order, as `orderstream produce --dry-run --events 3` prints them"
     return CommandError(.data, "nothing of \(name) is published", why: why, remedy: remedy)
   }

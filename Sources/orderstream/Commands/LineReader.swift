@@ -47,7 +47,7 @@ final class LineReader {
     name = path == "-" ? "stdin" : path
     if path == "-" && FileDescriptor.inputWasClosed {
       throw CommandError(
-        .input, "cannot read stdin", why: "it is closed", remedy: "name a file of JSON lines, or give stdin something")
+        .input, "cannot read stdin", why: "it is closed", remedy: "name a file of JSON lines, or redirect stdin")
     }
     descriptor =
       path == "-" ? 0 : FileDescriptor.open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
@@ -176,7 +176,7 @@ final class LineReader {
       }
       if errno != EINTR {
         throw CommandError(
-          .io, "cannot read \(name)", why: FileDescriptor.message(errno), remedy: "look at the disk"
+          .io, "cannot read \(name)", why: FileDescriptor.message(errno), remedy: "check the disk"
         )
       }
     }

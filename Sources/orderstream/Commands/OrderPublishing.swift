@@ -38,7 +38,7 @@ struct OrderPublishing {
     if look.next == nil { look = try scan(numbering) }
     if let next = look.next, next < .max { return Numbers(first: next, look: look) }
     throw CommandError(
-      .data, "cannot number new orders of \(topic)", why: "it has the order with the last number there is",
+      .data, "cannot number new orders of \(topic)", why: "the highest order number that there is has been used",
       remedy: "name a free range with --first-order")
   }
 

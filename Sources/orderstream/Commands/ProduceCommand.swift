@@ -263,8 +263,8 @@ extension CommandSpec {
       OptionSpec(
         name: .unacknowledged, placeholder: "<file>",
         help: """
-          With --input: write the lines that are not acknowledged to this file, those that were not read too. Publishing \
-          it with --input completes the job, nothing twice. Empty after a run that published all.
+          With --input: write the lines that were not acknowledged, or not read, to this file. Publishing it with \
+          --input completes the job, and nothing is there twice. Empty after a run that published all.
           """, completion: .file),
       OptionSpec(
         name: .dryRun,

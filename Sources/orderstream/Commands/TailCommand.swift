@@ -241,7 +241,7 @@ extension CommandSpec {
     options: [
       OptionSpec(
         name: .from, placeholder: "<place>", defaultValue: "earliest",
-        help: "Where to begin in each partition: a place, as 'orderstream help' has them.",
+        help: "Where to begin in each partition: a place, in one of the forms that 'orderstream help' lists.",
         completion: .choice(["earliest", "latest"])),
       .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
       .maxEvents.saying("Print this many records, then end."),

@@ -38,7 +38,7 @@ extension OptionSpec {
   static let instance = OptionSpec(
     name: .instance, placeholder: "<name>", defaultNote: "from the machine and a number",
     help: """
-      Stable name of this member of the group, for containers: after a restart on any machine it has its place again. \
+      Stable name of this member of the group, for containers: after a restart on any machine it gets its place back. \
       Only one process of a group may have it.
       """,
     environment: "ORDERSTREAM_INSTANCE", fileKeys: ["instance"])
