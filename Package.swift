@@ -33,7 +33,7 @@ let package = Package(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
 
     // The domain, and one back end a target. Back ends never import each other.
-    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON", "CCrypto"]),
+    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON", "CCrypto", "OrderStreamThreads"]),
     // Threads for calls that block.
     .target(name: "OrderStreamThreads"),
     .target(

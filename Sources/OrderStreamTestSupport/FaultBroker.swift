@@ -1,4 +1,4 @@
-import Foundation
+import Dispatch
 import OrderStreamCore
 import Synchronization
 
@@ -33,6 +33,11 @@ private final class FaultConsumer: ForwardingConsumer {
     super.init(inner)
   }
 
+  override func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
+    plan.notePoll()
+    return try super.poll(into: batch, timeout: timeout)
+  }
+
   override func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
     if plan.nextReadFails() {
       throw BrokerError(.timedOut, "cannot read the committed offsets", why: "nobody answers by plan", recovery: .retry)
@@ -48,8 +53,6 @@ private final class FaultConsumer: ForwardingConsumer {
 /// A transaction that fails, or gets a record more, by plan.
 private final class FaultTransaction: ForwardingTransaction {
   private let plan: FaultPlan
-  /// Of the last one that was started.
-  private var commitNumber = 0
 
   init(_ inner: any Transaction, _ plan: FaultPlan) {
     self.plan = plan
@@ -66,22 +69,14 @@ private final class FaultTransaction: ForwardingTransaction {
     try super.send(record, to: output)
   }
 
-  override func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    commitNumber = plan.nextCommit(pendingBytes: inner.pendingBytes)
-    if let fault = plan.fault(ofCommit: commitNumber, .before) { throw fault }
-    if let tampering = plan.tampering, tampering.commit == commitNumber { try tamper(tampering) }
-    try super.startCommit(offsets)
-  }
-
-  override func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
-    if timeout == .zero && plan.isTooEarly() { return false }
-    if let limit = plan.hangsAfter, commitNumber >= limit {
-      usleep(UInt32(clamping: timeout.nanoseconds / 1000))
-      return false
-    }
-    guard try super.finishCommit(timeout: timeout) else { return false }
-    if let fault = plan.fault(ofCommit: commitNumber, .after) { throw fault }
-    return true
+  override func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    let number = plan.nextCommit(pendingBytes: inner.pendingBytes)
+    if let fault = plan.fault(ofCommit: number, .before) { throw fault }
+    if let tampering = plan.tampering, tampering.commit == number { try tamper(tampering) }
+    plan.waitForPolls()
+    try super.commit(offsets)
+    if let limit = plan.hangsAfter, number >= limit { plan.hang() }
+    if let fault = plan.fault(ofCommit: number, .after) { throw fault }
   }
 
   private func tamper(_ tampering: FaultPlan.Tampering) throws(BrokerError) {
@@ -154,7 +149,6 @@ public final class FaultPlan: Sendable {
     var aborts = 0
     var staleReads = 0
     var reads = 0
-    var earlyLooks = 0
     var mostPending = 0
   }
 
@@ -168,20 +162,24 @@ public final class FaultPlan: Sendable {
   public let offsetsExpired: Bool
   /// Another program has committed this offset in every partition, and nobody any state.
   public let foreignOffset: Offset?
-  /// So many looks at each commit, if they do not wait, find it under way.
-  public let earlyLooks: Int
+  /// How often a consumer polls while a commit is under way, before it ends: fewer times where it stops polling.
+  public let pollsPerCommit: Int
   /// Reads of committed offsets that fail as they do while a group has no coordinator, the first ones.
   public let unansweredReads: Int
-  /// Commits that end before one that never does; `nil`: all of them end.
+  /// Commits that end before those that do not, until `release`; `nil`: all of them end.
   public let hangsAfter: Int?
   private let state: Mutex<State>
+  private let polls = DispatchSemaphore(value: 0)
+  private let released = DispatchSemaphore(value: 0)
+  /// A consumer that polls while a commit is under way does so again sooner.
+  private static let pollPause = DispatchTimeInterval.milliseconds(200)
 
   /// - Parameter staleCommittedReads: so many reads of committed offsets, the first ones, answer one too low, as if
   ///   another member committed right after them.
   public init(
     commitFault: CommitFault? = nil, sendFailsAfter: Int? = nil, failingOutput: Int? = nil, tampering: Tampering? = nil,
     offsetsExpired: Bool = false, foreignOffset: Offset? = nil, staleCommittedReads: Int = 0, unansweredReads: Int = 0,
-    earlyLooks: Int = 0, hangsAfter: Int? = nil
+    pollsPerCommit: Int = 0, hangsAfter: Int? = nil
   ) {
     self.commitFault = commitFault
     self.sendFailsAfter = sendFailsAfter
@@ -190,7 +188,7 @@ public final class FaultPlan: Sendable {
     self.offsetsExpired = offsetsExpired
     self.foreignOffset = foreignOffset
     self.unansweredReads = unansweredReads
-    self.earlyLooks = earlyLooks
+    self.pollsPerCommit = pollsPerCommit
     self.hangsAfter = hangsAfter
     state = Mutex(State(staleReads: staleCommittedReads))
   }
@@ -206,17 +204,26 @@ public final class FaultPlan: Sendable {
     state.withLock { state in
       defer { state.commits += 1 }
       state.mostPending = max(state.mostPending, pendingBytes)
-      state.earlyLooks = earlyLooks
       return state.commits
     }
   }
 
-  func isTooEarly() -> Bool {
-    state.withLock { state in
-      state.earlyLooks -= 1
-      return state.earlyLooks >= 0
-    }
+  func notePoll() { if pollsPerCommit > 0 { polls.signal() } }
+
+  /// Ends when the consumer has polled as often as it should during a commit, or waits for the commit.
+  func waitForPolls() {
+    guard pollsPerCommit > 0 else { return }
+    while polls.wait(timeout: .now()) == .success {}
+    for _ in 0..<pollsPerCommit where polls.wait(timeout: .now() + Self.pollPause) == .timedOut { return }
   }
+
+  func hang() {
+    released.wait()
+    released.signal()
+  }
+
+  /// Lets the commits end that hang.
+  public func release() { released.signal() }
 
   func nextSend() -> Int {
     state.withLock { state in

@@ -54,9 +54,7 @@ class ForwardingTransaction: Transaction {
     try inner.putState(partition: partition, key: key, value: value)
   }
 
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) { try inner.startCommit(offsets) }
-
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { try inner.finishCommit(timeout: timeout) }
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) { try inner.commit(offsets) }
 
   func abort() throws(BrokerError) { try inner.abort() }
 
@@ -75,7 +73,7 @@ public struct PausingBroker: ForwardingBroker {
   private let readingPause: @Sendable () -> Void
 
   /// - Parameters:
-  ///   - pause: Called with the consumer whose offsets are about to be committed, on its thread.
+  ///   - pause: Called with the consumer whose offsets are about to be committed, on the thread that commits.
   ///   - readingPause: Called between reading committed offsets and state.
   public init(
     _ inner: any Broker, beforeCommit pause: @escaping @Sendable (any Consumer) -> Void,
@@ -123,8 +121,8 @@ private final class PausingTransaction: ForwardingTransaction {
     super.init(inner)
   }
 
-  override func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+  override func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     pause(consumer)
-    try super.startCommit(offsets)
+    try super.commit(offsets)
   }
 }

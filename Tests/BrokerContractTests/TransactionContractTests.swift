@@ -138,31 +138,16 @@ import Testing
       try broker.produce(50, to: "in")
       try member.put("k", "1", partition: 0)
       let transaction = try #require(member.transaction)
-      try transaction.startCommit([PartitionOffset(partition: 0, offset: 100)])
+      // The other thread has it until it is joined.
+      nonisolated(unsafe) let shared = transaction
+      let commit = BackgroundRun { try shared.commit([PartitionOffset(partition: 0, offset: 100)]) }
       #expect(try TestConsumer.pump([member]) { member.pending.count == 150 })
-      while try !transaction.finishCommit(timeout: .milliseconds(20)) {}
+      try commit.join()
       #expect(try member.consumer.committedOffsets([0]) == [100])
       #expect(try member.state([0]) == ["0/k": "1"])
       try member.put("k", "2", partition: 0)
       try member.commit()
       #expect(try member.consumer.committedOffsets([0]) == [member.positions[0]])
-    }
-  }
-
-  @Test("Closing waits for a commit that is under way", arguments: BackEnd.all)
-  func closing(_ backEnd: BackEnd) throws {
-    try backEnd.run { fixture, broker in
-      try broker.createTopic("in")
-      try broker.produce(10, to: "in")
-      let member = try TestConsumer(broker, topic: "in", group: "g")
-      #expect(try TestConsumer.pump([member]) { member.pending.count == 10 })
-      try member.put("k", "1", partition: 0)
-      try member.transaction?.startCommit([PartitionOffset(partition: 0, offset: 10)])
-      member.close()
-      let next = try TestConsumer(try fixture.open(), topic: "in", group: "g")
-      defer { next.close() }
-      #expect(try next.consumer.committedOffsets([0]) == [10])
-      #expect(try next.state([0]) == ["0/k": "1"])
     }
   }
 

@@ -80,8 +80,7 @@ private final class IgnoringTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {}
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { true }
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
   func abort() throws(BrokerError) {}
   func close() {}
 }

@@ -38,8 +38,7 @@ final class RecordingTransaction: Transaction {
     state[partition, default: [:]][Array(key)] = value.map(Array.init)
   }
 
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool { true }
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {}
   func abort() throws(BrokerError) {}
   var pendingBytes: Int { 0 }
   func close() {}

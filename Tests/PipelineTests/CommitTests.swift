@@ -1,6 +1,7 @@
-import OrderStreamCore
 import OrderStreamTestSupport
 import Testing
+
+@testable import OrderStreamCore
 
 /// Reading while a commit is under way.
 @Suite struct CommitTests {
@@ -21,7 +22,7 @@ import Testing
     try backEnd.run { _, broker in
       let orders = try Orders(broker)
       try orders.produce(2000)
-      let slow = try run(orders, FaultPlan(earlyLooks: 3))
+      let slow = try run(orders, FaultPlan(pollsPerCommit: 3))
       let result = try slow.analytics()
       #expect(result.run.records == 2000 && slow.events.committed == 2000)
       #expect(try result.summary.agrees(with: orders.expectedSummary()))
@@ -57,7 +58,7 @@ import Testing
       try orders.produce(1500)
       let plan = FaultPlan(
         commitFault: .init(failAfter: test.failAfter, test.moment, code: test.code, recovery: test.recovery),
-        earlyLooks: 1)
+        pollsPerCommit: 1)
       let first = try run(orders, plan)
       let error = pipelineError { _ = try first.analytics() }
       #expect((error == nil) == (test.recovery != .fatal))
@@ -76,7 +77,7 @@ import Testing
       try orders.produce(1000)
       // The third run finds only 300 left.
       for (failAfter, expected) in [(0, 350), (1, 350), (2, 300)] {
-        let plan = FaultPlan(commitFault: .init(failAfter: failAfter, recovery: .abort), earlyLooks: 2)
+        let plan = FaultPlan(commitFault: .init(failAfter: failAfter, recovery: .abort), pollsPerCommit: 2)
         let run = try run(orders, plan) { run in
           run.change = {
             $0.commitsWhileReading = true
@@ -100,7 +101,7 @@ import Testing
       try broker.produce([TestRecord(value: "poison")], to: Orders.topic)
       try orders.produce(600, firstOrder: 601)
       let stop = StopFlag()
-      let stopped = try run(orders, FaultPlan(earlyLooks: .max)) {
+      let stopped = try run(orders, FaultPlan(pollsPerCommit: .max)) {
         $0.partitions = 1
         $0.stop = stop
         $0.events = PipelineEvents { _, loop in if (loop.remainingBelowEnds ?? .max) < 1000 { stop.request() } }
@@ -109,7 +110,7 @@ import Testing
       #expect(first.run.end == .stopped && first.run.records == first.summary.totalOrders)
       #expect((201..<600).contains(first.run.records), "\(first.run.records)")
 
-      let failing = try run(orders, FaultPlan(earlyLooks: .max)) {
+      let failing = try run(orders, FaultPlan(pollsPerCommit: .max)) {
         $0.partitions = 1
         $0.onPoison = .fail
       }
@@ -130,7 +131,9 @@ import Testing
       try orders.produce(1000)
       for isReading in [true, false] {
         let stop = StopFlag()
-        let hanging = try run(orders, FaultPlan(hangsAfter: 1)) {
+        let plan = FaultPlan(hangsAfter: 1)
+        defer { plan.release() }
+        let hanging = try run(orders, plan) {
           $0.partitions = 1
           $0.group = "reading-\(isReading)"
           $0.stop = stop
@@ -157,12 +160,35 @@ import Testing
     }
   }
 
+  @Test("Closing waits for a commit that is under way", arguments: BackEnd.all)
+  func closing(_ backEnd: BackEnd) throws {
+    try backEnd.run { fixture, broker in
+      try broker.createTopic("in")
+      try broker.produce(10, to: "in")
+      let member = try TestConsumer(broker, topic: "in", group: "g")
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 10 })
+      try member.put("k", "1", partition: 0)
+      let cycle = CommitCycle(
+        PipelineLoop.Settings(
+          consumer: ConsumerOptions(topic: "in", membership: .member(group: "g")), partitionCount: 1,
+          bound: .follow(idle: nil)),
+        transaction: try #require(member.transaction), time: SystemTime(), stop: StopFlag(), observer: SilentObserver())
+      try cycle.start([PartitionOffset(partition: 0, offset: 10)])
+      cycle.close()
+      member.consumer.close()
+      let next = try TestConsumer(try fixture.open(), topic: "in", group: "g")
+      defer { next.close() }
+      #expect(try next.consumer.committedOffsets([0]) == [10])
+      #expect(try next.state([0]) == ["0/k": "1"])
+    }
+  }
+
   @Test("Partitions that go to another member take along the commit that was under way", arguments: BackEnd.all)
   func revoked(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in
       let orders = try Orders(broker, partitions: 4)
       try orders.produce(4000)
-      let member = try run(orders, FaultPlan(earlyLooks: 3)) {
+      let member = try run(orders, FaultPlan(pollsPerCommit: 3)) {
         $0.partitions = 4
         $0.change = {
           $0.commitsWhileReading = true

@@ -1,5 +1,5 @@
 /// Outputs, state and offsets that become visible together or not at all. One transaction is open at a time; it begins
-/// with the first call after creation, commit or abort.
+/// with the first call after creation, commit or abort. Used by one thread at a time, which need not be the consumer's.
 ///
 /// An error with `requiresAbort` is answered with `abort()` and then reading again from the committed offsets.
 public protocol Transaction: AnyObject {
@@ -14,16 +14,14 @@ public protocol Transaction: AnyObject {
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError)
 
-  /// Begins to make everything durable, with the next offset to read of each partition named, and returns while that goes
-  /// on. Until `finishCommit` has told how it ended, only that and `close` may be called.
-  /// - Throws: what makes the commit impossible at once; then none of it is committed.
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError)
-
-  /// Waits up to `timeout` for the commit that was started; false when it is still under way. When it returns true, all
-  /// of it is durable; when it throws `requiresAbort`, none of it is. After a retriable error everything is still there,
-  /// and the commit may be started again.
+  /// Makes everything durable, with the next offset to read of each partition named. Blocks until that is done or refused,
+  /// as long as disks and brokers take, so it may be called on a thread of its own: until it has returned nothing else of
+  /// the transaction is called, and of the consumer only `poll`.
+  ///
+  /// When it returns all of it is durable; when it throws `requiresAbort` none of it is. After a retriable error everything
+  /// is still there, and the commit may be tried again.
   /// - Throws: `fenced` (requires abort) when a partition no longer belongs to this member.
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError)
 
   /// Drops everything since the last commit.
   func abort() throws(BrokerError)
@@ -35,8 +33,7 @@ public protocol Transaction: AnyObject {
   /// Bytes of outputs and state since the last commit, so that the caller can commit before they grow large.
   var pendingBytes: Int { get }
 
-  /// Waits a few seconds at most for a commit that is under way, aborts what is open and frees everything. A commit that
-  /// takes longer ends by itself, as a whole or not at all. Idempotent.
+  /// Aborts what is open and frees everything, within a few seconds; also after the consumer was closed. Idempotent.
   func close()
 }
 
@@ -44,10 +41,4 @@ extension Transaction {
   public var outputMark: RecordMark? { nil }
 
   public func takes(_ record: OutgoingRecord, on output: Int) -> Bool { true }
-
-  /// Starts a commit and waits until it has ended.
-  public func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    try startCommit(offsets)
-    while try !finishCommit(timeout: .seconds(1)) {}
-  }
 }

@@ -1,7 +1,12 @@
+import OrderStreamThreads
+import Synchronization
+
 /// The commit of a run: what no commit covers yet, the one commit that is under way, and when the next one is due.
 ///
 /// It starts, waits for, repeats and gives up; what a commit that has ended means for the rest of the run is the loop's
-/// matter, which gets it as the result.
+/// matter, which gets it as the result. A commit blocks, so it is made on a thread of its own, which has the transaction
+/// from `start` until `finish`, `wait` or `settle` has told how it ended: meanwhile the loop only polls, and applies
+/// records to a processor that sends none.
 final class CommitCycle {
   /// A commit whose outcome is not known yet. There is never more than one.
   struct Commit {
@@ -20,6 +25,8 @@ final class CommitCycle {
   private static let slice: Duration = .milliseconds(100)
   /// How long a run that was asked to stop waits for a commit.
   private static let stopLimit: Duration = .seconds(2)
+  /// How long closing waits for a commit that is under way.
+  private static let closeLimit: Duration = .seconds(1)
 
   private let settings: PipelineLoop.Settings
   private let transaction: any Transaction
@@ -30,6 +37,8 @@ final class CommitCycle {
   /// Records applied that no commit covers, not even the one that is under way.
   private(set) var pendingRecords: Int64 = 0
   private(set) var underWay: Commit?
+  /// Has the transaction while it is there, also after the run has given up waiting for the commit.
+  private var thread: CommitThread?
   /// When the last commit ended.
   private(set) var lastEnd: Int64
   /// How long a request to stop has been waiting for commits.
@@ -81,13 +90,13 @@ final class CommitCycle {
     Failpoint.reach("pipeline/before-commit")
     underWay = Commit(positions: positions, records: pendingRecords, started: time.monotonicNanoseconds)
     pendingRecords = 0
-    try attempt()
+    attempt()
   }
 
   /// The commit that was under way, if it has ended within `timeout`.
   func finish(timeout: Duration) throws(PipelineError) -> Commit? {
     do throws(BrokerError) {
-      guard try transaction.finishCommit(timeout: timeout) else { return nil }
+      guard try join(timeout) else { return nil }
     } catch {
       try attemptAgain(after: error)
       return nil
@@ -112,7 +121,7 @@ final class CommitCycle {
   func settle() throws(PipelineError) -> Commit? {
     guard underWay != nil else { return nil }
     do throws(BrokerError) {
-      while try !transaction.finishCommit(timeout: Self.slice) { if let error = stopOverdue() { throw error } }
+      while try !join(Self.slice) { if let error = stopOverdue() { throw error } }
     } catch {
       underWay = nil
       guard error.requiresAbort || error.isRetriable else { throw .broker(error) }
@@ -128,14 +137,25 @@ final class CommitCycle {
     return underWay
   }
 
-  private func attempt() throws(PipelineError) {
+  /// Closes the transaction; a commit that is under way is waited for first. One that takes longer than a little ends by
+  /// itself, as a whole or not at all, and its thread closes the transaction then.
+  func close() {
+    guard let thread else { return transaction.close() }
+    if thread.hasLeft(within: Self.closeLimit) { transaction.close() }
+  }
+
+  private func attempt() {
     guard let commit = underWay else { return }
     underWay?.attempts += 1
-    do throws(BrokerError) {
-      try transaction.startCommit(commit.positions)
-    } catch {
-      try attemptAgain(after: error)
-    }
+    thread = CommitThread(transaction, commit.positions)
+  }
+
+  /// Whether the attempt has ended within `timeout`; from then on the transaction is the loop's again.
+  private func join(_ timeout: Duration) throws(BrokerError) -> Bool {
+    guard let result = thread?.result(within: timeout) else { return false }
+    thread = nil
+    try result.get()
+    return true
   }
 
   /// A retriable error leaves the transaction as it is: somebody else is in the way, and may go.
@@ -148,7 +168,7 @@ final class CommitCycle {
     }
     observer.pipelineWaits(.commit(error.why))
     time.sleep(Self.attemptPause)
-    try attempt()
+    attempt()
   }
 
   /// `timedOut` when the run was asked to stop and its commit does not end.
@@ -158,6 +178,40 @@ final class CommitCycle {
       .timedOut, "cannot finish a commit of the group \(settings.consumer.group ?? "")",
       why: "it did not end within \(Self.stopLimit.milliseconds) ms of the request to stop",
       remedy: "what it covers is committed as a whole, or read again by the next run", recovery: .fatal)
+  }
+}
+
+/// Makes one commit, and has the transaction until that has returned. Where nobody waits for it any more it closes the
+/// transaction itself.
+private final class CommitThread: Sendable {
+  /// Told first by the thread when the commit has returned, or by who does not wait any longer.
+  private final class Farewell: Sendable {
+    private let isSaid = Atomic<Bool>(false)
+
+    /// Whether the other side has said it before, so that closing is left to this one.
+    func say() -> Bool { isSaid.exchange(true, ordering: .acquiringAndReleasing) }
+  }
+
+  private let thread: BackgroundThread<Result<Void, BrokerError>>
+  private let farewell = Farewell()
+
+  init(_ transaction: any Transaction, _ positions: [PartitionOffset]) {
+    // The caller leaves it alone until `result` or `hasLeft` has told that this thread is done with it.
+    nonisolated(unsafe) let transaction = transaction
+    thread = BackgroundThread.endingByItself { [farewell] in
+      let result = Result { () throws(BrokerError) in try transaction.commit(positions) }
+      if farewell.say() { transaction.close() }
+      return result
+    }
+  }
+
+  /// `nil` while the commit has not returned within `timeout`.
+  func result(within timeout: Duration) -> Result<Void, BrokerError>? { thread.join(timeout) }
+
+  /// Whether the commit has returned within `timeout`; if not, the transaction stays with the thread for good.
+  func hasLeft(within timeout: Duration) -> Bool {
+    let hasEnded = thread.join(timeout) != nil
+    return farewell.say() || hasEnded
   }
 }
 

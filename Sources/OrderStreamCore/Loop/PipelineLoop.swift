@@ -1,5 +1,6 @@
 /// The only poll loop: poll → apply → (outputs + state + offsets in one transaction) → commit, on the calling thread,
-/// which it blocks until the run is over. A back end makes a commit on a thread of its own; see `commitsWhileReading`.
+/// which it blocks until the run is over. Commits are made on a thread of their own (`CommitCycle`), so that reading can go
+/// on meanwhile and a request to stop is seen.
 ///
 /// Rules that it keeps (the reasons are in ARCHITECTURE.md, "Invariants"):
 /// - state comes in only through `restore`, also after a reset or an abort, so what is reported is what is stored;
@@ -75,7 +76,7 @@ public final class PipelineLoop {
   /// Aborts what is open, leaves the group and frees everything. The loop cannot be used again.
   public func close() {
     Failpoint.reach("pipeline/before-close")
-    transaction.close()
+    commits.close()
     consumer.close()
     admin.close()
   }
@@ -300,7 +301,7 @@ public final class PipelineLoop {
   }
 
   private func hasGroupReached(_ ends: [Offset]) throws(PipelineError) -> Bool {
-    guard isAssigned, progress.ownHaveReachedEnds else {
+    guard isAssigned, commits.underWay == nil, progress.ownHaveReachedEnds else {
       groupWait.reset()
       return false
     }

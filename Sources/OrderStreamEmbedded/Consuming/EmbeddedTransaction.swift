@@ -1,8 +1,9 @@
 import OrderStreamCore
-import OrderStreamThreads
 
-/// Outputs, state and offsets of one consumer, kept in memory until one SQLite transaction writes them all. Used on the
-/// consumer's thread; while a commit is under way, everything here but `commit` belongs to the commit's thread.
+/// Outputs, state and offsets of one consumer, kept in memory until one SQLite transaction writes them all.
+///
+/// Used by one thread at a time. A commit may run beside polls of the consumer: it has a connection of its own, and of the
+/// consumer and its member it reads only what no poll changes while partitions are assigned.
 final class EmbeddedTransaction: Transaction {
   private struct StateKey: Hashable {
     var partition: Int32
@@ -30,10 +31,6 @@ final class EmbeddedTransaction: Transaction {
   private var state: [StateKey: [UInt8]?] = [:]
   private var spare = ChunkPool()
   @exclusivity(unchecked) private(set) var pendingBytes = 0
-  /// The one that is under way.
-  @exclusivity(unchecked) private var commit: BackgroundThread<Result<Void, BrokerError>>?
-  /// How long closing waits for it. It ends by itself, when it has the write lock or has waited for it too long.
-  private static let closeLimit = Duration.seconds(1)
 
   /// - Parameter connection: Its own, so that the consumer can read beside a commit.
   init(_ connection: LogConnection, _ consumer: EmbeddedConsumer, outputs: [String]) throws(BrokerError) {
@@ -47,7 +44,6 @@ final class EmbeddedTransaction: Transaction {
   }
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
-    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     let topic = outputs[output].topic
     guard record.partition >= 0 && record.partition < topic.partitionCount else {
       throw BrokerError(
@@ -71,28 +67,13 @@ final class EmbeddedTransaction: Transaction {
   func putState(
     partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
   ) throws(BrokerError) {
-    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     state[StateKey(partition: partition, key: Array(key))] = .some(value.map(Array.init))
     pendingBytes += key.count + (value?.count ?? 0)
   }
 
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
-    precondition(commit == nil, "one commit at a time")
-    let identity = member.identity
-    // The commit's thread has it until `finishCommit` or `close` has seen the result.
-    nonisolated(unsafe) let transaction = self
-    commit = BackgroundThread.endingByItself {
-      Result { () throws(BrokerError) in try transaction.write(offsets, as: identity) }
-    }
-  }
-
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
-    guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    guard let result = commit.join(timeout) else { return false }
-    self.commit = nil
-    try result.get()
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    try write(offsets, as: member.identity)
     reset()
-    return true
   }
 
   private func write(_ offsets: [PartitionOffset], as identity: GroupMember.Identity) throws(BrokerError) {
@@ -121,14 +102,9 @@ final class EmbeddedTransaction: Transaction {
     }
   }
 
-  func abort() throws(BrokerError) {
-    precondition(commit == nil, "a transaction is aborted when its commit has ended")
-    reset()
-  }
+  func abort() throws(BrokerError) { reset() }
 
   func close() {
-    if let commit, commit.join(Self.closeLimit) == nil { return }
-    commit = nil
     reset()
     spare.removeAll()
     connection.closeWithoutLock()

@@ -1,16 +1,19 @@
 import CRdKafka
+import Dispatch
 import OrderStreamCore
 
 /// Transactions of one consumer: a transactional producer whose identity outlives the process, outputs, the group's state
-/// topic, and offsets that are fenced by the consumer's generation. Used on the consumer's thread; commits have their own.
+/// topic, and offsets that are fenced by the consumer's generation.
+///
+/// Used by one thread at a time. Beside a commit, which may run on another thread than the consumer's, the consumer may be
+/// polled: what its polls do here (`closeOwn`, `settle`) is left out while a commit is under way (`turn`), and of the
+/// membership a commit reads the generation and the partitions, which no poll changes until they were given back.
 ///
 /// Everything that ends a client (a fatal error, being fenced, a call past its deadline: librdkafka issue 5423) is thrown
 /// as `requiresAbort`; `abort` then makes another client, whose first act is to abort what the old one left open.
 final class KafkaTransaction: Transaction {
   private static let abortLimit = Duration.seconds(5)
   private static let closeLimit = Duration.seconds(3)
-  /// How long closing waits for a commit that is under way.
-  private static let commitCloseLimit = Duration.seconds(1)
   /// A pause in which a broker may have gone and come back without a sign.
   private static let lookAfterIdle = Duration.seconds(30)
   /// Clients that may fail without a single commit in between, for reasons that do not pass by themselves.
@@ -38,8 +41,6 @@ final class KafkaTransaction: Transaction {
   private let stateIndex: Int
   private var link: TransactionLink?
   private var phase = Phase.idle
-  /// The one that is under way.
-  private var commit: TransactionCommit?
   private var linksWithoutCommit = 1
   private var clock: CommitClock
   private let watch: TransactionGuard
@@ -50,6 +51,8 @@ final class KafkaTransaction: Transaction {
   private var last: TransactionGuard.Last?
   private var written: WrittenPartitions
   private var state: StateRecordBuilder
+  /// Taken by a commit, and by what the consumer's polls do here.
+  private let turn = DispatchSemaphore(value: 1)
 
   init(for consumer: KafkaConsumer, outputs: [String], context: KafkaContext) throws(BrokerError) {
     guard let slot = consumer.membership.slot, let group = consumer.options.group else {
@@ -74,7 +77,7 @@ final class KafkaTransaction: Transaction {
     link = try makeLink()
     consumer.membership.transaction = self
     passEarlierMarks()
-    do throws(BrokerError) { try settle() } catch {
+    do throws(BrokerError) { try settleNow() } catch {
       close()
       throw error
     }
@@ -88,9 +91,15 @@ final class KafkaTransaction: Transaction {
   }
 
   /// Sees to it that no transaction hangs where the next one writes, and none keeps offsets or state back. Does nothing
-  /// while a transaction of this producer is open.
+  /// while a transaction of this producer is open or a commit is under way.
   /// - Throws: `busy` when one does not end.
   func settle() throws(BrokerError) {
+    guard turn.wait(timeout: .now()) == .success else { return }
+    defer { turn.signal() }
+    try settleNow()
+  }
+
+  private func settleNow() throws(BrokerError) {
     guard case .idle = phase, let link else { return }
     do throws(BrokerError) { try watch.settle(link, last: last) } catch {
       if error.requiresAbort { phase = .mustReplace(error) }
@@ -102,6 +111,8 @@ final class KafkaTransaction: Transaction {
   /// Closes what an earlier transaction of this identity has left hanging, without waiting for anything else. To be called
   /// while nothing is to be written; looks only after something has happened to brokers.
   func closeOwn() throws(BrokerError) {
+    guard turn.wait(timeout: .now()) == .success else { return }
+    defer { turn.signal() }
     guard case .idle = phase, let link else { return }
     if link.takeDisruption() { needsLook = true }
     guard needsLook else { return }
@@ -187,7 +198,6 @@ final class KafkaTransaction: Transaction {
 
   /// The link of the open transaction, which is begun when there is none.
   private func openTransaction() throws(BrokerError) -> TransactionLink {
-    precondition(commit == nil, "nothing is added to a transaction whose commit is under way")
     switch phase {
     case .open: return try openLink()
     case .mustAbort(let error), .mustReplace(let error): throw error
@@ -202,7 +212,7 @@ final class KafkaTransaction: Transaction {
     hasMarked = false
     let idle = context.time.monotonicNanoseconds - lastEnd
     if link.takeDisruption() || idle >= Self.lookAfterIdle.nanoseconds { needsLook = true }
-    if needsLook { try settle() }
+    if needsLook { try settleNow() }
     clock.begin(wallMs: context.time.wallMilliseconds)
     state.begin(clock.begin)
     do { try link.client.beginTransaction() } catch { throw failed(error, "cannot begin a transaction") }
@@ -210,7 +220,9 @@ final class KafkaTransaction: Transaction {
     return link
   }
 
-  func startCommit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
+    turn.wait()
+    defer { turn.signal() }
     let link = try openTransaction()
     guard let metadata = consumer.membership.metadata, metadata.generation >= 0 || isSole else {
       throw remember(
@@ -224,29 +236,25 @@ final class KafkaTransaction: Transaction {
     }
     let mark = clock.mark(wallMs: context.time.wallMilliseconds)
     last = TransactionGuard.Last(mark: mark, offsets: offsets, partitions: takeWritten())
-    commit = TransactionCommit(link.client, topic: topic, offsets, metadata, mark: mark, commitWords, context)
-  }
-
-  func finishCommit(timeout: Duration) throws(BrokerError) -> Bool {
-    guard let commit else { preconditionFailure("a commit is finished after it was started") }
-    var ended = commit.outcome(within: timeout)
-    if ended == nil { ended = try commit.outcomeIfLost() }
-    guard let outcome = ended else { return false }
-    self.commit = nil
-    let wait = commit.wait
+    let commit = TransactionCommit(link.client, topic: topic, offsets, metadata, mark: mark, commitWords, context)
+    let outcome: TransactionCommit.Outcome
+    do throws(BrokerError) { outcome = try commit.outcome() } catch {
+      // The thread that waits for an answer has the client.
+      phase = .mustReplace(error)
+      throw error
+    }
     if case .failed(let error, let mayBeCommitted) = outcome {
       let failure = error.map { failed($0, commitWords) } ?? expired(commitWords)
       if !mayBeCommitted { last?.outcome = .aborted }
-      guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(commit.offsets) else { throw failure }
+      guard mayBeCommitted, case .mustReplace = phase, try wasCommittedAfterAll(offsets) else { throw failure }
     }
     phase = .idle
-    outputMark = link?.client.events.takeDeliveredMark() ?? outputMark
+    outputMark = self.link?.client.events.takeDeliveredMark() ?? outputMark
     last?.outcome = .committed
     lastEnd = context.time.monotonicNanoseconds
     pendingBytes = 0
     linksWithoutCommit = 0
-    if let wait { wait.answered() } else { context.outages.tellEnd() }
-    return true
+    commit.tellAnswer()
   }
 
   private var commitWords: String { "cannot commit \(topic) for the group \(group)" }
@@ -258,9 +266,9 @@ final class KafkaTransaction: Transaction {
   private func wasCommittedAfterAll(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
     do throws(BrokerError) {
       try replaceLink()
-      try settle()
+      try settleNow()
       guard !offsets.isEmpty else { return false }
-      let isCommitted = try consumer.committedOffsets(offsets.map(\.partition)) == offsets.map(\.offset)
+      let isCommitted = try areCommitted(offsets)
       last?.outcome = isCommitted ? .committed : .aborted
       return isCommitted
     } catch {
@@ -271,8 +279,29 @@ final class KafkaTransaction: Transaction {
     }
   }
 
+  /// Whether these are the group's offsets. Asks through clients that any thread may use: the consumer's may be reading.
+  private func areCommitted(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
+    let partitions = (topic: topic, count: (offsets.map(\.partition).max() ?? -1) + 1)
+    let wait = OutageWait(context.outages, atLeast: TransactionCommit.limit)
+    while true {
+      do {
+        let found = try context.committedOffsets(group: group, stable: partitions, context.outages.questionLimit)
+        for element in found { try NativeError.check(element.error) }
+        wait.answered()
+        return offsets.allSatisfy { offset in
+          found.contains {
+            $0.topicPartition.partition == offset.partition && $0.offset == offset.offset
+          }
+        }
+      } catch {
+        let mapped = context.errors.map(
+          error, "cannot read the committed offsets of \(group)", needs: AccessRight(.describe, .group(group)))
+        guard mapped.passesByItself, wait.goesOn(because: mapped) else { throw mapped }
+      }
+    }
+  }
+
   func abort() throws(BrokerError) {
-    precondition(commit == nil, "a transaction is aborted when its commit has ended")
     pendingBytes = 0
     switch phase {
     case .idle: return
@@ -306,12 +335,6 @@ final class KafkaTransaction: Transaction {
   func close() {
     guard let link else { return }
     self.link = nil
-    if let commit {
-      self.commit = nil
-      // Without an answer the client is left to the thread that waits for one.
-      guard let outcome = commit.outcome(within: Self.commitCloseLimit) else { return }
-      if case .committed = outcome { phase = .idle }
-    }
     switch phase {
     case .open, .mustAbort: try? link.client.abortTransaction(Self.closeLimit)
     case .idle, .mustReplace: break
@@ -321,10 +344,7 @@ final class KafkaTransaction: Transaction {
   }
 
   /// The process is gone: nothing is aborted. For tests.
-  func die() {
-    link = nil
-    commit = nil
-  }
+  func die() { link = nil }
 
   private func openLink() throws(BrokerError) -> TransactionLink {
     if let link { return link }

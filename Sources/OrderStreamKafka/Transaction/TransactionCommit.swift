@@ -1,8 +1,9 @@
 import OrderStreamCore
 import OrderStreamThreads
 
-/// A commit that is under way: its calls run on a thread of their own, because each of them waits for brokers. Used by the
-/// transaction's thread.
+/// The calls of one commit. They run on a thread of their own, besides the one that waits for them here: a call of
+/// librdkafka 2.0.2 that a broker's death has met may never return, whatever time-out it was given (issue 5423), and the
+/// port's commit has to. Used by the thread that commits.
 final class TransactionCommit {
   enum Outcome: Sendable {
     case committed
@@ -13,14 +14,15 @@ final class TransactionCommit {
   }
 
   /// How long a commit may take, repetitions included: a little longer than the coordinator lets a transaction live. One
-  /// without an answer for as long is given up, and what became of it is looked for: a call of librdkafka 2.0.2 that a
-  /// broker's death has met may never return (issue 5423), also when the broker has long been back. Not earlier: an answer
-  /// that comes late is worth more than what can be found out without it.
+  /// without an answer for as long is given up, and what became of it is looked for, also when the broker has long been
+  /// back. Not earlier: an answer that comes late is worth more than what can be found out without it.
   static let limit = ClientProfile.transactionTimeout + .seconds(5)
   /// A commit that takes longer is told.
   private static let slow = Duration.seconds(5)
 
-  let offsets: [PartitionOffset]
+  /// Between two looks at what the cluster is doing.
+  private static let slice = Duration.milliseconds(100)
+
   /// For errors.
   private let what: String
   private let context: KafkaContext
@@ -28,14 +30,13 @@ final class TransactionCommit {
   private let started: Int64
   private let thread: BackgroundThread<Outcome>
   /// For its answer, once it takes long.
-  private(set) var wait: OutageWait?
+  private var wait: OutageWait?
 
   /// Starts at once.
   init(
     _ client: NativeClient, topic: String, _ offsets: [PartitionOffset], _ group: GroupMetadata, mark: CommitMark,
     _ what: String, _ context: KafkaContext
   ) {
-    self.offsets = offsets
     self.what = what
     self.context = context
     let time = context.time
@@ -58,26 +59,35 @@ final class TransactionCommit {
     }
   }
 
-  /// `nil` when it has not ended within `timeout`.
-  func outcome(within timeout: Duration) -> Outcome? { thread.join(timeout) }
+  /// Waits for the end. A commit that takes long is an outage like any other, which is said. One that takes too long is
+  /// lost: its client is left to the thread that waits for it, and another one finds out what became of it, waiting for
+  /// brokers as ever.
+  /// - Throws: When brokers have not answered for longer than the run waits; the thread still has the client then.
+  func outcome() throws(BrokerError) -> Outcome {
+    while true {
+      if let outcome = thread.join(Self.slice) { return outcome }
+      if try isLost() { return .failed(nil, mayBeCommitted: true) }
+    }
+  }
 
-  /// Of one that has not ended: a commit that takes long is an outage like any other, which is said. One that takes too
-  /// long is lost: its client is left to the thread that waits for it, and another one finds out what became of it, waiting
-  /// for brokers as ever.
-  /// - Returns: `nil` while its answer is waited for.
-  /// - Throws: When brokers have not answered for longer than the run waits.
-  func outcomeIfLost() throws(BrokerError) -> Outcome? {
+  private func isLost() throws(BrokerError) -> Bool {
     let age = Duration.nanoseconds(context.time.monotonicNanoseconds - started)
-    if age < Self.slow || context.outages.hasStopped { return nil }
+    if age < Self.slow { return false }
+    if context.outages.hasStopped {
+      guard age >= Self.limit else { return false }
+      throw context.stopped(what)
+    }
     let wait = wait ?? OutageWait(context.outages, atLeast: Self.limit, noteAfter: .zero)
     self.wait = wait
     let why = BrokerError(
       .timedOut, what, why: "the brokers have not finished it for \(age.milliseconds / 1000) s",
       remedy: "check the cluster's health", recovery: .fatal)
     guard wait.goesOn(because: why, pause: .zero) else { throw why }
-    guard age >= Self.limit, hasBrokers else { return nil }
-    return .failed(nil, mayBeCommitted: true)
+    return age >= Self.limit && hasBrokers
   }
+
+  /// Whatever was waited for is there, and an outage may be over.
+  func tellAnswer() { if let wait { wait.answered() } else { context.outages.tellEnd() } }
 
   /// Whether brokers answer, of which the commit may know nothing.
   private var hasBrokers: Bool {
