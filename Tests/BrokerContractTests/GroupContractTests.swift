@@ -237,6 +237,40 @@ import Testing
     }
   }
 
+  @Test(
+    "After each move of the positions records come from there on, in order, each once, and of no other partition",
+    arguments: BackEnd.all)
+  func moves(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      try broker.createTopic("t", partitions: 3)
+      try broker.produce(300, to: "t", partitions: 3)
+      let consumer = try broker.consumer(ConsumerOptions(topic: "t", membership: .sole(group: "g")))
+      defer { consumer.close() }
+      let batch = RecordBatch(recordLimit: 15, byteLimit: 1 << 20)
+      let moves: [[Int32: Offset]] = [
+        [0: 0, 1: 0, 2: 0], [0: 60, 1: 10], [0: 61, 1: 9, 2: 5], [2: 0], [0: 5, 2: 70], [0: 0, 1: 99, 2: 99],
+      ]
+      for (round, positions) in moves.enumerated() {
+        try consumer.assign(positions.map { PartitionOffset(partition: $0.key, offset: $0.value) })
+        var next = positions
+        // The next move comes in the middle of what was fetched, and after the last one all is read.
+        let isLast = round == moves.count - 1
+        let deadline = ContinuousClock().now + .seconds(10)
+        var polls = 0
+        while isLast ? next.values.contains(where: { $0 < 100 }) : polls < 2 {
+          try #require(ContinuousClock().now < deadline)
+          #expect(try consumer.poll(into: batch, timeout: .milliseconds(50)) == .polled)
+          if !batch.isEmpty { polls += 1 }
+          for entry in batch.entries {
+            #expect(next[entry.partition] == entry.offset, "move \(round)")
+            next[entry.partition] = entry.offset.next
+          }
+          for end in batch.ends { #expect(next[end.partition] == end.offset, "move \(round)") }
+        }
+      }
+    }
+  }
+
   @Test("Members notice partitions that were added", arguments: BackEnd.all)
   func addedPartitions(_ backEnd: BackEnd) throws {
     try backEnd.run { fixture, broker in

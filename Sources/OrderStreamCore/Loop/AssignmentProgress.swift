@@ -70,7 +70,8 @@ struct AssignmentProgress {
   // MARK: - Records
 
   /// Hands the records that count to `apply`, in contiguous ranges, at most `maximum` of them, and moves the positions.
-  /// Left out: partitions of others, records before the position (from before a seek), records beyond the bound.
+  /// Left out: records beyond the bound. Those of other partitions and from before the positions do not come: the consumer
+  /// reads on from exactly the positions that it was given.
   /// - Parameters:
   ///   - first: where in the batch to begin.
   ///   - marks: whether the last record of each partition is to be known by its mark.
@@ -149,9 +150,9 @@ struct AssignmentProgress {
 
   private mutating func accept(_ entry: RecordBatch.Entry, at place: Int) -> Bool {
     let index = Int(entry.partition)
-    guard index < partitions.count, partitions[index].isOwned, entry.offset >= partitions[index].position else {
-      return false
-    }
+    precondition(
+      isOwned(index) && entry.offset >= partitions[index].position,
+      "a consumer reads on from the positions that it was given")
     partitions[index].isTouched = true
     partitions[index].isAtEnd = false
     if let end = end(index), entry.offset >= end {
@@ -164,9 +165,11 @@ struct AssignmentProgress {
     return true
   }
 
+  private func isOwned(_ index: Int) -> Bool { index < partitions.count && partitions[index].isOwned }
+
   private mutating func reachEnd(_ end: PartitionOffset) {
     let index = Int(end.partition)
-    guard index < partitions.count, partitions[index].isOwned else { return }
+    precondition(isOwned(index), "a consumer tells of the ends of the partitions that it was given")
     partitions[index].isTouched = true
     partitions[index].isAtEnd = true
     if !partitions[index].leftRecords {
