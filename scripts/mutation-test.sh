@@ -137,8 +137,7 @@ mutations() {
 
   mutation commit-counted-early 'what is counted is committed' 'PipelineTests.CommitTests' \
     "$core/Loop/CommitCycle.swift" \
-    'guard try transaction.finishCommit(timeout: timeout) else { return nil }' \
-    '_ = try transaction.finishCommit(timeout: timeout)'
+    'guard try join(timeout) else { return nil }' '_ = try join(timeout)'
 
   # The rest of the batch is still applied, so only a crash between its parts shows it.
   # shellcheck disable=SC2016
@@ -177,8 +176,8 @@ mutations() {
     'guard settings.acceptsLoss || start > 0 else {'
 
   mutation same-name-same-topic 'a topic made anew under a group is noticed' 'StateTests/sourceMadeAnew|StateTests/outputMadeAnew' \
-    "$core/Loop/TopicIdentity.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
-    "$core/Loop/TopicIdentity.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
+    "$core/Loop/StateProof.swift" '    if position.origin == .earlierTopic { return .madeAnew }' '' \
+    "$core/Loop/StateProof.swift" 'if let known = mark?.id, let id, known != id { return .madeAnew }' '' \
     "$core/Loop/GroupState.swift" 'verdict = known == id ? .same : .madeAnew' '_ = (known, id)'
 
   mutation state-believed 'a missing or altered record of state is named' 'StateTests/damaged' \

@@ -131,3 +131,142 @@ public struct TopicLook: Hashable, Sendable {
     self.reason = reason
   }
 }
+
+/// Groups, as far as brokers told.
+public struct GroupListing: Hashable, Sendable {
+  /// Sorted by name.
+  public var groups: [GroupDescription]
+  /// Why groups may be missing; `nil` when these are all.
+  public var failure: BrokerError?
+
+  public init(_ groups: [GroupDescription], failure: BrokerError? = nil) {
+    self.groups = groups
+    self.failure = failure
+  }
+}
+
+public struct GroupDescription: Hashable, Sendable {
+  public struct Member: Hashable, Sendable {
+    public var id: String
+    public var host: String
+    public var partitions: [TopicPartition]
+    /// Whether it is a process of this program, as far as it says.
+    public var isOfThisProgram: Bool
+
+    public init(id: String, host: String, partitions: [TopicPartition], isOfThisProgram: Bool = true) {
+      self.id = id
+      self.host = host
+      self.partitions = partitions
+      self.isOfThisProgram = isOfThisProgram
+    }
+  }
+
+  /// The state of a group that nobody describes.
+  public static let unknownState = "Unknown"
+
+  public var group: String
+  /// As Kafka names them: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`; or `unknownState`.
+  public var state: String
+  /// Sorted by id; empty when `membersFailure` says why they are not known.
+  public var members: [Member]
+  /// Next offset to read of every partition in which something was committed; empty when `committedFailure` says why
+  /// that is not known.
+  public var committed: [TopicPartition: Offset]
+  /// Why state and members are not known: there may be any number of them.
+  public var membersFailure: BrokerError?
+  public var committedFailure: BrokerError?
+  /// Whether the group reads from the earliest record where it has committed nothing: a group of this program.
+  public var beginsAtEarliest = false
+  /// By topic, why what was committed says nothing about it, in words: it was made anew since the group read it.
+  public var doubts: [String: String] = [:]
+
+  public init(group: String, state: String, members: [Member], committed: [TopicPartition: Offset]) {
+    self.group = group
+    self.state = state
+    self.members = members
+    self.committed = committed
+  }
+
+  /// A group of which only the name is known.
+  public init(unknown group: String, membersFailure: BrokerError) {
+    self.init(group: group, state: Self.unknownState, members: [], committed: [:])
+    self.membersFailure = membersFailure
+  }
+
+  public var membersKnown: Bool { membersFailure == nil }
+
+  /// Partitions in which the group has committed something, or that a member has.
+  public var usedPartitions: Set<TopicPartition> { Set(committed.keys).union(members.flatMap(\.partitions)) }
+
+  /// Why the committed offsets say nothing about a topic, in words; `nil` when they count.
+  func doubt(about topic: String) -> String? {
+    if let committedFailure { return "the committed offsets are not known: \(committedFailure.why)" }
+    return doubts[topic]
+  }
+}
+
+/// Finds or makes the topics of a run.
+public enum TopicSetup {
+  /// Partitions of a topic that must be created, when nothing else is asked for.
+  public static let defaultPartitions: Int32 = 6
+
+  /// What the user asked for, for topics that must be created.
+  public struct Wishes: Sendable {
+    /// `nil` when not named: an existing topic is used as it is.
+    public var partitions: Int32?
+    /// `nil`: the broker's default.
+    public var replicationFactor: Int16?
+
+    public init(partitions: Int32?, replicationFactor: Int16?) {
+      self.partitions = partitions
+      self.replicationFactor = replicationFactor
+    }
+  }
+
+  /// The partition count of an existing topic; `nil` when there is none.
+  /// - Throws: `configuration` when `partitions` was asked for and differs.
+  public static func partitionCount(
+    of topic: String, wishes: Wishes, admin: any Admin
+  ) throws(BrokerError) -> Int32? {
+    guard let found = try admin.topic(topic) else { return nil }
+    if let wanted = wishes.partitions, wanted != found.partitionCount {
+      throw BrokerError(
+        .configuration, "cannot use topic \(topic)",
+        why: "its number of partitions is \(found.partitionCount) and --partitions asks for \(wanted)",
+        remedy: "leave --partitions out to use the topic as it is", recovery: .none)
+    }
+    return found.partitionCount
+  }
+
+  /// The partition count of a topic, created when it is missing.
+  /// - Parameter source: the topic whose records a new one must take.
+  public static func ensure(
+    _ topic: String, wishes: Wishes, recordsOf source: String? = nil, admin: any Admin
+  ) throws(BrokerError) -> Int32 {
+    if let count = try partitionCount(of: topic, wishes: wishes, admin: admin) { return count }
+    let partitions = wishes.partitions ?? defaultPartitions
+    do {
+      try admin.apply(
+        .createTopic(
+          name: topic, partitions: partitions, replicationFactor: wishes.replicationFactor, recordsOf: source))
+    } catch  where error.code == .topicExists {
+      // Another process was faster.
+      return try partitionCount(of: topic, wishes: wishes, admin: admin) ?? partitions
+    }
+    return partitions
+  }
+
+  /// A topic derived from another (inventory events, dead letters): created with the source's partition count.
+  /// - Parameter source: the source, where copies of its records are to go.
+  public static func ensureDerived(
+    _ topic: String, sourcePartitions: Int32, replicationFactor: Int16?, recordsOf source: String? = nil,
+    admin: any Admin
+  ) throws(BrokerError) -> Int32 {
+    let found = try partitionCount(
+      of: topic, wishes: Wishes(partitions: nil, replicationFactor: nil), admin: admin)
+    if let found { return found }
+    return try ensure(
+      topic, wishes: Wishes(partitions: sourcePartitions, replicationFactor: replicationFactor), recordsOf: source,
+      admin: admin)
+  }
+}

@@ -10,11 +10,13 @@
 /// all partitions of this member (perhaps none) and follows an `unassign`.
 public protocol Consumer: AnyObject {
   /// Empties `batch`, then waits up to `timeout` for records, ends of partitions or a change of assignment, and fills
-  /// the batch up to its limits. Records of one partition come in offset order. Returns early when there is something.
+  /// the batch up to its limits. Returns early when there is something. Records of one partition come in offset order, each
+  /// once, and neither records nor ends come of a partition or from before a position that `assign` has not named: what was
+  /// fetched before is dropped by the consumer, and its caller does not look again.
   /// - Throws: `damaged` with coordinates when the log is altered; `offsetOutOfRange` when the position is gone.
   func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent
 
-  /// Reads on from exactly these positions, and from no other partition. Answers `.assigned`; also moves the positions
+  /// Reads on from exactly these positions, and from no other partition; the batch of an earlier poll is the caller's to drop. Answers `.assigned`; also moves the positions
   /// (seek) of the current assignment after an abort; without a group it is how a consumer starts.
   func assign(_ positions: [PartitionOffset]) throws(BrokerError)
 
@@ -124,4 +126,49 @@ public struct ConsumerOptions: Hashable, Sendable {
     case .sole(let group), .member(let group): group
     }
   }
+}
+
+/// Outputs, state and offsets that become visible together or not at all. One transaction is open at a time; it begins
+/// with the first call after creation, commit or abort. Used by one thread at a time, which need not be the consumer's.
+///
+/// An error with `requiresAbort` is answered with `abort()` and then reading again from the committed offsets.
+public protocol Transaction: AnyObject {
+  /// Adds a record to an output topic, named by its index in `Broker.transaction(for:outputs:)`.
+  func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError)
+
+  /// Whether an output takes a record of this size, as far as that is known before it is sent.
+  func takes(_ record: OutgoingRecord, on output: Int) -> Bool
+
+  /// Sets one state record of the group for a source partition; `value` `nil` removes it. The last write to a key wins.
+  func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError)
+
+  /// Makes everything durable, with the next offset to read of each partition named. Blocks until that is done or refused,
+  /// as long as disks and brokers take, so it may be called on a thread of its own: until it has returned nothing else of
+  /// the transaction is called, and of the consumer only `poll`.
+  ///
+  /// When it returns all of it is durable; when it throws `requiresAbort` none of it is. After a retriable error everything
+  /// is still there, and the commit may be tried again.
+  /// - Throws: `fenced` (requires abort) when a partition no longer belongs to this member.
+  func commit(_ offsets: [PartitionOffset]) throws(BrokerError)
+
+  /// Drops everything since the last commit.
+  func abort() throws(BrokerError)
+
+  /// A record of the first output that a commit of this object has made durable; `nil` where the back end does not learn
+  /// the offsets of what it writes, or gives topics an id.
+  var outputMark: RecordMark? { get }
+
+  /// Bytes of outputs and state since the last commit, so that the caller can commit before they grow large.
+  var pendingBytes: Int { get }
+
+  /// Aborts what is open and frees everything, within a few seconds; also after the consumer was closed. Idempotent.
+  func close()
+}
+
+extension Transaction {
+  public var outputMark: RecordMark? { nil }
+
+  public func takes(_ record: OutgoingRecord, on output: Int) -> Bool { true }
 }
