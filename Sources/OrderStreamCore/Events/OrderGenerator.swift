@@ -31,9 +31,9 @@ public struct OrderGenerator {
 
     /// Why no orders can be made with these options, in words; `nil` when they can.
     public var problem: String? {
-      if !(failureRate >= 0 && failureRate <= 1) { return "a failure rate is a number from 0 to 1" }
-      if users < 1 { return "there is at least one user" }
-      if firstOrder < 0 || count < 0 { return "a number of orders is not negative" }
+      if !(failureRate >= 0 && failureRate <= 1) { return "the failure rate must be from 0 to 1" }
+      if users < 1 { return "there must be at least one user" }
+      if firstOrder < 0 || count < 0 { return "the number of orders must not be negative" }
       if firstOrder.addingReportingOverflow(max(count - 1, 0)).overflow { return "order numbers end at 2⁶³ − 1" }
       return count == 0 ? nil : eventTime.problem(count: count)
     }
@@ -161,12 +161,12 @@ public enum EventTime: Hashable, Sendable {
     switch self {
     case .wallClock: return nil
     case .span(_, let fraction, let span):
-      if span < 0 || !(0..<Int32(Self.billion)).contains(fraction) { return "a span and a fraction are not negative" }
+      if span < 0 || !(0..<Int32(Self.billion)).contains(fraction) { return "span and fraction must not be negative" }
     case .stepped(_, let fraction, let perSecond):
       if !(perSecond > 0 && perSecond <= 1e12 && Self.perMillionSeconds(perSecond) > 0) {
-        return "a rate is above 0 and at most 1e12 events a second"
+        return "the rate must be above 0 and at most 1e12 events a second"
       }
-      if !(0..<Int32(Self.billion)).contains(fraction) { return "a fraction is not negative and below one second" }
+      if !(0..<Int32(Self.billion)).contains(fraction) { return "the fraction must be from 0 to below one second" }
     }
     for index in [0, count - 1] {
       guard CivilTime.secondsRange.contains(second(index: index, count: count, wallMilliseconds: 0)) else {

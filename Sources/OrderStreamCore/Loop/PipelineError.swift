@@ -27,7 +27,7 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   case foreignMember(group: String, member: String, host: String)
   /// This program has committed offsets in these partitions, and their state is gone.
   case stateGone(topic: String, group: String, partitions: [Int32])
-  /// State records are missing, altered, or none of this program's.
+  /// State records are missing or altered, or another program's.
   case damagedState(TopicPartition, why: String)
   /// The state of the group was written by another job.
   case foreignState(group: String, why: String)
@@ -93,7 +93,7 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
     case .stateGone(let topic, let group, let partitions):
       let list = partitions.map { "\(topic)[\($0)]" }.joined(separator: ", ")
       return (
-        "cannot go on with group \(group)", "its state for \(list) is gone, and its offsets are there",
+        "cannot go on with group \(group)", "its offsets are there, but its state for \(list) is gone",
         Self.startOver(group)
       )
     case .damagedState(let partition, let why):

@@ -41,7 +41,7 @@ public struct StateRecord {
   ) throws(Refusal) {
     let name = String(decoding: keyBytes.prefix(40), as: UTF8.self)
     guard let key = Self.parse(keyBytes), let format = value.first else {
-      throw .damaged("the record \(name) is none that orderstream writes")
+      throw .damaged("orderstream writes no record \(name)")
     }
     guard format == Self.format || format == Self.firstFormat else {
       throw .damaged("the record \(name) has format \(format), and this version reads up to \(Self.format)")
@@ -50,7 +50,7 @@ public struct StateRecord {
     guard value.count >= prefix else { throw .damaged("the record \(name) is cut off") }
     checksum = Self.checksum(keyBytes, value, format: format)
     if format == Self.format, value.littleEndian(at: 10, as: UInt64.self) != checksum {
-      throw .damaged("the checksum of the record \(name) does not fit")
+      throw .damaged("the checksum of the record \(name) does not match")
     }
     guard kind == nil || value[1] == kind?.rawValue else {
       throw .otherJob(StateKind(rawValue: value[1]).map { "\($0)" } ?? "another job")
@@ -58,7 +58,7 @@ public struct StateRecord {
     self.key = key
     nextOffset = value.littleEndian(at: 2, as: Int64.self)
     guard nextOffset >= 0 else {
-      throw .damaged("the record \(name) covers the offset \(nextOffset), which no partition has")
+      throw .damaged("the record \(name) covers the negative offset \(nextOffset)")
     }
     var rest = UnsafeRawBufferPointer(rebasing: value[prefix...])
     if format == Self.format && key == .position {

@@ -66,10 +66,10 @@ struct StoredPositions {
       guard let proof = position.proof, position.origin != .earlierTopic else { continue }
       if proof.records != found.records {
         throw .damagedState(
-          place, why: "group \(group) has \(found.records) of the \(proof.records) records that its position tells of")
+          place, why: "group \(group) has \(found.records) of the \(proof.records) records that its position counts")
       }
       if proof.checksums != found.checksums {
-        throw .damagedState(place, why: "a record of group \(group) is not the one that its position tells of")
+        throw .damagedState(place, why: "the checksums of the records of group \(group) do not match its position")
       }
     }
   }

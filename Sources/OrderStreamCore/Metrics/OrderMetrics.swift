@@ -68,7 +68,7 @@ public final class OrderMetrics: Processor {
     return hour * 60 + Int64(minute)
   }
 
-  private static let impossible = "holds numbers that are not possible"
+  private static let impossible = "holds impossible numbers"
 
   /// More records than a partition holds in any lifetime; sums of partitions stay far below what a number can hold.
   private static let recordLimit: Int64 = 1 << 48
