@@ -5,18 +5,24 @@
 #   RUN       a word that no other run has, for names of topics and groups
 #   BROKER    ORDERSTREAM_BROKERS if set, else an embedded log in WORK (exported as ORDERSTREAM_BROKERS)
 set -euo pipefail
+# With CDPATH, `cd` prints where it went.
+unset CDPATH
 source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ ! -d "${TMPDIR:-/tmp}" ]; then
+  printf 'error: %s: there is no such directory (TMPDIR); create it, or unset TMPDIR\n' "${TMPDIR:-/tmp}" >&2
+  exit 1
+fi
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/orderstream.XXXXXX")
+remove_work() { rm -rf "$WORK"; }
+trap remove_work EXIT
 # TMPDIR may be relative, and commands run in other directories.
 WORK=$(cd "$WORK" && pwd)
 RUN="$(date +%Y%m%d%H%M%S)-$$"
 FAILED_CLAIMS=0
 CLAIMS=0
 
-remove_work() { rm -rf "$WORK"; }
-trap remove_work EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

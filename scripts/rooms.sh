@@ -7,7 +7,7 @@
 # With --imports: names every import that its file does without, and exits with 1 when there is one. Each file is type-checked
 # once with all of its imports and once without each of them, a second or so each time: minutes in all.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -- "$(dirname "${BASH_SOURCE[0]}")/.." >/dev/null
 
 mode=count
 if [ "${1:-}" = --imports ]; then

@@ -2,7 +2,7 @@
 # Installs what is missing, builds everything with warnings as errors, and runs all tests.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -- "$(dirname "${BASH_SOURCE[0]}")/.." >/dev/null
 
 say_failed() { printf '\ntest: FAILED\n'; }
 trap say_failed ERR

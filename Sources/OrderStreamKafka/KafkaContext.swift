@@ -103,17 +103,13 @@ final class KafkaContext: Sendable {
     do throws(NativeError) {
       return try client.committedOffsets(group: group, stable: stable, timeout)
     } catch {
-      let asksFormerCoordinator = [RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE]
-        .contains(
-          error.code)
+      guard KafkaErrors.comesFromFormerCoordinator(error.code) else { throw error }
       let now = time.monotonicNanoseconds
       let isDue = groupClient.withLock { state in
         defer { if now >= state.next { state.next = now + Self.newClientInterval.nanoseconds } }
         return now >= state.next
       }
-      guard asksFormerCoordinator, isDue, let other = try? factory.client(.lookup(committed: false)) else {
-        throw error
-      }
+      guard isDue, let other = try? factory.client(.lookup(committed: false)) else { throw error }
       let offsets = try other.committedOffsets(group: group, stable: stable, timeout)
       groupClient.withLock { $0.client = other }
       return offsets

@@ -54,6 +54,22 @@ struct KafkaErrors: Sendable {
     }
   }
 
+  /// What a client says of a leader that is away: current versions forget the broker, and its partitions with it.
+  static func isSilence(_ code: rd_kafka_resp_err_t) -> Bool {
+    switch code {
+    case RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NativeError.destroyedBroker: true
+    default: false
+    }
+  }
+
+  /// What a broker says that coordinates the group no longer.
+  static func comesFromFormerCoordinator(_ code: rd_kafka_resp_err_t) -> Bool {
+    switch code {
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE: true
+    default: false
+    }
+  }
+
   private static func meaning(of code: rd_kafka_resp_err_t) -> (BrokerError.Code, remedy: String) {
     switch code {
     case NativeError.destroyedBroker, RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__RESOLVE,

@@ -100,11 +100,6 @@ struct PartitionLooks: Sendable {
     return looks
   }
 
-  /// What a client says of a leader that is away: current versions forget the broker, and its partitions with it.
-  private static let silence = [
-    RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NativeError.destroyedBroker,
-  ]
-
   private func askOneByOne(
     _ leader: Int32, _ partitions: [TopicPartition], until deadline: Deadline
   ) -> [TopicPartition: PartitionLook] {
@@ -112,7 +107,7 @@ struct PartitionLooks: Sendable {
     for partition in partitions {
       do { looks.merge(try askOnce([partition], until: deadline)) { _, second in second } } catch {
         looks[partition] =
-          Self.silence.contains(error.code)
+          KafkaErrors.isSilence(error.code)
           ? silent(leader, [partition])[partition] : .unseen(reason: words(error))
       }
     }
@@ -134,7 +129,7 @@ struct PartitionLooks: Sendable {
     for index in partitions.indices {
       let elements = [low[index], stable[index], high[index]]
       if let error = elements.first(where: { $0.error != RD_KAFKA_RESP_ERR_NO_ERROR })?.error {
-        if Self.silence.contains(error) { throw NativeError(error) }
+        if KafkaErrors.isSilence(error) { throw NativeError(error) }
         looks[partitions[index]] = .unseen(reason: words(NativeError(error)))
       } else {
         let low = max(0, low[index].offset)

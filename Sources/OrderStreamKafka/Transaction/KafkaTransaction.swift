@@ -268,7 +268,7 @@ final class KafkaTransaction: Transaction {
       try replaceLink()
       try settleNow()
       guard !offsets.isEmpty else { return false }
-      let isCommitted = try areCommitted(offsets)
+      let isCommitted = try TransactionCommit.areCommitted(offsets, of: topic, for: group, context)
       last?.outcome = isCommitted ? .committed : .aborted
       return isCommitted
     } catch {
@@ -276,28 +276,6 @@ final class KafkaTransaction: Transaction {
       var failure = error
       if failure.isRetriable { failure.recovery = .abort }
       throw failure
-    }
-  }
-
-  /// Whether these are the group's offsets. Asks through clients that any thread may use: the consumer's may be reading.
-  private func areCommitted(_ offsets: [PartitionOffset]) throws(BrokerError) -> Bool {
-    let partitions = (topic: topic, count: (offsets.map(\.partition).max() ?? -1) + 1)
-    let wait = OutageWait(context.outages, atLeast: TransactionCommit.limit)
-    while true {
-      do {
-        let found = try context.committedOffsets(group: group, stable: partitions, context.outages.questionLimit)
-        for element in found { try NativeError.check(element.error) }
-        wait.answered()
-        return offsets.allSatisfy { offset in
-          found.contains {
-            $0.topicPartition.partition == offset.partition && $0.offset == offset.offset
-          }
-        }
-      } catch {
-        let mapped = context.errors.map(
-          error, "cannot read the committed offsets of \(group)", needs: AccessRight(.describe, .group(group)))
-        guard mapped.passesByItself, wait.goesOn(because: mapped) else { throw mapped }
-      }
     }
   }
 

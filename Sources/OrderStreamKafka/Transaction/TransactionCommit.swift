@@ -89,6 +89,28 @@ final class TransactionCommit {
   /// Whatever was waited for is there, and an outage may be over.
   func tellAnswer() { if let wait { wait.answered() } else { context.outages.tellEnd() } }
 
+  /// Whether these are the group's offsets. Asks through clients that any thread may use: the consumer's may be reading.
+  static func areCommitted(
+    _ offsets: [PartitionOffset], of topic: String, for group: String, _ context: KafkaContext
+  ) throws(BrokerError) -> Bool {
+    let partitions = (topic: topic, count: (offsets.map(\.partition).max() ?? -1) + 1)
+    let wait = OutageWait(context.outages, atLeast: limit)
+    while true {
+      do {
+        let found = try context.committedOffsets(group: group, stable: partitions, context.outages.questionLimit)
+        for element in found { try NativeError.check(element.error) }
+        wait.answered()
+        return offsets.allSatisfy { offset in
+          found.contains { $0.topicPartition.partition == offset.partition && $0.offset == offset.offset }
+        }
+      } catch {
+        let mapped = context.errors.map(
+          error, "cannot read the committed offsets of \(group)", needs: AccessRight(.describe, .group(group)))
+        guard mapped.passesByItself, wait.goesOn(because: mapped) else { throw mapped }
+      }
+    }
+  }
+
   /// Whether brokers answer, of which the commit may know nothing.
   private var hasBrokers: Bool {
     (try? context.lookup.metadata(nil, .seconds(2))) != nil

@@ -188,7 +188,8 @@ extension OptionSpec {
   static let follow = OptionSpec(
     name: .follow, help: "Do not end at the end of the topic: run until SIGINT or SIGTERM. Creates a missing topic.")
   static let idleTimeout = OptionSpec(
-    name: .idleTimeout, placeholder: "<duration>", help: "Like --follow, but end after this long without a record.")
+    name: .idleTimeout, placeholder: "<duration>",
+    help: "Like --follow, but end when the ends of all partitions were seen and no record has come for this long.")
   static let maxEvents = OptionSpec(
     name: .maxEvents, placeholder: "<n>", defaultNote: "no limit", help: "Commit exactly this many records, then end.")
   static let acceptLoss = OptionSpec(
