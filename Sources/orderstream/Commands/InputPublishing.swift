@@ -98,6 +98,7 @@ struct InputPublishing {
     let total = rest.isAll ? " of \(report.requested)" : ""
     let state = "\(acknowledged)\(total) lines are on the log"
     guard let file, rest.failure == nil else {
+      if !orders.reader.isFile { return state + "; " + loss(report.requested - acknowledged - report.rejected) }
       if acknowledged == 0 { return "no line is acknowledged, so the same command may be run again" }
       return
         "\(state) and the same command would publish them twice: with --unacknowledged <file> a run keeps the others"
@@ -106,6 +107,14 @@ struct InputPublishing {
       + (report.deliveries.uncertain > 0
         ? "; \(report.deliveries.uncertain) of them may be on the log all the same, their answer is missing" : "")
       + (!rest.isAll ? "; \(orders.name) was not read to its end, so what came later is not there" : "")
+  }
+
+  /// What becomes of lines that are not acknowledged where their input cannot be read again and no file keeps them.
+  private func loss(_ lines: Int64) -> String {
+    guard lines > 0 else { return "no other was read from \(orders.name)" }
+    return
+      "\(lines) more were read from \(orders.name), which cannot be read again: with --unacknowledged <file> a run keeps "
+      + "them"
   }
 
   private func refuse(line: Int64, _ error: BrokerError) {

@@ -34,8 +34,8 @@ final class LineReader {
   /// The first bytes of the input, as far as they have come, from which its kind can be told.
   private(set) var head: [UInt8] = []
   private var isFirstLine = true
-  /// A file is there as a whole; a pipe's other end may go on for ever.
-  private let isFile: Bool
+  /// A file is there as a whole, and can be read again; a pipe's other end may go on for ever.
+  let isFile: Bool
   /// The line in hand is not whole yet.
   private var isInLine = false
   /// The line in hand is too long; its bytes are not kept.

@@ -67,6 +67,29 @@ struct UnacknowledgedTests {
     #expect(outcome.lines.last?.contains("cut short by SIGINT after") == true && outcome.text.contains(" of 3000\n"))
   }
 
+  @Test(
+    "Without the option, lines that were read from a pipe and are not on the log are counted: nobody can read them again"
+  )
+  func aPipeWithoutTheOption() throws {
+    let stage = try Stage()
+    let pipe = try PipeEnds()
+    let child = try stage.start(["produce", "--input", "-", "--rate", "0.01/s", "--json"], input: pipe.read)
+    close(pipe.read)
+    // The first is sent at once. The second is in hand at the signal, the third is only read.
+    let lines = Array((1...3).map { Orders.order(number: $0) + "\n" }.joined().utf8)
+    #expect(lines.withUnsafeBytes { write(pipe.write, $0.baseAddress, $0.count) } == lines.count)
+    try child.wait(for: "the first order on the log") {
+      try stage.hasLog && stage.start("tail", "--raw", "-q").end().lines.count >= 1
+    }
+    child.send(SIGINT)
+    let outcome = try child.end(within: .seconds(5))
+    close(pipe.write)
+    let document = try outcome.document
+    #expect(outcome.code == 130 && document["requested"].int == 3 && document["acknowledged"].int == 1, "\(outcome)")
+    let told = "; 2 more were read from stdin, which cannot be read again: with --unacknowledged"
+    #expect(outcome.errors.contains(told), "\(outcome)")
+  }
+
   @Test func itsPlaceIsCheckedFirstAndItIsForInputAlone() throws {
     let stage = try Stage()
     try stage.write("in", Orders.order(number: 1))
