@@ -47,6 +47,20 @@ public struct OrderPublisher {
   public mutating func run(progress: (OrderPublisher) -> Void) throws {
     let start = time.monotonicNanoseconds
     startNanoseconds = start
+    // The same loop for both; for the generator the compiler makes one of its own, without calls through the protocol.
+    if let generated = source as? GeneratedOrders {
+      try sendAll(of: generated, start, progress)
+    } else {
+      try sendAll(of: source, start, progress)
+    }
+    Failpoint.reach("publisher/before-flush")
+    try producer.finish(queued: sent - refusedAtOnce, timeout: Self.flushTimeout, stop: stop, time: time)
+    Failpoint.reach("publisher/after-flush")
+  }
+
+  private mutating func sendAll<Source: OrderSource>(
+    of source: Source, _ start: Int64, _ progress: (OrderPublisher) -> Void
+  ) throws {
     // Where orders take their time, a clock that was read for an earlier one would be wrong.
     let stride = schedule != nil || source.mayKeepWaiting ? 1 : Self.stride
     var wall = time.wallMilliseconds
@@ -59,12 +73,9 @@ public struct OrderPublisher {
         wall = time.wallMilliseconds
         if schedule == nil { progress(self) }
       }
-      try sendNext(wall)
+      try sendNext(of: source, wall)
       if schedule != nil || sent % Self.stride == 0 { try source.note(producer.takeReports()) }
     }
-    Failpoint.reach("publisher/before-flush")
-    try producer.finish(queued: sent - refusedAtOnce, timeout: Self.flushTimeout, stop: stop, time: time)
-    Failpoint.reach("publisher/after-flush")
   }
 
   /// Sleeps until an order is due, in slices, so that a stop is seen.
@@ -78,7 +89,7 @@ public struct OrderPublisher {
     }
   }
 
-  private mutating func sendNext(_ wallMilliseconds: Int64) throws {
+  private mutating func sendNext<Source: OrderSource>(of source: Source, _ wallMilliseconds: Int64) throws {
     let order = source.take(sequence: sent, wallMilliseconds: wallMilliseconds)
     let record = OutgoingRecord(
       partition: Partitioner.partition(key: order.key, count: producer.partitionCount),

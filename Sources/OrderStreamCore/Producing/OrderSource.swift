@@ -47,8 +47,8 @@ public final class GeneratedOrders: OrderSource {
   @exclusivity(unchecked) private var generator: OrderGenerator
   @exclusivity(unchecked) private var left: Int64
   private let value = ByteBuffer()
-  /// The header block of the last order; empty for none.
-  private let trace = ByteBuffer(capacity: 64)
+  /// The header block of the last order.
+  private let trace: ByteBuffer?
 
   /// - Parameter trace: what the last order says about the topic's numbers.
   /// - Precondition: `options.problem` is `nil`.
@@ -56,18 +56,24 @@ public final class GeneratedOrders: OrderSource {
     self.options = options
     generator = OrderGenerator(options)
     left = options.count
-    if let trace { Headers.append(name: OrderNumbering.header, text: trace.text, to: self.trace) }
+    self.trace = trace.map { trace in
+      let block = ByteBuffer(capacity: 64)
+      Headers.append(name: OrderNumbering.header, text: trace.text, to: block)
+      return block
+    }
   }
 
   public var mayKeepWaiting: Bool { false }
 
   public func advance() -> Bool { left > 0 }
 
+  @inline(__always)
   public func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder {
     let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
     left -= 1
     return SourceOrder(
-      key: order.key(in: value), value: value.bytes, headers: left == 0 ? Headers(block: trace.bytes) : .none,
+      key: order.key(in: value), value: value.bytes,
+      headers: left == 0 ? trace.map { Headers(block: $0.bytes) } ?? .none : .none,
       isFailed: order.isFailed)
   }
 
