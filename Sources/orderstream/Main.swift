@@ -42,14 +42,16 @@ struct Main {
   }
 
   private static func run(_ start: Int64) -> ExitCode {
-    var console: Console?
+    var console = Console()
+    // Whatever happens, the terminal is in order afterwards.
+    defer { console.display.end() }
     do {
       let invocation = try Invocation.parse(try ProcessArguments.read())
-      console = invocation.common.map(Console.init)
-      return try execute(invocation, start)
+      if let options = invocation.common { console = Console(options) }
+      return try execute(invocation, console, start)
     } catch {
       let error = cutShort(CommandError(error))
-      (console ?? Console()).report(error)
+      console.report(error)
       return error.code
     }
   }
@@ -60,12 +62,12 @@ struct Main {
     return CommandError(signal, error.what, why: "a signal ended the wait for it")
   }
 
-  private static func execute(_ invocation: Invocation, _ start: Int64) throws -> ExitCode {
+  private static func execute(_ invocation: Invocation, _ console: Console, _ start: Int64) throws -> ExitCode {
     func context(_ options: CommonOptions, members: Int = 1) throws -> CommandContext {
       try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
-      return CommandContext(options, stop: stop, startNanoseconds: start)
+      return CommandContext(options, console: console, stop: stop, startNanoseconds: start)
     }
     switch invocation {
     case .help(let command): return try show(Help.page(command))

@@ -67,6 +67,7 @@ enum Signals {
   private static let crashHandler: @convention(c) (Int32) -> Void = { _ in
     let line: StaticString =
       "error: internal bug: the program stopped itself to protect its data; set SWIFT_BACKTRACE=enable=yes, run again and report the trace\n"
+    Display.restoreTerminal()
     _ = write(2, line.utf8Start, line.utf8CodeUnitCount)
     _exit(ExitCode.software.rawValue)
   }
@@ -93,7 +94,10 @@ enum Signals {
 
   private static let handler: @convention(c) (Int32) -> Void = { number in
     let saved = errno
-    if received.exchange(number, ordering: .acquiringAndReleasing) != 0 { _exit(128 + number) }
+    if received.exchange(number, ordering: .acquiringAndReleasing) != 0 {
+      Display.restoreTerminal()
+      _exit(128 + number)
+    }
     if let pointer = UnsafeRawPointer(bitPattern: flag.load(ordering: .acquiring)) {
       Unmanaged<StopFlag>.fromOpaque(pointer)._withUnsafeGuaranteedRef { $0.request() }
     }
@@ -110,6 +114,7 @@ enum Signals {
   static func noteReport(_ code: ExitCode) { reported.store(code.rawValue, ordering: .releasing) }
 
   private static let deadlineHandler: @convention(c) (Int32) -> Void = { _ in
+    Display.restoreTerminal()
     let code = reported.load(ordering: .acquiring)
     if code != 0 { _exit(code) }
     let line: StaticString =

@@ -147,46 +147,149 @@ struct TerminalTests {
     #expect(escaped([]) == "")
   }
 
+  private func console(_ policy: ProgressPolicy, _ errors: OutputPipe, _ time: ManualTime, quiet: Bool = false)
+    -> Console
+  {
+    Console(
+      output: errors.writer, errors: errors.writer, progress: policy, quiet: quiet, environment: { _ in nil },
+      time: time)
+  }
+
   @Test func plainProgressIsALineASecondAfterTheFirstSecond() throws {
     let errors = try OutputPipe()
     let time = ManualTime()
-    let console = Console(output: errors.writer, errors: errors.writer, environment: { _ in nil })
-    let progress = Progress(.plain, console: console, time: time)
-    for step in 0..<45 {
-      progress.update { "step \(step)" }
-      time.sleep(.milliseconds(50))
+    let console = console(.plain, errors, time)
+    let progress = Progress("work", console: console, time: time)
+    for step in 1...9 as ClosedRange<Int64> {
+      time.sleep(.milliseconds(250))
+      progress.update(step * 25, of: 1000)
+      console.display.tick()
     }
     progress.finish()
-    #expect(errors.text == "step 20\nstep 40\n")
+    console.display.end()
+    #expect(
+      errors.text.split(separator: "\n").map { $0.prefix(24) } == [
+        "work: 10 %, 100 of 1,000", "work: 20 %, 200 of 1,000",
+      ])
   }
 
-  @Test func progressIsSilentWhenQuietOrNoneOrNotOnATerminal() throws {
+  @Test func progressIsSilentWhenQuietOrNone() throws {
     let errors = try OutputPipe()
-    let loud = Console(output: errors.writer, errors: errors.writer, environment: { _ in nil })
-    let quiet = Console(output: errors.writer, errors: errors.writer, quiet: true, environment: { _ in nil })
-    #expect(ProgressPolicy.auto.manner(on: loud) == .plain)
-    #expect(ProgressPolicy.none.manner(on: loud) == .silent)
-    #expect(ProgressPolicy.plain.manner(on: quiet) == .silent)
-    #expect(ProgressPolicy.plain.manner(on: loud) == .plain)
+    let time = ManualTime()
+    for console in [console(.none, errors, time), console(.plain, errors, time, quiet: true)] {
+      let progress = Progress("work", console: console, time: time)
+      time.sleep(.seconds(3))
+      progress.update(1)
+      console.display.tick()
+      progress.finish()
+    }
+    #expect(errors.text.isEmpty)
   }
 
-  @Test func onATerminalOneLineIsRedrawnAtMostTenTimesASecond() throws {
+  @Test func theRateIsThatOfTheLastSecondsAndTheTimeLeftFollowsFromIt() throws {
+    let time = ManualTime()
+    let console = console(.none, try OutputPipe(), time)
+    let progress = Progress("work", console: console, time: time)
+    for step in 1...40 as ClosedRange<Int64> {
+      time.sleep(.milliseconds(250))
+      progress.update(step * 1000, of: 200_000)
+    }
+    #expect(progress.rate == 4000)
+    #expect(progress.line(on: nil) == "work: 20 %, 40,000 of 200,000, 4,000/s, 40 s left")
+    let screen = Screen(columns: 80, rows: 24, isUnicode: true)
+    #expect(
+      progress.line(on: screen) == "work  █████░░░░░░░░░░░░░░░░░░░░░  20 %  40,000 of 200,000  4,000/s  40 s left")
+    let ascii = Screen(columns: 60, rows: 24, isUnicode: false)
+    #expect(progress.line(on: ascii).hasPrefix("work  20 %") || progress.line(on: ascii).hasPrefix("work  ["))
+    // Nothing comes for a while: the rate goes down to 0, and nobody knows how long the rest takes.
+    time.sleep(.seconds(2))
+    #expect(progress.rate < 3000)
+    time.sleep(.seconds(4))
+    #expect(progress.rate == 0 && progress.line(on: nil) == "work: 20 %, 40,000 of 200,000, 0/s")
+    progress.update(40_000, detail: "lag 7")
+    #expect(progress.line(on: screen) == "work  40,000 records  0/s  lag 7")
+  }
+
+  @Test func percentIsNeverAHundredBeforeTheEnd() {
+    #expect(Progress.percent(999_999, of: 1_000_000) == "99 %" && Progress.percent(7, of: 7) == "100 %")
+    #expect(Progress.percent(0, of: 7) == "0 %" && Progress.percent(0, of: 0) == "100 %")
+    #expect(
+      [59, 60, 200, 3600, 7500].map(Progress.seconds) == ["59 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "2 h 5 min"])
+  }
+
+  @Test func onATerminalOneLineIsRedrawnAndGoesForOtherText() throws {
     var (main, terminal): (Int32, Int32) = (-1, -1)
     try #require(openpty(&main, &terminal, nil, nil, nil) == 0)
     defer { close(terminal) }
     let time = ManualTime()
-    let console = Console(output: terminal, errors: terminal, environment: ["TERM": "xterm", "COLUMNS": "6"].lookup)
-    #expect(console.errorIsTerminal && console.outputIsTerminal && console.canRedraw && console.errorStyle.isColored)
-    let progress = Progress(.auto, console: console, time: time)
-    for step in 100..<124 {
-      progress.update { "step \(step)" }
-      time.sleep(.milliseconds(50))
-    }
+    let console = Console(
+      output: terminal, errors: terminal, environment: ["TERM": "xterm", "COLUMNS": "12"].lookup, time: time)
+    #expect(console.errorIsScreen && console.outputIsScreen && console.errorStyle.isColored)
+    let progress = Progress("work", console: console, time: time)
+    console.display.tick()
+    time.sleep(.seconds(1))
+    progress.update(100)
+    console.display.tick()
     console.writeError("x")
     progress.finish()
-    // Steps 120 and 122, cut to five columns; then the line goes away for other text.
-    let expected = "\r\u{1b}[Kstep \r\u{1b}[Kstep \r\u{1b}[Kx"
+    // Cut to eleven columns; then the line goes away for other text.
+    let expected = "\rwork  100 r\u{1b}[K\r\u{1b}[Kx"
     #expect(received(from: main, count: expected.utf8.count) == expected)
+    console.display.end()
     close(main)
+  }
+
+  @Test(arguments: [["TERM": "dumb"], ["TERM": "xterm", "CI": "true"], [:]])
+  func whereCIOrADumbTerminalIsSetThereIsNoScreen(environment: [String: String]) throws {
+    var (main, terminal): (Int32, Int32) = (-1, -1)
+    try #require(openpty(&main, &terminal, nil, nil, nil) == 0)
+    defer {
+      close(terminal)
+      close(main)
+    }
+    let console = Console(output: terminal, errors: terminal, environment: environment.lookup)
+    #expect(console.outputIsTerminal && !console.outputIsScreen && console.screen == nil && !console.errorIsScreen)
+  }
+
+  @Test func charactersAreUnicodeWhereTheLocaleIs() {
+    func isUnicode(_ environment: [String: String]) -> Bool {
+      Screen(of: -1, environment: environment.lookup).isUnicode
+    }
+    #expect(isUnicode(["LANG": "de_DE.UTF-8"]) && isUnicode(["LANG": "C", "LC_ALL": "C.utf8"]))
+    #expect(!isUnicode(["LANG": "C"]) && !isUnicode([:]) && !isUnicode(["LC_ALL": "C", "LANG": "en_US.UTF-8"]))
+    let screen = Screen(of: -1, environment: ["COLUMNS": "132", "LINES": "43"].lookup)
+    #expect(screen.columns == 132 && screen.rows == 43 && Screen(of: -1, environment: { _ in nil }).columns == 80)
+  }
+
+  @Test func aLineThatIsTooLongGoesOnBetweenWordsUnderItsValue() {
+    func wrapped(_ text: String, _ columns: Int, indent: Int = 2) -> [String] {
+      TerminalText.wrapped(text, columns: columns, indent: indent).map {
+        String(repeating: " ", count: $0.indent) + text[$0.range]
+      }
+    }
+    #expect(wrapped("one two three", 80) == ["one two three"] && wrapped("", 80) == [""])
+    #expect(wrapped("one two three", 8) == ["one two", "  three"])
+    #expect(wrapped("  Label    one two three", 16, indent: 11) == ["  Label    one", "    two three"])
+    #expect(wrapped("  Label    one two three", 24, indent: 11) == ["  Label    one two three"])
+    #expect(wrapped("/some/long/path", 10) == ["/some/", "  long/", "  path"])
+    #expect(wrapped("abcdefghij", 4) == ["abcd", "  ef", "  gh", "  ij"])
+    let text = ReportText()
+    text.append("  Result                     ")
+    text.append("lag was still there when it ended", .bad)
+    text.append("\n")
+    let bytes = Style(isColored: true).bytes(of: text, escapes: true, columns: 60)
+    #expect(
+      String(decoding: bytes.bytes, as: UTF8.self)
+        == "  Result                     \u{1b}[1;31mlag was still there when it\u{1b}[0m\n"
+        + "                             \u{1b}[1;31mended\u{1b}[0m\n")
+  }
+
+  @Test func linesForAScreenAreCutByColumnsAndKeepTheirColours() {
+    let text = ReportText()
+    text.append("漢字漢字 red", .bad)
+    text.append("\n\u{1b}[2J\nlast")
+    let lines = Style(isColored: true).lines(of: text, columns: 9)
+    #expect(lines == ["\u{1b}[1;31m漢字漢字 \u{1b}[0m", "\\x1b[2J", "last"])
+    #expect(Style.plain.lines(of: text, columns: 5) == ["漢字", "\\x1b[", "last"])
   }
 }

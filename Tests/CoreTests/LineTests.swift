@@ -114,36 +114,4 @@ import Testing
     let document = try line(record)
     #expect(document["value"] as? String == "/wCA" && document["encoding"] as? String == "base64")
   }
-
-  @Test("Bars are proportional, marked in another shade, and keep to the width")
-  func bars() {
-    typealias Bar = BarChart.Bar
-    let chart = BarChart([
-      Bar(label: "a", value: 0), Bar(label: "bb", value: 1), Bar(label: "c", value: 50, marked: 25),
-      Bar(label: "d", value: 100, marked: 100),
-    ])
-    #expect(
-      chart.lines(width: 20) == [
-        "  a    0 ", "  bb   1 █", "  c   50 ░░░██",
-        "  d  100 ░░░░░░░░░░",
-      ])
-    for width in [9, 10, 20, 79, 200] {
-      #expect(chart.lines(width: width).allSatisfy { $0.count <= max(width, 10) }, "width \(width)")
-    }
-    #expect(chart.lines(width: 0).allSatisfy { $0.count <= 10 })
-    #expect(BarChart([]).lines(width: 80).isEmpty)
-    #expect(
-      BarChart([Bar(label: "x", value: 0)], hidden: 3).lines(width: 80) == ["  (3 earlier ones not drawn)", "  x 0 "])
-  }
-
-  @Test("A sample of bars keeps the first, the highest and the last", arguments: [1, 40, 41, 42, 100, 12_345])
-  func sampled(count: Int) {
-    for peak in [0, count / 3, count - 1] {
-      let bars = (0..<count).map { BarChart.Bar(label: "\($0)", value: $0 == peak ? 1000 : 1) }
-      let labels = BarChart.sampled(bars).lines(width: 80).map { $0.split(separator: " ")[0] }
-      #expect(labels.count <= BarChart.lineLimit && labels.count >= min(count, BarChart.lineLimit - 1))
-      #expect(labels.first == "0" && labels.last == "\(count - 1)" && labels.contains("\(peak)"))
-      #expect(labels.map { Int($0)! } == labels.map { Int($0)! }.sorted())
-    }
-  }
 }

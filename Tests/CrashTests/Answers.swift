@@ -93,7 +93,7 @@ struct Answers {
     defer { admin.close() }
     let audit = try Audit(
       Audit.Settings(topic: source, outputTopic: output, group: nil), broker: broker, admin: admin, stop: StopFlag(),
-      waits: { _ in }, progress: { _ in })
+      waits: { _ in }, progress: { _, _ in })
     guard try audit.run() else { return "stopped" }
     let found = audit.findings
     return "\(found.orders) \(found.items) \(found.inventoryEvents) \(found.isClean)"

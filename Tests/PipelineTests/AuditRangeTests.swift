@@ -116,7 +116,7 @@ import Testing
       flag.request()
       let audit = try Audit(
         Audit.Settings(topic: Orders.topic, outputTopic: Run.output, group: nil), broker: planting.broker,
-        admin: admin, stop: flag, waits: { _ in }, progress: { _ in })
+        admin: admin, stop: flag, waits: { _ in }, progress: { _, _ in })
       #expect(try !audit.run())
     }
   }

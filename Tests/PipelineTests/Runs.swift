@@ -88,7 +88,7 @@ extension Broker {
     defer { admin.close() }
     let audit = try Audit(
       Audit.Settings(topic: Orders.topic, outputTopic: output, group: group), broker: self, admin: admin,
-      stop: StopFlag(), waits: { _ in }, progress: { _ in })
+      stop: StopFlag(), waits: { _ in }, progress: { _, _ in })
     guard try audit.run() else { preconditionFailure("nobody asked this audit to stop") }
     return audit.findings
   }

@@ -17,10 +17,13 @@ public final class Audit {
     }
   }
 
+  /// In records.
+  private static let progressInterval: Int64 = 10_000
+
   private let settings: Settings
   private let stop: StopFlag
   private let waits: (PipelineWait) -> Void
-  private let progress: (String) -> Void
+  private let progress: (_ read: Int64, _ inAll: Int64) -> Void
   private let topicBytes: [UInt8]
   private let broker: any Broker
 
@@ -54,7 +57,7 @@ public final class Audit {
   /// Freezes the ends: the output's first, then the input's, so that every source of an event lies below.
   public init(
     _ settings: Settings, broker: any Broker, admin: any Admin, stop: StopFlag,
-    waits: @escaping (PipelineWait) -> Void, progress: @escaping (String) -> Void
+    waits: @escaping (PipelineWait) -> Void, progress: @escaping (_ read: Int64, _ inAll: Int64) -> Void
   ) throws(BrokerError) {
     self.settings = settings
     self.broker = broker
@@ -105,8 +108,11 @@ public final class Audit {
     try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
   }
 
+  private func tellProgress() { progress(recordsRead, recordsInAll) }
+
   private func take(_ record: RecordBatch.View) {
     findings.inventoryEvents += 1
+    if findings.inventoryEvents % Self.progressInterval == 0 { tellProgress() }
     let header = topicBytes.withUnsafeBytes { topic in
       record.headers.first(named: "source").flatMap { SourceHeader($0, topic: topic) }
     }
@@ -146,7 +152,7 @@ public final class Audit {
     // Cut short: nothing is judged by what was not read.
     guard isRead else { return }
     judge()
-    progress("audit: \(findings.inventoryEvents) inventory events read")
+    tellProgress()
     window.removeAll()
   }
 
@@ -264,7 +270,7 @@ public final class Audit {
       let count = decoder.order.items.count
       findings.orders += 1
       findings.items += Int64(count)
-      if findings.orders % 100_000 == 0 { progress("audit: \(findings.orders) orders checked") }
+      if findings.orders % Self.progressInterval == 0 { tellProgress() }
       if !seen.isComplete(partition: record.partition, offset: record.offset, itemCount: count) {
         addMissing(record, count)
       }

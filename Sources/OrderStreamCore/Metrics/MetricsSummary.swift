@@ -121,18 +121,6 @@ public final class LiveMetrics {
   /// Everything as of the last refresh, sorted: costs what there is, not what has changed.
   public var summary: MetricsSummary { MetricsSummary(minutes: table, rejected: totals.rejected) }
 
-  /// The newest minutes of the last refresh, oldest first.
-  public func newest(_ limit: Int) -> [Minute] {
-    var newest: [Minute] = []
-    table.forEach { minute, orders, failed in
-      if newest.count >= limit, minute < newest[0].minute { return }
-      let place = newest.firstIndex { $0.minute > minute } ?? newest.count
-      newest.insert(Minute(minute: minute, orders: Int64(orders), failed: Int64(failed)), at: place)
-      if newest.count > limit { newest.removeFirst() }
-    }
-    return newest
-  }
-
   /// - Parameter others: The metrics of the partitions that other members have; `nil` when there are none.
   /// - Returns: The minutes whose counts are not those of the last refresh, oldest first.
   /// - Throws: `tooManyMinutes`.

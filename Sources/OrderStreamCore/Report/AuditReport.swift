@@ -26,21 +26,21 @@ public struct AuditReport: Report {
   /// No violation, but the group has not done its part yet.
   public var isUnfinished: Bool { finishingCommand != nil && findings.pending > 0 }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
     TextRows.append("Orders", findings.orders, to: text)
     TextRows.append("Items", findings.items, to: text)
     TextRows.append("Inventory events", findings.inventoryEvents, to: text)
-    TextRows.append("Rejected records", findings.rejected, to: text)
-    TextRows.append("Lost", findings.count(.lost), to: text)
-    TextRows.append("Duplicated", findings.count(.duplicated), to: text)
-    TextRows.append("Phantom", findings.count(.phantom), to: text)
-    TextRows.append("Wrong action", findings.count(.wrongAction), to: text)
-    TextRows.append("Reordered", findings.count(.reordered), to: text)
-    TextRows.append("Pending", findings.pending, to: text)
+    TextRows.append("Rejected records", findings.rejected, findings.rejected > 0 ? .warning : nil, to: text)
+    TextRows.append("Lost", unwanted: findings.count(.lost), to: text)
+    TextRows.append("Duplicated", unwanted: findings.count(.duplicated), to: text)
+    TextRows.append("Phantom", unwanted: findings.count(.phantom), to: text)
+    TextRows.append("Wrong action", unwanted: findings.count(.wrongAction), to: text)
+    TextRows.append("Reordered", unwanted: findings.count(.reordered), to: text)
+    TextRows.append("Pending", findings.pending, findings.pending > 0 ? .warning : nil, to: text)
     TextRows.append("Other sources", findings.other, to: text)
-    TextRows.append("Unverifiable", findings.unverifiable, to: text)
-    if completion.isWhole { TextRows.append("Result", result, to: text) }
+    TextRows.append("Unverifiable", findings.unverifiable, findings.unverifiable > 0 ? .warning : nil, to: text)
+    if completion.isWhole { TextRows.append("Result", result, resultTone, to: text) }
     for violation in findings.violations {
       let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
       text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\n")
@@ -50,7 +50,7 @@ public struct AuditReport: Report {
   }
 
   /// Says of each list that names only the first ones how many there are.
-  private func appendCuts(to text: ByteBuffer) {
+  private func appendCuts(to text: ReportText) {
     let cut = AuditFindings.Verdict.allCases.filter { findings.count($0) > AuditFindings.violationLimit }
     if !cut.isEmpty { text.append(UInt8(ascii: "\n")) }
     for verdict in cut {
@@ -59,6 +59,10 @@ public struct AuditReport: Report {
   }
 
   public var consequence: String? { findings.isClean ? "nothing is proved" : "VIOLATED" }
+
+  private var resultTone: Tone {
+    findings.isClean ? isUnfinished || findings.unverifiable > 0 ? .warning : .good : .bad
+  }
 
   private var result: String {
     if !findings.isClean { return "VIOLATED" }

@@ -18,40 +18,39 @@ public struct DeletionReport: Report {
     self.completion = completion
   }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: executed ? "Removed from \(broker)" : "To be removed from \(broker)", to: text)
     for group in plan.groups {
       TextRows.append(
         "Group \(group.name)",
-        "\(Self.count(group.offsets, "committed offset")), \(Self.count(group.stateRecords, "state record"))", to: text)
+        "\(TextRows.count(group.offsets, "committed offset")), \(TextRows.count(group.stateRecords, "state record"))",
+        to: text)
     }
     for topic in plan.topics {
       TextRows.append(
         "Topic \(topic.name)",
-        "\(Self.count(Int64(topic.partitions), "partition")), \(Self.count(topic.records, "record"))"
+        "\(TextRows.count(Int64(topic.partitions), "partition")), \(TextRows.count(topic.records, "record"))"
           + (topic.readers.isEmpty ? "" : ", read by \(topic.readers.joined(separator: " "))"), to: text)
     }
     for start in plan.starts {
       TextRows.append(
-        start.place.description, "\(Self.count(start.records, "record")), from \(start.low) to \(start.before - 1)",
+        start.place.description, "\(TextRows.count(start.records, "record")), from \(start.low) to \(start.before - 1)",
         to: text)
     }
-    for name in left { TextRows.append("Left", name, to: text) }
-    if !completion.isCutShort { TextRows.append("Result", result, to: text) }
+    for name in left { TextRows.append("Left", name, .bad, to: text) }
+    if !completion.isCutShort {
+      TextRows.append("Result", result, left.isEmpty ? (executed ? .good : nil) : .bad, to: text)
+    }
   }
 
   private var result: String {
     var things = [(plan.groups.count, "group"), (plan.topics.count, "topic")].filter { $0.0 > 0 }
-      .map { Self.count(Int64($0.0), $0.1) }
+      .map { TextRows.count(Int64($0.0), $0.1) }
     if plan.topics.count > 0 || plan.groups.isEmpty || plan.records > 0 {
-      things.append(Self.count(plan.records, "record"))
+      things.append(TextRows.count(plan.records, "record"))
     }
     let list = things.joined(separator: ", ")
     return executed ? "\(list) removed" : "\(list) would be removed; nothing was, add --execute to do it"
-  }
-
-  private static func count(_ number: some BinaryInteger, _ noun: String) -> String {
-    "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 
   public func appendMembers(to json: inout JSONWriter) {

@@ -1,5 +1,5 @@
 /// What `inventory` did: what this process committed in this run.
-public struct InventoryReport: Report {
+public struct InventoryReport: Report, Sendable {
   public let command: StaticString = "inventory"
   public var outputTopic: String
   public var counts: InventoryProjection.Counts
@@ -17,17 +17,32 @@ public struct InventoryReport: Report {
     self.lostRecords = lostRecords
   }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Inventory events on \(outputTopic)", to: text)
+    appendRows(to: text)
+  }
+
+  private func appendRows(to text: ReportText) {
     TextRows.append("Orders", counts.orders, to: text)
     TextRows.append("Items", counts.items, to: text)
     TextRows.append("Reserved", counts.reserved, to: text)
     TextRows.append("Released", counts.released, to: text)
-    TextRows.append("Rejected records", counts.rejected, to: text)
+    TextRows.append("Rejected records", counts.rejected, counts.rejected > 0 ? .warning : nil, to: text)
     if counts.truncatedDeadLetters > 0 {
       TextRows.append("Truncated dead letters", counts.truncatedDeadLetters, to: text)
     }
-    if lostRecords > 0 { TextRows.append("Lost to retention", lostRecords, to: text) }
+    if lostRecords > 0 { TextRows.append("Lost to retention", unwanted: lostRecords, to: text) }
+  }
+
+  /// What a terminal shows while a run goes on.
+  /// - Parameter state: Where the run is, on the last line.
+  public func appendView(heading: String, state: String, to text: ReportText) {
+    text.append(heading, .title)
+    text.append(UInt8(ascii: "\n"))
+    appendRows(to: text)
+    text.append(UInt8(ascii: "\n"))
+    text.append(state, .dim)
+    text.append(UInt8(ascii: "\n"))
   }
 
   public func appendMembers(to json: inout JSONWriter) {

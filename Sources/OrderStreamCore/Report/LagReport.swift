@@ -1,5 +1,5 @@
 /// How lag built, peaked and drained in `lag-demo`, and whether every event was seen exactly once.
-public struct LagReport: Report {
+public struct LagReport: Report, Sendable {
   public struct Sample: Sendable, Equatable {
     /// Since the start of production.
     public var milliseconds: Int64
@@ -28,6 +28,8 @@ public struct LagReport: Report {
   public var failedDeliveries: Int64 = 0
   /// Last acknowledgement to lag 0; `nil` when it did not drain.
   public var drainMilliseconds: Int64?
+  /// `--drain-timeout`.
+  public var drainLimitMilliseconds: Int64 = 0
   public var samples: [Sample] = []
   /// When it was ended before the lag had drained, nothing is proved, and nothing is refuted. In consumed events.
   public var completion = Completion.whole
@@ -43,19 +45,62 @@ public struct LagReport: Report {
   /// The claim: it drained, and every event was seen exactly once.
   public var isTrue: Bool { drainMilliseconds != nil && lost == 0 && duplicated == 0 && consumed == produced }
 
-  public func appendBody(to text: ByteBuffer) {
+  /// Whether the consumers were about as fast as the producer: then nothing rose that could drain.
+  public var hasNoLag: Bool { (peakLag ?? 0) * 100 < produced }
+
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Consumer lag on \(topic)", to: text)
     TextRows.append("Produced", produced, to: text)
     TextRows.append("Consumed", consumed, to: text)
     TextRows.append("Peak lag", peakLag.map(String.init) ?? "unknown", to: text)
-    TextRows.append("Time to drain", drainMilliseconds.map(TextRows.seconds) ?? "NOT DRAINED", to: text)
-    TextRows.append("Lost", lost, to: text)
-    TextRows.append("Duplicated", duplicated, to: text)
-    if completion.isWhole { TextRows.append("Result", result, to: text) }
+    TextRows.append(
+      "Time to drain", drainMilliseconds.map(TextRows.seconds) ?? "not drained", drainMilliseconds == nil ? .bad : nil,
+      to: text)
+    TextRows.append("Lost", unwanted: lost, to: text)
+    TextRows.append("Duplicated", unwanted: duplicated, to: text)
+    if completion.isWhole { TextRows.append("Result", result, isTrue ? .good : .bad, to: text) }
+  }
+
+  /// The chart, then the text with the verdict last.
+  public func appendBody(to text: ReportText, on screen: Screen) {
+    let chart = LagChart(samples, rows: min(LagChart.rowLimit, screen.rows - Self.otherRows))
+    chart.append(to: text, on: screen)
+    if !chart.isEmpty { text.append(UInt8(ascii: "\n")) }
+    appendBody(to: text)
+  }
+
+  /// Lines of the screen that are no rows of the chart: the report, the chart's frame, the shell's next prompt.
+  private static let otherRows = 8 + LagChart.frameRows + 4
+
+  /// What a terminal shows while it runs: the same chart, and where the run is.
+  public func appendView(heading: String, to text: ReportText, on screen: Screen) {
+    text.append(heading, .title)
+    text.append("\n\n" as StaticString)
+    let rows = max(0, min(LagChart.rowLimit, screen.rows - LagChart.frameRows - 5))
+    let chart = LagChart(samples, rows: rows)
+    chart.append(to: text, on: screen)
+    // The lines below stay where they are while the chart grows.
+    for _ in chart.rowCount..<max(rows, chart.rowCount) { text.append(UInt8(ascii: "\n")) }
+    let last = samples.last
+    text.append("\n  produced \((last?.produced ?? 0).grouped)  consumed \((last?.consumed ?? 0).grouped)  lag ")
+    let lag = last?.lag
+    text.append(lag.map(\.grouped) ?? "unknown", lag == 0 ? .good : .warning)
+    text.append("\n" as StaticString)
+    text.append("  Ctrl-C ends the run.", .dim)
+    text.append("\n" as StaticString)
   }
 
   private var result: String {
-    isTrue ? "lag drained, every event was seen exactly once" : "THE CLAIM IS FALSE"
+    if isTrue { return "lag drained, every event was seen exactly once" }
+    var reasons: [String] = []
+    if drainMilliseconds == nil {
+      let lag = samples.last?.lag.map { "still \($0)" } ?? "unknown"
+      reasons.append("lag was \(lag) when --drain-timeout (\(drainLimitMilliseconds) ms) ended")
+    }
+    if lost > 0 { reasons.append("\(TextRows.count(lost, "event")) lost") }
+    if duplicated > 0 { reasons.append("\(TextRows.count(duplicated, "event")) seen more than once") }
+    if reasons.isEmpty { reasons.append("\(consumed) of \(produced) events were consumed") }
+    return "FAILED: " + reasons.joined(separator: "; ")
   }
 
   public var consequence: String? { "the lag had not drained" }
@@ -82,13 +127,52 @@ public struct LagReport: Report {
     }
     json.endArray()
   }
+}
 
-  /// Lag over time as a chart for a terminal.
-  public func chart(width: Int) -> [String] {
-    BarChart.sampled(
-      samples.compactMap { sample in
-        sample.lag.map { BarChart.Bar(label: TextRows.seconds(sample.milliseconds), value: $0) }
-      }
-    ).lines(width: width)
+/// Lag over time: rows at even steps, whose length doubles or so when there are too many.
+private struct LagChart {
+  static let rowLimit = 12
+  /// The heading, and the heads of the columns.
+  static let frameRows = 2
+  /// In milliseconds, each a part of the next but one.
+  private static let steps: [Int64] = [100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000]
+
+  private let chart: BarChart
+  private let step: Int64
+
+  /// - Parameter rows: The most rows.
+  init(_ samples: [LagReport.Sample], rows: Int) {
+    guard let last = samples.last, rows >= 2 else {
+      (chart, step) = (BarChart(rows: []), 0)
+      return
+    }
+    func count(_ step: Int64) -> Int64 { last.milliseconds / step + 1 }
+    var step = Self.steps.first { count($0) <= rows } ?? Self.steps.last!
+    while count(step) > rows { step *= 2 }
+    // The highest lag of each step, so that the peak is among them; of the last one how it ended.
+    var shown: [LagReport.Sample?] = Array(repeating: nil, count: Int(count(step)))
+    for sample in samples {
+      let index = Int(sample.milliseconds / step)
+      if let other = shown[index], (other.lag ?? -1) >= (sample.lag ?? -1), index < shown.count - 1 { continue }
+      shown[index] = sample
+    }
+    self.step = step
+    chart = BarChart(
+      heads: ["time", "produced", "consumed", "lag"],
+      rows: shown.enumerated().map { index, sample in
+        let time = Int64(index) * step
+        let label = step % 1000 == 0 ? "\(time / 1000) s" : "\(time / 1000).\(time % 1000 / 100) s"
+        let values = sample.map { [String($0.produced), String($0.consumed), $0.lag.map(String.init) ?? "?"] }
+        return BarChart.Row(label: label, values: values ?? ["?", "?", "?"], value: sample?.lag ?? 0)
+      })
+  }
+
+  var isEmpty: Bool { chart.rows.isEmpty }
+  var rowCount: Int { isEmpty ? 0 : chart.rows.count }
+
+  func append(to text: ReportText, on screen: Screen) {
+    guard !isEmpty else { return }
+    TextRows.append(title: "Lag over time", to: text)
+    chart.append(to: text, on: screen)
   }
 }

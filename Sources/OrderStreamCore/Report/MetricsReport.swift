@@ -30,7 +30,7 @@ public struct MetricsReport: Report {
 
   public var schemaVersion: Int { changed == nil ? 1 : LiveMetricsReport.schemaVersion }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     summary.totals.append(to: text)
     text.append("\nOrders by minute (UTC)\n" as StaticString)
     appendMinutes(to: text)
@@ -38,12 +38,39 @@ public struct MetricsReport: Report {
     if completion.cutShort != nil { text.append("\n" as StaticString) }
   }
 
-  private func appendMinutes(to text: ByteBuffer) {
+  /// A chart whose buckets grow until it fits takes the place of the minutes, and the summary comes last.
+  public func appendBody(to text: ReportText, on screen: Screen) {
+    let rest = Self.summaryRows + Self.chartFrameRows + (completion.cutShort == nil ? 0 : 1)
+    MetricsChart.append(summary.minutes, limit: screen.rows - rest, on: screen, to: text)
+    summary.totals.append(to: text)
+  }
+
+  /// What a terminal shows while a run goes on: the totals where they do not move, then the chart.
+  /// - Parameter state: Where the run is, on the last line.
+  public func appendView(heading: String, state: String, to text: ReportText, on screen: Screen) {
+    text.append(heading, .title)
+    text.append(UInt8(ascii: "\n"))
+    summary.totals.appendRows(to: text)
+    text.append(UInt8(ascii: "\n"))
+    let rest = Self.viewRows + Self.chartFrameRows
+    MetricsChart.append(summary.minutes, limit: screen.rows - rest, on: screen, to: text)
+    text.append(state, .dim)
+    text.append(UInt8(ascii: "\n"))
+  }
+
+  /// Lines of the summary, and of what stands around it: the command, its note, and the shell's next prompt.
+  private static let summaryRows = 7 + 4
+  /// Lines of a view without its chart: the heading, the totals, a blank one, the state.
+  private static let viewRows = 1 + 6 + 1 + 1
+  /// Lines of a chart that are no rows: its heading, the heads of its columns, the blank line behind it.
+  private static let chartFrameRows = 3
+
+  private func appendMinutes(to text: ReportText) {
     let orders = max(Self.ordersWidth, Self.digits(summary.minutes.map(\.orders).max() ?? 0) + 2)
     let failed = max(Self.failedWidth, Self.digits(summary.minutes.map(\.failed).max() ?? 0) + 2)
     for minute in summary.minutes {
       text.append("  " as StaticString)
-      CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text)
+      CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text.buffer)
       TextRows.appendRight(minute.orders, width: orders, to: text)
       TextRows.appendRight(minute.failed, width: failed, to: text)
       text.append(" failed\n" as StaticString)
@@ -87,23 +114,6 @@ public struct MetricsReport: Report {
     }
     json.endObject()
   }
-
-  /// The orders of each minute as a chart for a terminal, failed ones in another shade, newest minutes if there are many.
-  public func chart(width: Int) -> [String] {
-    Self.chart(Array(summary.minutes.suffix(BarChart.lineLimit)), of: summary.totals, width: width)
-  }
-
-  /// - Parameter newest: As many as fit, oldest first.
-  fileprivate static func chart(_ newest: [MetricsTotals.Minute], of totals: MetricsTotals, width: Int) -> [String] {
-    let text = ByteBuffer(capacity: 64)
-    let bars = newest.map { minute in
-      text.removeAll()
-      CivilTime.appendMinute(minute.minute, separator: UInt8(ascii: " "), to: text)
-      return BarChart.Bar(
-        label: String(decoding: text.bytes, as: UTF8.self), value: minute.orders, marked: minute.failed)
-    }
-    return BarChart(bars, hidden: Int(totals.minuteCount) - bars.count).lines(width: width)
-  }
 }
 
 /// The order metrics while a run is followed: the totals, and of the minutes only those that have changed.
@@ -127,7 +137,7 @@ public struct LiveMetricsReport: Report {
 
   public var schemaVersion: Int { Self.schemaVersion }
 
-  public func appendBody(to text: ByteBuffer) { totals.append(to: text) }
+  public func appendBody(to text: ReportText) { totals.append(to: text) }
 
   /// The totals on one line.
   public func appendLine(to text: ByteBuffer) {
@@ -147,17 +157,39 @@ public struct LiveMetricsReport: Report {
     MetricsReport.appendByMinute("changed_by_minute", changed, \.orders, to: &json)
     MetricsReport.appendByMinute("changed_failed_by_minute", changed, \.failed, to: &json)
   }
+}
 
-  /// The newest minutes as a chart.
-  public func chart(of live: LiveMetrics, width: Int) -> [String] {
-    MetricsReport.chart(live.newest(BarChart.lineLimit), of: totals, width: width)
+/// Orders over time on a terminal.
+enum MetricsChart {
+  /// Fewer rows tell nothing.
+  private static let leastRows = 2
+  /// More are read less well.
+  private static let mostRows = 40
+
+  /// Appends the chart, its heading and a blank line; nothing where there is no room.
+  /// - Parameters:
+  ///   - minutes: Oldest first.
+  ///   - limit: The most rows.
+  static func append(_ minutes: [MetricsTotals.Minute], limit: Int, on screen: Screen, to text: ReportText) {
+    guard limit >= leastRows, !minutes.isEmpty else { return }
+    let time = TimeBuckets(minutes, limit: min(limit, mostRows))
+    text.append("Orders by \(time.unit)", .title)
+    text.append("  (" as StaticString)
+    text.append(screen.isUnicode ? "░" : "x", .failedBar)
+    text.append(" failed)\n" as StaticString)
+    time.chart.append(to: text, on: screen)
+    text.append("\n" as StaticString)
   }
 }
 
 extension MetricsTotals {
   /// As rows for people.
-  func append(to text: ByteBuffer) {
+  func append(to text: ReportText) {
     TextRows.append(title: "Order metrics", to: text)
+    appendRows(to: text)
+  }
+
+  func appendRows(to text: ReportText) {
     TextRows.append("Total orders", totalOrders, to: text)
     TextRows.append("Failed orders", failedOrders, to: text)
     TextRows.append("Failure rate", TextRows.hundredths(failureRateHundredths) + " %", to: text)
@@ -165,12 +197,12 @@ extension MetricsTotals {
     TextRows.appendLabel("Current orders per minute", to: text)
     if let current = currentMinute {
       text.append("\(current.orders) (")
-      CivilTime.appendMinute(current.minute, separator: UInt8(ascii: " "), to: text)
+      CivilTime.appendMinute(current.minute, separator: UInt8(ascii: " "), to: text.buffer)
       text.append(")\n" as StaticString)
     } else {
       text.append("0\n" as StaticString)
     }
-    TextRows.append("Rejected records", rejected, to: text)
+    TextRows.append("Rejected records", rejected, rejected > 0 ? .warning : nil, to: text)
   }
 
   func appendMembers(to json: inout JSONWriter) {

@@ -26,17 +26,17 @@ public struct ProduceReport: Report {
   /// Acknowledged events a second over the active time; 0 when nothing was acknowledged.
   public var eventsPerSecond: Int64 { deliveries.acknowledged * 1000 / max(1, activeMilliseconds) }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Produced to \(topic)", to: text)
     TextRows.append("Requested", requested, to: text)
     TextRows.append("Acknowledged", deliveries.acknowledged, to: text)
-    TextRows.append("Failed deliveries", deliveries.failed, to: text)
-    if deliveries.refused > 0 { TextRows.append("Refused by the broker", deliveries.refused, to: text) }
-    if deliveries.uncertain > 0 { TextRows.append("Perhaps on the log", deliveries.uncertain, to: text) }
-    if deliveries.reordered > 0 { TextRows.append("Behind later ones", deliveries.reordered, to: text) }
-    TextRows.append("Possibly duplicated", deliveries.possiblyDuplicated, to: text)
+    TextRows.append("Failed deliveries", unwanted: deliveries.failed, to: text)
+    if deliveries.refused > 0 { TextRows.append("Refused by the broker", unwanted: deliveries.refused, to: text) }
+    if deliveries.uncertain > 0 { TextRows.append("Perhaps on the log", unwanted: deliveries.uncertain, to: text) }
+    if deliveries.reordered > 0 { TextRows.append("Behind later ones", unwanted: deliveries.reordered, to: text) }
+    TextRows.append("Possibly duplicated", unwanted: deliveries.possiblyDuplicated, to: text)
     TextRows.append("Failed orders", failedOrders, to: text)
-    TextRows.append("Rejected", rejected, to: text)
+    TextRows.append("Rejected", rejected, rejected > 0 ? .warning : nil, to: text)
     TextRows.append("Events per second", eventsPerSecond, to: text)
     TextRows.append("Partitions", partitions, to: text)
     if let seed { TextRows.append("Seed", String(seed), to: text) }

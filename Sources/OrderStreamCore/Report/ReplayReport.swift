@@ -32,12 +32,13 @@ public struct ReplayReport: Report {
     return String(decoding: buffer.bytes, as: UTF8.self)
   }
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Replay of \(topic)", to: text)
     TextRows.append("Orders, first pass", initial.totalOrders, to: text)
     TextRows.append("Orders, replay", replay.totalOrders, to: text)
     TextRows.append("Reports", "\(initialFile) \(replayFile)", to: text)
-    TextRows.append("Result", isMatch ? "match: the two reports are the same bytes" : "MISMATCH", to: text)
+    TextRows.append(
+      "Result", isMatch ? "match: the two reports are the same bytes" : "MISMATCH", isMatch ? .good : .bad, to: text)
     if let difference { TextRows.append("First difference", difference.description, to: text) }
     for range in goneRanges { TextRows.append("Records gone", range, to: text) }
   }
@@ -60,7 +61,7 @@ public struct ReplayReport: Report {
       self.initial = initial
     }
 
-    public func appendBody(to text: ByteBuffer) {
+    public func appendBody(to text: ReportText) {
       TextRows.append(title: "Replay of \(topic)", to: text)
       if let initial { TextRows.append("Orders, first pass", initial.totalOrders, to: text) }
     }
@@ -128,7 +129,7 @@ public struct ReplayPlan: Report {
       + "add --execute to do it"
   }
 
-  public func appendBody(to text: ByteBuffer) { text.append(plan + "\n") }
+  public func appendBody(to text: ReportText) { text.append(plan + "\n") }
 
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)

@@ -13,7 +13,10 @@ public protocol Report {
   var consequence: String? { get }
 
   /// Appends the text for people, whole lines, up to what `completion` adds.
-  func appendBody(to text: ByteBuffer)
+  func appendBody(to text: ReportText)
+
+  /// As `appendBody`, for a terminal: at most one screen where that can be, what matters most last.
+  func appendBody(to text: ReportText, on screen: Screen)
 
   /// Appends the members of the JSON document that are the command's own; the object is open.
   func appendMembers(to json: inout JSONWriter)
@@ -24,12 +27,18 @@ extension Report {
 
   public var consequence: String? { nil }
 
+  public func appendBody(to text: ReportText, on screen: Screen) { appendBody(to: text) }
+
   /// Appends the text for people: the body, and after a run that was cut short the line that says so.
-  public func appendText(to text: ByteBuffer) {
-    appendBody(to: text)
+  /// - Parameter screen: The terminal that shows it; `nil` for the whole text.
+  public func appendText(to text: ReportText, on screen: Screen? = nil) {
+    if let screen { appendBody(to: text, on: screen) } else { appendBody(to: text) }
     guard let cut = completion.cutShort else { return }
-    TextRows.append("Result", cut.text + (consequence.map { ": \($0)" } ?? ""), to: text)
+    TextRows.append("Result", cut.text + (consequence.map { ": \($0)" } ?? ""), .warning, to: text)
   }
+
+  /// Appends the bytes of the text for people.
+  public func appendText(to buffer: ByteBuffer) { appendText(to: ReportText(buffer)) }
 }
 
 /// The frame that all JSON documents share.
@@ -127,44 +136,88 @@ public enum Completion: Sendable, Equatable {
   var cutShort: CutShort? { if case .cutShort(let cut) = self { cut } else { nil } }
 }
 
+/// What a piece of a text means. A terminal paints it; a file or a pipe has the same bytes without it.
+public enum Tone: Sendable, Hashable {
+  case title, good, bad, warning
+  /// Of less weight than what stands around it.
+  case dim
+  /// The bar of a chart, and the part of it that stands for failures.
+  case bar, failedBar
+}
+
+/// A text under construction: its bytes, and which ranges of them have a tone.
+///
+/// Not `Sendable`: owned by one thread at a time, as its bytes are.
+public final class ReportText {
+  public struct Mark {
+    /// In bytes.
+    public var range: Range<Int>
+    public var tone: Tone
+  }
+
+  public let buffer: ByteBuffer
+  /// In order, none within another.
+  public private(set) var marks: [Mark] = []
+
+  /// - Parameter buffer: What is there already stays in front.
+  public init(_ buffer: ByteBuffer = ByteBuffer()) { self.buffer = buffer }
+
+  public func append(_ text: StaticString) { buffer.append(text) }
+  public func append(_ byte: UInt8) { buffer.append(byte) }
+
+  /// - Parameter tone: `nil` for text that means no more than it says.
+  public func append(_ text: some StringProtocol, _ tone: Tone? = nil) {
+    let start = buffer.count
+    buffer.append(text)
+    if let tone, buffer.count > start { marks.append(Mark(range: start..<buffer.count, tone: tone)) }
+  }
+}
+
 /// Text in columns: a title, then rows of a label and a value, as all reports for people look.
-enum TextRows {
+public enum TextRows {
   /// Width of the label column, as wide as the longest label of the metrics report and two spaces.
-  static let labelWidth = 27
+  public static let labelWidth = 27
 
-  static func append(title: String, to text: ByteBuffer) {
-    text.append(title)
+  static func append(title: String, to text: ReportText) {
+    text.append(title, .title)
     text.append(UInt8(ascii: "\n"))
   }
 
-  static func append(_ label: String, _ value: String, to text: ByteBuffer) {
+  static func append(_ label: String, _ value: String, _ tone: Tone? = nil, to text: ReportText) {
     appendLabel(label, to: text)
-    text.append(value)
+    text.append(value, tone)
     text.append(UInt8(ascii: "\n"))
   }
 
-  static func append(_ label: String, _ value: Int64, to text: ByteBuffer) { append(label, String(value), to: text) }
+  static func append(_ label: String, _ value: Int64, _ tone: Tone? = nil, to text: ReportText) {
+    append(label, String(value), tone, to: text)
+  }
 
-  static func appendLabel(_ label: String, to text: ByteBuffer) {
+  /// A count of what should not be there.
+  static func append(_ label: String, unwanted value: Int64, to text: ReportText) {
+    append(label, value, value > 0 ? .bad : nil, to: text)
+  }
+
+  static func appendLabel(_ label: String, to text: ReportText) {
     text.append("  " as StaticString)
     text.append(label)
     for _ in 0..<max(1, labelWidth - label.utf8.count) { text.append(UInt8(ascii: " ")) }
   }
 
   /// A number, right-aligned in `width` columns.
-  static func appendRight(_ value: Int64, width: Int, to text: ByteBuffer) {
-    appendRight(String(value), width: width, to: text)
+  static func appendRight(_ value: Int64, width: Int, _ tone: Tone? = nil, to text: ReportText) {
+    appendRight(String(value), width: width, tone, to: text)
   }
 
   /// Text, right-aligned in `width` columns.
-  static func appendRight(_ value: String, width: Int, to text: ByteBuffer) {
-    for _ in 0..<max(0, width - value.utf8.count) { text.append(UInt8(ascii: " ")) }
-    text.append(value)
+  static func appendRight(_ value: String, width: Int, _ tone: Tone? = nil, to text: ReportText) {
+    for _ in 0..<max(0, width - value.count) { text.append(UInt8(ascii: " ")) }
+    text.append(value, tone)
   }
 
   /// Text, left-aligned in `width` columns.
-  static func appendLeft(_ value: String, width: Int, to text: ByteBuffer) {
-    text.append(value)
+  static func appendLeft(_ value: String, width: Int, _ tone: Tone? = nil, to text: ReportText) {
+    text.append(value, tone)
     for _ in 0..<max(0, width - value.count) { text.append(UInt8(ascii: " ")) }
   }
 
@@ -178,5 +231,23 @@ enum TextRows {
   static func seconds(_ milliseconds: Int64) -> String {
     let rest = String(milliseconds % 1000)
     return "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest) s"
+  }
+
+  /// A number of things: `1 topic`, `2 topics`.
+  static func count(_ number: some BinaryInteger, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
+  }
+}
+
+extension Int64 {
+  /// With its digits in groups of three, for a number that moves before somebody's eyes: `1,234,567`.
+  public var grouped: String {
+    var text = String(magnitude)
+    var place = text.count - 3
+    while place > 0 {
+      text.insert(",", at: text.index(text.startIndex, offsetBy: place))
+      place -= 3
+    }
+    return self < 0 ? "-\(text)" : text
   }
 }

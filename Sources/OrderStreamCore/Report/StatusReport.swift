@@ -38,7 +38,7 @@ public struct StatusReport: Report {
 
   // MARK: - Text
 
-  public func appendBody(to text: ByteBuffer) {
+  public func appendBody(to text: ReportText) {
     TextRows.append(title: "Topics on \(broker)", to: text)
     if topics.isEmpty { text.append("  none\n" as StaticString) }
     for topic in topics {
@@ -61,7 +61,7 @@ public struct StatusReport: Report {
 
   private static func unknown(_ reason: String) -> String { "unknown (\(reason))" }
 
-  private func append(_ group: Group, to text: ByteBuffer) {
+  private func append(_ group: Group, to text: ReportText) {
     let description = group.description
     let count = description.members.count
     let members = description.membersKnown ? "\(count) member\(count == 1 ? "" : "s")" : "members unknown"
@@ -90,7 +90,7 @@ public struct StatusReport: Report {
   }
 
   /// A table with its first column left-aligned and the others right-aligned.
-  private func appendTable(_ head: [String], _ rows: [[String]], to text: ByteBuffer) {
+  private func appendTable(_ head: [String], _ rows: [[String]], to text: ReportText) {
     guard !rows.isEmpty else { return }
     let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
     for row in [head] + rows {

@@ -56,6 +56,12 @@ package final class Child {
     return status == nil
   }
 
+  /// Whether it stands still, as after Ctrl-Z.
+  package var isStopped: Bool {
+    var information = siginfo_t()
+    return waitid(P_PID, id_t(pid), &information, WSTOPPED | WNOHANG | WNOWAIT) == 0 && information.si_signo == SIGCHLD
+  }
+
   /// Waits until `condition` holds; fails when the child ends or the time is over before that.
   package func wait(for what: String, within limit: Duration = limit, _ condition: () throws -> Bool) throws {
     try eventually(what, within: limit, about: { "\(command)\n\(output)\(errors)" }) {
@@ -74,7 +80,7 @@ package final class Child {
       kill(pid, SIGKILL)
       throw error
     }
-    terminal?.drain()
+    terminal?.drainLast()
     return Outcome(command: command, status: status ?? 0, output: Self.bytes(outputFile), errors: Self.bytes(errorFile))
   }
 

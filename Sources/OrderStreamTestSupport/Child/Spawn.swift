@@ -94,16 +94,19 @@ package struct PipeEnds {
   }
 }
 
-/// A terminal of 100 columns for a child. What it is shown comes together here.
+/// A terminal for a child. What it is shown comes together here.
 package final class PseudoTerminal {
   /// The child's side; give it away as one or more of its streams.
   package let childSide: Int32
   private let ourSide: Int32
   package private(set) var bytes: [UInt8] = []
+  /// What a person sees of it.
+  package private(set) var model: TerminalModel
 
-  package init() throws {
+  package init(columns: Int = 100, rows: Int = 40) throws {
+    model = TerminalModel(columns: columns, rows: rows)
     var (ours, theirs): (Int32, Int32) = (-1, -1)
-    var size = winsize(ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0)
+    var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
     let made = Spawn.lock.withLock {
       guard openpty(&ours, &theirs, nil, nil, &size) == 0 else { return false }
       for end in [ours, theirs] { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -121,6 +124,20 @@ package final class PseudoTerminal {
 
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 
+  /// Gives the window another size.
+  package func resize(columns: Int, rows: Int) throws {
+    drain()
+    model.resize(columns: columns, rows: rows)
+    var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+    guard ioctl(ourSide, UInt(TIOCSWINSZ), &size) == 0 else { throw HarnessError("cannot resize a terminal") }
+  }
+
+  /// Takes what a child that has ended has written: the system hands it over a little later.
+  package func drainLast() {
+    var request = pollfd(fd: ourSide, events: Int16(POLLIN), revents: 0)
+    while poll(&request, 1, 20) == 1, request.revents & Int16(POLLIN) != 0 { drain() }
+  }
+
   /// Takes what is there, so that the child never waits for us.
   package func drain() {
     var buffer = [UInt8](repeating: 0, count: 65536)
@@ -128,6 +145,7 @@ package final class PseudoTerminal {
       let count = read(ourSide, &buffer, buffer.count)
       if count <= 0 { return }
       bytes += buffer[..<count]
+      model.feed(buffer[..<count])
     }
   }
 }

@@ -17,8 +17,10 @@ struct AnalyticsCommand {
     let metrics = OrderMetrics(
       topic: options.run.topic, onPoison: options.run.onError == .fail ? .fail : .skip)
     let live = follows ? LiveMetrics(metrics) : nil
-    let output = MetricsOutput(context: context, broker: run.broker.name, file: file, live: live)
-    let observer = RunObserver("analytics", context: context, live: follows ? output : nil)
+    let progress = Progress("analytics", console: context.console, time: context.time)
+    let output = MetricsOutput(
+      context: context, topic: options.run.topic, broker: run.broker.name, file: file, live: live, progress: progress)
+    let observer = RunObserver(progress, context: context, live: follows ? output : nil)
     let (loop, outcome) = try run.perform(settings, metrics, observer)
     defer { loop.close() }
     // A broker that did not answer in time is not asked again.
@@ -62,17 +64,23 @@ final class MetricsOutput: LiveReport {
   private static let fileBytesPerSecond: Int64 = 10_000_000
 
   private let context: CommandContext
+  private let topic: String
   private let broker: String
   private let file: AtomicFile?
   /// The totals as they are shown while the run goes on; `nil` for a run that is not followed.
   private let live: LiveMetrics?
+  private let progress: Progress
   /// When the file may be written again.
   private var nextFile: Int64 = .min
   /// Whether more has been shown than the file has.
   private var isFileOld = false
 
-  init(context: CommandContext, broker: String, file: AtomicFile?, live: LiveMetrics?) {
+  init(
+    context: CommandContext, topic: String, broker: String, file: AtomicFile?, live: LiveMetrics?, progress: Progress
+  ) {
     self.context = context
+    self.topic = topic
+    self.progress = progress
     self.broker = broker
     self.file = file
     self.live = live
@@ -82,37 +90,33 @@ final class MetricsOutput: LiveReport {
   func final(_ report: MetricsReport, activeMilliseconds: Int64) throws {
     // The result is known, whatever becomes of its file.
     let written = Result { try write(report) }
-    if isLiveView { try context.console.write("\u{1b}[H\u{1b}[J") }
     try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
-    context.draw("Orders by minute (░ failed)") { report.chart(width: $0) }
     try written.get()
   }
 
   // MARK: - While the run goes on
 
   func begin(_ loop: PipelineLoop) throws {
-    if let live { _ = try loop.refresh(live) }
+    guard let live else { return }
+    _ = try loop.refresh(live)
+    if context.showsView { show(live.summary) }
   }
 
   /// A document, a view on a terminal, or a line; and the file when it is due.
   func report(_ loop: PipelineLoop) throws -> Int64 {
     guard let live else { preconditionFailure("only a run that is followed has live reports") }
     let changed = try loop.refresh(live)
-    let read = context.time.monotonicNanoseconds
     let report = LiveMetricsReport(
       live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
+    if context.showsView { show(live.summary) }
+    let read = context.time.monotonicNanoseconds
     isFileOld = true
     try writeFileIfDue(live)
+    if context.showsView { return read }
     let buffer = ByteBuffer()
     if context.options.json {
       context.appendDocument(
         report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000, to: buffer)
-    } else if isLiveView {
-      // Home, the report, then nothing of what stood there before.
-      buffer.append("\u{1b}[H\u{1b}[J" as StaticString)
-      report.appendBody(to: buffer)
-      let chart = report.chart(of: live, width: context.console.errorColumns)
-      buffer.append("\n" + chart.joined(separator: "\n") + "\n\nCtrl-C ends the run.\n")
     } else {
       report.appendLine(to: buffer)
     }
@@ -130,10 +134,14 @@ final class MetricsOutput: LiveReport {
     try write(MetricsReport(live.summary, processed: 0, completion: .ongoing))
   }
 
-  /// Whether the terminal shows one report in place of the last one.
-  private var isLiveView: Bool {
-    live != nil && context.console.outputIsTerminal && context.console.canRedraw
-      && !context.options.json
+  private func show(_ summary: MetricsSummary) {
+    let (heading, broker, progress) = ("Order metrics of \(topic)", broker, progress)
+    context.console.display.show(view: { screen in
+      let text = ReportText()
+      MetricsReport(summary, processed: 0).appendView(
+        heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text, on: screen)
+      return text
+    })
   }
 
   private func write(_ report: MetricsReport) throws {

@@ -13,13 +13,13 @@ struct AuditCommand {
     _ = try SourceTopic(
       options.outputTopic, follow: false, context: context, admin: admin, remedy: "run orderstream inventory first")
     let group = try self.group(broker, admin)
-    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    let progress = Progress("audit", console: context.console, time: context.time)
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
     let audit = try Audit(
       Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
       admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
-      progress: { line in progress.update { line } })
+      progress: { progress.update($0, of: $1) })
     var failure: CommandError?
     var isWhole = false
     do { isWhole = try audit.run() } catch { failure = CommandError(error) }

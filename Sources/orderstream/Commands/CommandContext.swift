@@ -10,9 +10,9 @@ final class CommandContext: Sendable {
   private let startNanoseconds: Int64
 
   /// - Parameter startNanoseconds: monotonic clock at the start of the process.
-  init(_ options: CommonOptions, stop: StopFlag, startNanoseconds: Int64) {
+  init(_ options: CommonOptions, console: Console, stop: StopFlag, startNanoseconds: Int64) {
     self.options = options
-    console = Console(options)
+    self.console = console
     self.stop = stop
     time = SystemTime(stop: stop)
     log = ConsoleLog(console: console, level: options.logLevel)
@@ -26,18 +26,13 @@ final class CommandContext: Sendable {
 
   /// Prints a report on stdout: as a document with `--json`, else as text.
   func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws {
-    let buffer = ByteBuffer()
+    let text = ReportText()
     if options.json {
-      appendDocument(report, broker: broker, activeMilliseconds: activeMilliseconds, to: buffer)
+      appendDocument(report, broker: broker, activeMilliseconds: activeMilliseconds, to: text.buffer)
     } else {
-      report.appendText(to: buffer)
+      report.appendText(to: text, on: console.screen)
     }
-    // Reports quote records, and a terminal would obey their control characters.
-    if console.outputIsTerminal {
-      try console.write(TerminalText.escaped(buffer.bytes, multiline: true))
-    } else {
-      try console.write(buffer)
-    }
+    try console.write(text, wraps: !options.json)
   }
 
   /// Appends a report's document, one line.
@@ -49,13 +44,8 @@ final class CommandContext: Sendable {
       .append(report, to: buffer)
   }
 
-  /// Draws a chart on the terminal, below the report. Nothing elsewhere, under `--json` or `-q`.
-  func draw(_ title: String, _ lines: (Int) -> [String]) {
-    guard console.errorIsTerminal, !console.isQuiet, !options.json else { return }
-    let chart = lines(console.errorColumns)
-    guard !chart.isEmpty else { return }
-    console.writeError("\n\(console.errorStyle.bold(title))\n" + chart.joined(separator: "\n") + "\n")
-  }
+  /// Whether what a run shows while it goes on is drawn over on the terminal's screen.
+  var showsView: Bool { console.outputIsScreen && !console.isQuiet && !options.json && options.progress == .auto }
 }
 
 /// Names of topics and groups that a run makes for itself.

@@ -23,11 +23,12 @@ struct InventoryCommand {
         topic: options.run.topic, group: options.run.group, onPoison: onPoison,
         outputPartitions: partitions[InventoryProjection.Output.inventory]),
       time: context.time)
+    let progress = Progress("inventory", console: context.console, time: context.time)
     let output = InventoryOutput(
-      outputTopic: options.outputTopic, context: context, broker: run.broker.name,
-      projection: projection)
-    let isLive = options.run.bounds.follow && context.options.json
-    let observer = RunObserver("inventory", context: context, live: isLive ? output : nil)
+      topic: options.run.topic, outputTopic: options.outputTopic, context: context, broker: run.broker.name,
+      projection: projection, progress: progress)
+    let isLive = options.run.bounds.follow && (context.options.json || context.showsView)
+    let observer = RunObserver(progress, context: context, live: isLive ? output : nil)
     let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
     try output.emit(loop, outcome.completion)
@@ -61,23 +62,44 @@ struct InventoryCommand {
   }
 }
 
-/// What `inventory` has committed, on stdout: at the end, and with `--follow --json` while the run goes on.
+/// What `inventory` has committed, on stdout: at the end, and with `--follow` while the run goes on, as documents or as a
+/// view on a terminal.
 private struct InventoryOutput: LiveReport {
+  let topic: String
   let outputTopic: String
   let context: CommandContext
   let broker: String
   let projection: InventoryProjection
+  let progress: Progress
+
+  func begin(_ loop: PipelineLoop) {
+    if context.showsView { show(report(loop, .ongoing)) }
+  }
 
   func report(_ loop: PipelineLoop) throws -> Int64 {
-    try emit(loop, .ongoing)
+    if context.showsView { show(report(loop, .ongoing)) } else { try emit(loop, .ongoing) }
     return context.time.monotonicNanoseconds
   }
 
   func emit(_ loop: PipelineLoop, _ completion: Completion) throws {
-    let report = InventoryReport(
+    try context.emit(
+      report(loop, completion), broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+  }
+
+  private func report(_ loop: PipelineLoop, _ completion: Completion) -> InventoryReport {
+    InventoryReport(
       outputTopic: outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
       completion: completion)
-    try context.emit(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+  }
+
+  private func show(_ report: InventoryReport) {
+    let (heading, broker, progress) = ("Inventory events: \(topic) to \(outputTopic)", broker, progress)
+    context.console.display.show(view: { screen in
+      let text = ReportText()
+      report.appendView(
+        heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text)
+      return text
+    })
   }
 }
 

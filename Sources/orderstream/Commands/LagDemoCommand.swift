@@ -22,7 +22,10 @@ struct LagDemoCommand {
     let outcome = try experiment.run(admin)
     try context.emit(
       outcome.report, broker: broker.name, activeMilliseconds: outcome.activeMilliseconds)
-    context.draw("Lag over time") { outcome.report.chart(width: $0) }
+    if outcome.report.isTrue && outcome.report.hasNoLag {
+      context.console.note(
+        "hardly any lag was built, because the consumers kept up: raise --rate or --consumer-delay to see some")
+    }
     if options.keep { context.console.note("topic \(name) and group \(name) are kept") }
     if let failure = outcome.failure { context.console.report(failure) }
     return exitCode(outcome)
@@ -68,6 +71,8 @@ struct LagRun {
   let options: LagDemoOptions
   let context: CommandContext
   let broker: any Broker
+  /// What the terminal shows is made anew this often, however often samples are taken.
+  private static let viewInterval = Duration.milliseconds(100)
   /// How long the lag may be unknown before the run is given up.
   private static let silenceLimit = Duration.seconds(30)
   /// How long coordinators, and then leaders, may take to answer for one sample.
@@ -197,8 +202,10 @@ struct LagRun {
     _ admin: any Admin, _ production: ProducerProgress, _ recorder: LagRecorder,
     since start: Int64, into report: inout LagReport
   ) throws {
-    let progress = Progress(context.options.progress, console: context.console, time: context.time)
-    defer { progress.finish() }
+    let progress = context.showsView ? nil : Progress("lag-demo", console: context.console, time: context.time)
+    defer { progress?.finish() }
+    report.drainLimitMilliseconds = drainTimeout.milliseconds
+    var nextView = start
     var next = start
     var lastAnswer = start
     while true {
@@ -216,9 +223,12 @@ struct LagRun {
         milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed,
         lag: lag.records)
       report.samples.append(sample)
-      progress.update {
-        let lag = sample.lag.map(String.init) ?? "unknown"
-        return "lag-demo: \(sample.produced) produced, \(sample.consumed) consumed, lag \(lag)"
+      progress?.update(
+        sample.consumed, of: options.events,
+        detail: "\(sample.produced.grouped) produced, lag \(sample.lag.map(\.grouped) ?? "unknown")")
+      if context.showsView && now >= nextView {
+        show(report)
+        nextView = now + Self.viewInterval.nanoseconds
       }
       if let end = produced.endNanoseconds {
         if sample.lag == 0 && sample.consumed >= produced.acknowledged {
@@ -231,6 +241,15 @@ struct LagRun {
       next = next.saturatingAdd(options.sampleInterval.nanoseconds)
       if next > now { context.time.sleep(.nanoseconds(next - now)) } else { next = now }
     }
+  }
+
+  private func show(_ report: LagReport) {
+    let (heading, broker) = ("Consumer lag of \(options.events.grouped) orders", broker.name)
+    context.console.display.show(view: { screen in
+      let text = ReportText()
+      report.appendView(heading: screen.heading(heading, on: broker), to: text, on: screen)
+      return text
+    })
   }
 
   private var drainTimeout: Duration {

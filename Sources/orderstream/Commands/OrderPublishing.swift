@@ -43,13 +43,9 @@ struct OrderPublishing {
   }
 
   private func scan(_ numbering: OrderNumbering) throws -> OrderNumbering.Look {
-    let progress = Progress(context.options.progress, console: context.console, time: context.time)
+    let progress = Progress("produce: reading order numbers", console: context.console, time: context.time)
     defer { progress.finish() }
-    return try numbering.scan { count in
-      progress.update {
-        "produce: \(count) order numbers read; --first-order takes a number without reading them"
-      }
-    }
+    return try numbering.scan { progress.update($0, detail: "--first-order takes a number without reading them") }
   }
 
   /// What sending the orders of a source came to.
@@ -74,15 +70,10 @@ struct OrderPublishing {
     defer { producer.close() }
     var publisher = OrderPublisher(
       orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop)
-    let progress = Progress(context.options.progress, console: context.console, time: context.time)
-    let total = count.map { " of \($0)" } ?? ""
+    let progress = Progress("produce", console: context.console, time: context.time)
     var failure: CommandError?
     do {
-      try publisher.run { publisher in
-        progress.update {
-          "produce: \(publisher.sent)\(total) sent, \(producer.deliveries.acknowledged) acknowledged"
-        }
-      }
+      try publisher.run { _ in progress.update(producer.deliveries.acknowledged, of: count) }
     } catch {
       failure = CommandError(error)
     }

@@ -83,8 +83,9 @@ struct ReplayCommand {
   private func pass(
     _ replay: Replay, resetsGroup: Bool, into file: AtomicFile, _ extent: inout RunObserver.Extent
   ) throws -> Replay.Pass? {
-    let observer = RunObserver(
-      resetsGroup ? "replay, second pass" : "replay, first pass", context: context)
+    let progress = Progress(
+      resetsGroup ? "replay, second pass" : "replay, first pass", console: context.console, time: context.time)
+    let observer = RunObserver(progress, context: context)
     defer {
       observer.finish()
       extent = observer.extent

@@ -33,9 +33,7 @@ final class RunObserver: PipelineObserver {
   /// The first error of the live report; the run was asked to stop because of it.
   private(set) var failure: CommandError?
   private let context: CommandContext
-  private let title: String
   private let progress: Progress
-  private let startNanoseconds: Int64
   private let live: (any LiveReport)?
   private var hasBegun = false
   private var hasNews = false
@@ -44,13 +42,11 @@ final class RunObserver: PipelineObserver {
   private var nextLive: Int64
   private var lastWait: PipelineWait?
 
-  init(_ title: String, context: CommandContext, live: (any LiveReport)? = nil) {
-    self.title = title
+  init(_ progress: Progress, context: CommandContext, live: (any LiveReport)? = nil) {
+    self.progress = progress
     self.context = context
     self.live = live
-    progress = Progress(context.options.progress, console: context.console, time: context.time)
-    startNanoseconds = context.time.monotonicNanoseconds
-    nextLive = startNanoseconds
+    nextLive = context.time.monotonicNanoseconds
   }
 
   func pipelineCommitted(records: Int64, loop: PipelineLoop) {
@@ -59,8 +55,8 @@ final class RunObserver: PipelineObserver {
   }
 
   func pipelineTurned(loop: PipelineLoop) {
-    progress.update { line(loop) }
     extent.inAll = loop.recordsInAll ?? extent.inAll
+    progress.update(loop.committedRecords, of: extent.inAll)
     // Only what is committed is shown, so the totals and the number of records are of one moment.
     guard let live, failure == nil else { return }
     let now = context.time.monotonicNanoseconds
@@ -112,12 +108,4 @@ final class RunObserver: PipelineObserver {
   }
 
   func finish() { progress.finish() }
-
-  private func line(_ loop: PipelineLoop) -> String {
-    let nanoseconds = max(1, context.time.monotonicNanoseconds - startNanoseconds)
-    let records = loop.committedRecords
-    let rate = Int64(Double(records) * 1e9 / Double(nanoseconds))
-    let rest = loop.remainingBelowEnds.map { ", \($0) to go" } ?? ""
-    return "\(title): \(records) records, \(rate)/s\(rest)"
-  }
 }

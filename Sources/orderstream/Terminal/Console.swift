@@ -1,5 +1,4 @@
 import OrderStreamCore
-import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -11,48 +10,60 @@ import Synchronization
 
 /// The two output streams. stdout has the result and nothing else; stderr has notes, progress, logs and errors.
 ///
-/// May be used from any thread. A progress line on the terminal is taken away before anything else is written.
+/// May be used from any thread. What stands on the terminal to be drawn over is the `display`'s.
 final class Console: Sendable {
+  /// Whether stdout is a terminal in the sense of charts and views: a tty, no `TERM=dumb`, no `CI`.
+  let outputIsScreen: Bool
+  /// Likewise stderr.
+  let errorIsScreen: Bool
   let outputIsTerminal: Bool
   let errorIsTerminal: Bool
+  let outputStyle: Style
   let errorStyle: Style
   /// `-q`: no notes and no progress.
   let isQuiet: Bool
+  let display: Display
 
   private let output: Int32
   private let errors: Int32
   private let environment: Environment
-  /// Whether a progress line stands on the terminal.
-  private let showsProgress = Mutex(false)
 
   init(
-    output: Int32 = 1, errors: Int32 = 2, color: ColorPolicy = .auto, quiet: Bool = false,
-    environment: @escaping Environment = ProcessEnvironment.lookup
+    output: Int32 = 1, errors: Int32 = 2, color: ColorPolicy = .auto, progress: ProgressPolicy = .auto,
+    quiet: Bool = false, environment: @escaping Environment = ProcessEnvironment.lookup,
+    time: any TimeSource = SystemTime()
   ) {
     self.output = output
     self.errors = errors
     self.environment = environment
     isQuiet = quiet
+    let isScreen = environment("CI").map { $0.isEmpty } ?? true
+    let kind = environment("TERM") ?? ""
+    let canDraw = isScreen && !kind.isEmpty && kind != "dumb"
     outputIsTerminal = FileDescriptor.isTerminal(output)
     errorIsTerminal = FileDescriptor.isTerminal(errors)
-    errorStyle = Style(
-      isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
+    outputIsScreen = outputIsTerminal && canDraw
+    errorIsScreen = errorIsTerminal && canDraw
+    outputStyle = Style(isColored: color.isColored(terminal: outputIsTerminal, environment: environment))
+    errorStyle = Style(isColored: color.isColored(terminal: errorIsTerminal, environment: environment))
+    let manner: Display.Manner =
+      quiet || progress == .none ? .silent : progress == .auto && errorIsScreen ? .redrawn : .logged
+    display = Display(
+      output: output, errors: errors, errorIsTerminal: errorIsTerminal, manner: manner, style: outputStyle,
+      environment: environment, time: time)
   }
 
   convenience init(_ options: CommonOptions) {
-    self.init(color: options.color, quiet: options.quiet)
+    self.init(color: options.color, progress: options.progress, quiet: options.quiet)
   }
 
-  /// Whether the terminal behind stderr can redraw a line.
-  var canRedraw: Bool { errorIsTerminal && environment("TERM").map { $0 != "dumb" } ?? false }
-
-  /// Columns of the terminal behind stderr.
-  var errorColumns: Int { TerminalWidth.columns(of: errors, environment: environment) }
+  /// The terminal behind stdout; `nil` where it is none that charts are for.
+  var screen: Screen? { outputIsScreen ? Screen(of: output, environment: environment) : nil }
 
   /// Writes to stdout, unbuffered: hand over lines in bulk.
   /// - Throws: `pipe` when stdout was closed (say nothing, exit 141), `io` when it cannot be written.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
-    if outputIsTerminal { eraseProgress() }
+    if outputIsTerminal { display.clear() }
     switch FileDescriptor.writeAll(output, bytes, mayGiveUp: { Signals.exitCode != nil }) {
     case 0: return
     case ECANCELED: throw CommandError.abandonedOutput
@@ -72,20 +83,30 @@ final class Console: Sendable {
 
   func write(_ buffer: ByteBuffer) throws(CommandError) { try write(buffer.bytes) }
 
+  /// Writes a text for people to stdout. Reports quote records, and a terminal would obey their control characters.
+  /// - Parameter wraps: Whether a screen has long lines broken between words.
+  func write(_ report: ReportText, wraps: Bool) throws(CommandError) {
+    let columns = wraps ? screen?.columns : nil
+    try write(outputStyle.bytes(of: report, escapes: outputIsTerminal, columns: columns))
+  }
+
   /// `note: <text>` on stderr; nothing under `-q`.
   func note(_ text: String) {
-    if !isQuiet { writeError("\(errorStyle.cyan("note:")) \(TerminalText.escaped(text))\n") }
+    if !isQuiet { writeMessage("note:", errorStyle.cyan, text) }
   }
 
   /// `warning: <text>` on stderr.
   func warning(_ text: String) {
-    writeError("\(errorStyle.yellow("warning:")) \(TerminalText.escaped(text))\n")
+    writeMessage("warning:", errorStyle.yellow, text)
   }
 
   /// The one line of an error, and its hint. Nothing when stdout was closed.
   /// - Parameter endsRun: `false` for an error that the run goes on after.
   func report(_ error: CommandError, endsRun: Bool = true) {
-    if endsRun { Signals.noteReport(error.code) }
+    if endsRun {
+      Signals.noteReport(error.code)
+      display.end()
+    }
     if error.isSilent { return }
     let line = error.description
     let colored = errorStyle.red("error:") + line.dropFirst("error:".count)
@@ -100,37 +121,21 @@ final class Console: Sendable {
     writeError("\(errorStyle.red("error:")) \(count) more \(what)\n")
   }
 
+  /// A line that begins with its kind; on a screen it goes on below, between words.
+  private func writeMessage(_ kind: String, _ paint: (String) -> String, _ text: String) {
+    let line = "\(kind) \(TerminalText.escaped(text))"
+    let columns = errorIsScreen ? Screen(of: errors, environment: environment).columns : .max
+    let parts = TerminalText.wrapped(line, columns: columns, indent: 2).map {
+      String(repeating: " ", count: $0.indent) + line[$0.range]
+    }
+    writeError(paint(kind) + parts.joined(separator: "\n").dropFirst(kind.count) + "\n")
+  }
+
   /// A line of a log, already with its level.
   func logLine(_ text: String) { writeError("\(TerminalText.escaped(text))\n") }
 
-  /// Text for stderr as it is, such as a chart. A closed stderr is nobody's error.
-  func writeError(_ text: String) {
-    showsProgress.withLock { shown in
-      send(shown ? "\r\u{1b}[K\(text)" : text)
-      shown = false
-    }
-  }
-
-  /// Draws the progress line over the one before. Only where `canRedraw`.
-  func drawProgress(_ line: String) {
-    let fitting = String(TerminalText.escaped(line).prefix(max(errorColumns - 1, 1)))
-    showsProgress.withLock { shown in
-      send("\r\u{1b}[K\(fitting)")
-      shown = true
-    }
-  }
-
-  func eraseProgress() {
-    showsProgress.withLock { shown in
-      if shown { send("\r\u{1b}[K") }
-      shown = false
-    }
-  }
-
-  private func send(_ text: String) {
-    var text = text
-    _ = text.withUTF8 { FileDescriptor.writeAll(errors, UnsafeRawBufferPointer($0)) }
-  }
+  /// Text for stderr as it is. A closed stderr is nobody's error.
+  func writeError(_ text: String) { display.writeError(text) }
 }
 
 /// stdout for many small lines: collects them and writes 64 KiB at a time. Used by one thread; flush before the end,

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// Text from elsewhere, made safe to show: what could move the cursor, ring, recolour, reorder or hide becomes a
 /// visible escape. A backslash stays as it is, so the result is for eyes, not for parsing back.
 enum TerminalText {
@@ -83,52 +75,68 @@ enum TerminalText {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.count)) + text
   }
-}
 
-/// Colours for one stream; plain text where the stream has none.
-struct Style: Hashable, Sendable {
-  let isColored: Bool
-
-  static let plain = Style(isColored: false)
-
-  func bold(_ text: String) -> String { paint(text, "1") }
-  func red(_ text: String) -> String { paint(text, "31") }
-  func yellow(_ text: String) -> String { paint(text, "33") }
-  func cyan(_ text: String) -> String { paint(text, "36") }
-
-  private func paint(_ text: String, _ code: String) -> String {
-    isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+  /// A line of ours without its colours.
+  static func withoutStyle(_ text: String) -> String {
+    text.replacing(/\u{1b}\[[0-9;]*m/, with: "")
   }
-}
 
-/// `--color`: when text is coloured.
-enum ColorPolicy: String, CaseIterable, Sendable {
-  case auto, always, never
+  // MARK: - Width
 
-  /// Whether to colour what goes to one stream. `auto` follows `NO_COLOR`, then `CLICOLOR_FORCE`, then whether the
-  /// stream is a terminal that can do it.
-  func isColored(terminal: Bool, environment: Environment) -> Bool {
-    switch self {
-    case .always: return true
-    case .never: return false
-    case .auto:
-      if let off = environment("NO_COLOR"), !off.isEmpty { return false }
-      if let force = environment("CLICOLOR_FORCE"), !force.isEmpty, force != "0" { return true }
-      guard terminal, let kind = environment("TERM") else { return false }
-      return !kind.isEmpty && kind != "dumb"
+  /// Columns that a terminal gives to a text without control characters.
+  static func columns(of text: some StringProtocol) -> Int {
+    text.utf8.allSatisfy { $0 < 0x80 } ? text.utf8.count : text.reduce(0) { $0 + columns(of: $1) }
+  }
+
+  /// As much of a text as `columns` hold.
+  static func prefix<Text: StringProtocol>(_ text: Text, columns: Int) -> Text.SubSequence {
+    var room = columns
+    return text.prefix { character in
+      room -= Self.columns(of: character)
+      return room >= 0
     }
   }
-}
 
-/// How many columns a terminal has.
-enum TerminalWidth {
-  static let fallbackColumns = 80
+  /// Where a line is broken so that it fits: between words where that can be, else behind a slash or a comma, and else
+  /// where the room ends.
+  /// - Parameter indent: Blanks in front of all parts but the first; fewer where there is little room.
+  static func wrapped(_ text: String, columns: Int, indent: Int) -> [(range: Range<String.Index>, indent: Int)] {
+    let indent = columns >= 2 * indent ? indent : min(indent, 4, columns / 4)
+    var parts: [(range: Range<String.Index>, indent: Int)] = []
+    var start = text.startIndex
+    while true {
+      let rest = text[start...]
+      let room = max(1, columns - (parts.isEmpty ? 0 : indent))
+      let fitting = prefix(rest, columns: room)
+      if fitting.endIndex == text.endIndex || fitting.isEmpty {
+        parts.append((start..<text.endIndex, parts.isEmpty ? 0 : indent))
+        return parts
+      }
+      var end = fitting.endIndex
+      if text[end] != " " {
+        let blanks = fitting.indices.reversed().lazy.filter { text[$0] == " " }
+        let marks = fitting.indices.reversed().lazy.filter { text[$0] == "/" || text[$0] == "," }
+        // Blanks in front of the first word, or behind a label, are no place to break at.
+        if let blank = blanks.first, fitting[..<blank].contains(where: { $0 != " " }) {
+          end = blank
+        } else if let mark = marks.first {
+          end = text.index(after: mark)
+        }
+      }
+      parts.append((start..<end, parts.isEmpty ? 0 : indent))
+      start = text[end...].firstIndex { $0 != " " } ?? text.endIndex
+      if start == text.endIndex { return parts }
+    }
+  }
 
-  /// What the terminal says; otherwise `COLUMNS`; otherwise 80.
-  static func columns(of descriptor: Int32, environment: Environment = ProcessEnvironment.lookup) -> Int {
-    var size = winsize()
-    if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
-    if let columns = environment("COLUMNS").flatMap({ Int($0) }), columns > 0 { return columns }
-    return fallbackColumns
+  /// East Asian wide characters and pictures take two columns (Unicode Standard Annex 11).
+  private static func columns(of character: Character) -> Int {
+    guard let scalar = character.unicodeScalars.first, scalar.value >= 0x1100 else { return 1 }
+    switch scalar.value {
+    case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
+      0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
+      return 2
+    default: return 1
+    }
   }
 }
