@@ -1,6 +1,9 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+/// What `--version -v` says.
+let commit = Context.gitInformation.map { $0.currentCommit + ($0.hasUncommittedChanges ? "-changed" : "") }
+
 let package = Package(
   name: "orderstream",
   platforms: [.macOS(.v15)],
@@ -24,6 +27,8 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
+    // What was built.
+    .target(name: "CBuild", cSettings: commit.map { [.define("CBUILD_COMMIT", to: "\"\($0)\"")] }),
     // For the benchmark and the tests only: counts allocations, instructions and SQLite's steps.
     .target(name: "CCounters", linkerSettings: [.linkedLibrary("sqlite3")]),
     .systemLibrary(
@@ -43,7 +48,7 @@ let package = Package(
     .executableTarget(
       name: "orderstream",
       dependencies: [
-        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads",
+        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CBuild",
       ]),
 
     .target(

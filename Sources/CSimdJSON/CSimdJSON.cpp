@@ -259,3 +259,9 @@ bool csimdjson_decode_event(
   event->quantity = quantity(found.values[event_quantity]);
   return event->quantity != 0;
 }
+
+const char *csimdjson_version() noexcept {
+#define CSIMDJSON_TEXT(x) #x
+#define CSIMDJSON_VALUE(x) CSIMDJSON_TEXT(x)
+  return CSIMDJSON_VALUE(SIMDJSON_VERSION);
+}

@@ -77,7 +77,7 @@ final class EmbeddedAdmin: Admin {
 
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
-    case .createTopic(let name, let partitions, let replicationFactor, _):
+    case .createTopic(let name, let partitions, let replicationFactor, _, _):
       try createTopic(name, partitions, replicationFactor)
     case .addPartitions(let topic, let total): try addPartitions(topic, total)
     case .deleteTopic(let name): try deleteTopic(name)

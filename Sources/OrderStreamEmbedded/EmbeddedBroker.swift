@@ -1,3 +1,4 @@
+import GRDBSQLite
 import OrderStreamCore
 
 /// The durable log inside this program: SQLite files in one directory, without a server. Several processes, and several
@@ -8,6 +9,9 @@ import OrderStreamCore
 /// let producer = try broker.producer(topic: "order-events", pace: .bulk)
 /// ```
 public final class EmbeddedBroker: Broker, @unchecked Sendable {
+  /// SQLite's version, `3.40.1`.
+  public static var databaseVersion: String { String(cString: sqlite3_libversion()) }
+
   // Only `anchor` is not Sendable: it is never used, only kept open until this object goes.
   private let directory: LogDirectory
   private let log: any LogSink

@@ -37,7 +37,7 @@ public final class KafkaBroker: Broker {
     wait: Duration? = nil, lockDirectory: String? = nil, outages: OutageLimit = .run, stop: StopFlag? = nil,
     log: any LogSink, time: any TimeSource
   ) throws(BrokerError) -> KafkaBroker {
-    try PropertyRules.check(properties)
+    let properties = try PropertyRules.effective(properties)
     let redactor = Redactor(properties: properties)
     let errors = KafkaErrors(redactor: redactor, brokers: brokers)
     let factory = ClientFactory(
@@ -79,11 +79,12 @@ public final class KafkaBroker: Broker {
   }
 
   /// Whether these properties could be used, without reaching a cluster.
+  /// - Parameter key: Only this one is looked at; the secrets among the others are kept out of what is said about it.
   /// - Throws: `configuration` for a property that is refused or unknown.
-  public static func check(properties: [(key: String, value: String)]) throws(BrokerError) {
-    try PropertyRules.check(properties)
+  public static func check(properties: [(key: String, value: String)], only key: String? = nil) throws(BrokerError) {
+    let looked = try PropertyRules.effective(properties.filter { key == nil || $0.key == key })
     try ClientFactory(
-      brokers: "", clientID: "orderstream", properties: properties, redactor: Redactor(properties: properties),
+      brokers: "", clientID: "orderstream", properties: looked, redactor: Redactor(properties: properties),
       log: SilentLog()
     ).check()
   }

@@ -101,11 +101,11 @@ final class NamespacedAdmin: Admin {
 
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
-    case .createTopic(let name, let partitions, let replicationFactor, let source):
+    case .createTopic(let name, let partitions, let replicationFactor, let source, let settings):
       try inner.apply(
         .createTopic(
           name: name.isEmpty || name.utf8.count > 200 ? name : inside(name), partitions: partitions,
-          replicationFactor: replicationFactor, recordsOf: source.map(inside)))
+          replicationFactor: replicationFactor, recordsOf: source.map(inside), settings: settings))
     case .addPartitions(let topic, let total): try inner.apply(.addPartitions(topic: inside(topic), total: total))
     case .deleteTopic(let topic): try inner.apply(.deleteTopic(inside(topic)))
     case .deleteGroup(let group): try inner.apply(.deleteGroup(inside(group)))

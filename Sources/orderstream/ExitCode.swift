@@ -56,10 +56,12 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     }
   }
 
-  /// The code of a run that found several: 77, or the highest of 74, 69, 65 and 1, then 0. A signal that cut it short comes
-  /// before 65 and 1, which speak of a whole run. Other codes end a run by themselves and are no findings.
+  /// The code of a run that found several: 77, or the highest of 74, 69, 65 and 1, then 0. A signal, or the time, that cut it short
+  /// comes before 65 and 1, which speak of a whole run. Other codes end a run by themselves and are no findings.
   static func combined(_ findings: [ExitCode]) -> ExitCode {
-    let ranked: [ExitCode] = [.permission, .io, .unavailable, .terminated, .interrupted, .hungUp, .data, .refuted]
+    let ranked: [ExitCode] = [
+      .permission, .io, .unavailable, .temporary, .terminated, .interrupted, .hungUp, .data, .refuted,
+    ]
     precondition(
       findings.allSatisfy { $0 == .success || ranked.contains($0) }, "only findings of finished work are combined")
     return ranked.first(where: findings.contains) ?? .success

@@ -1,4 +1,7 @@
+import CBuild
 import OrderStreamCore
+import OrderStreamEmbedded
+import OrderStreamKafka
 
 #if canImport(Glibc)
   import Glibc
@@ -46,9 +49,15 @@ struct Main {
     // Whatever happens, the terminal is in order afterwards.
     defer { console.display.end() }
     do {
-      let invocation = try Invocation.parse(try ProcessArguments.read())
+      let arguments = try ProcessArguments.read()
+      if let names = NameCompletion.answer(arguments) { return try show(names) }
+      let invocation = try Invocation.parse(arguments)
       if let options = invocation.common { console = Console(options) }
-      return try execute(invocation, console, start)
+      let code = try execute(invocation, console, start)
+      if code == .temporary, Signals.timeOut != nil, let limit = invocation.common?.timeout {
+        console.report(timeOut(limit))
+      }
+      return code
     } catch {
       let error = cutShort(CommandError(error))
       console.report(error)
@@ -59,7 +68,19 @@ struct Main {
   /// A request to stop ends every wait for a broker, and is the reason then.
   private static func cutShort(_ error: CommandError) -> CommandError {
     guard error.code == .unavailable, let signal = Signals.exitCode else { return error }
+    if Signals.timeOut != nil {
+      return CommandError(
+        signal, error.what, why: "--timeout ended the wait for it",
+        remedy: "give it more time, or see why nobody answers")
+    }
     return CommandError(signal, error.what, why: "a signal ended the wait for it")
+  }
+
+  private static func timeOut(_ limit: Duration) -> CommandError {
+    CommandError(
+      .temporary, "the run was stopped in order",
+      why: "it took longer than --timeout allows (\(limit.milliseconds) ms)",
+      remedy: "give it more time; what is committed or acknowledged is kept")
   }
 
   private static func execute(_ invocation: Invocation, _ console: Console, _ start: Int64) throws -> ExitCode {
@@ -67,11 +88,20 @@ struct Main {
       try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
+      if let limit = options.timeout {
+        Signals.limit(to: limit - .nanoseconds(SystemTime().monotonicNanoseconds - start))
+      }
       return CommandContext(options, console: console, stop: stop, startNanoseconds: start)
     }
     switch invocation {
     case .help(let command): return try show(Help.page(command))
-    case .version: return try show("\(Version.line)\n")
+    case .summary:
+      Console().writeError(Help.summary)
+      return .usage
+    case .manual(let command): return try show(ManualPage.text(command))
+    case .version(let isDetailed): return try show(isDetailed ? Version.details : "\(Version.line)\n")
+    case .properties: return try show(PropertyListing.all(columns: Help.columns))
+    case .settings(let settings): return try show(try PropertyListing.inForce(settings))
     case .completions(let shell): return try show(Completions.script(shell))
     case .produce(let options):
       return try ProduceCommand(options: options, context: context(options.common)).run()
@@ -106,4 +136,27 @@ struct Main {
 enum Version {
   static let number = "0.1.0"
   static let line = "orderstream \(number)"
+
+  /// The line, and what this build is made of.
+  static var details: String {
+    let parts = [
+      ("commit", String(cString: cbuild_commit())), ("librdkafka", PropertyCatalog.version),
+      ("SQLite", EmbeddedBroker.databaseVersion),
+      ("simdjson", OrderDecoder.parserVersion), ("Swift", swift),
+    ]
+    return parts.reduce("\(line)\n") { text, part in
+      text + "  \(part.0)" + String(repeating: " ", count: 12 - part.0.count) + "\(part.1)\n"
+    }
+  }
+
+  /// Of the language, as its compiler tells.
+  private static var swift: String {
+    #if compiler(>=6.4)
+      "6.4 or newer"
+    #elseif compiler(>=6.3)
+      "6.3"
+    #else
+      "6.2"
+    #endif
+  }
 }

@@ -20,6 +20,27 @@ enum Signals {
   /// The code of the error that was reported, which is the last that a command does but close.
   private static let reported = Atomic<Int32>(0)
 
+  /// Bounds the run: when the time is over, it is stopped in order, as by a signal. `install` comes first.
+  static func limit(to rest: Duration) {
+    let microseconds = max(1, rest.nanoseconds / 1000)
+    arm(timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: suseconds(microseconds % 1_000_000)))
+  }
+
+  #if canImport(Darwin)
+    private static func suseconds(_ microseconds: Int64) -> Int32 { Int32(microseconds) }
+  #else
+    private static func suseconds(_ microseconds: Int64) -> Int { Int(microseconds) }
+  #endif
+
+  private static func arm(_ value: timeval) {
+    var once = itimerval(it_interval: timeval(), it_value: value)
+    #if canImport(Glibc)
+      setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &once, nil)
+    #else
+      setitimer(ITIMER_REAL, &once, nil)
+    #endif
+  }
+
   /// Installs the handlers; once a process, on the main thread. An inherited "ignore" (a background job of a script) is
   /// replaced, because such a job must be stoppable too; but that of SIGHUP is what `nohup` is for.
   static func install(stop: StopFlag) {
@@ -78,9 +99,13 @@ enum Signals {
     case 0: nil
     case SIGINT: .interrupted
     case SIGHUP: .hungUp
+    case SIGALRM: .temporary
     default: .terminated
     }
   }
+
+  /// That of a run whose `--timeout` is over; `nil` while it is not, and after a signal.
+  static var timeOut: ExitCode? { received.load(ordering: .acquiring) == SIGALRM ? .temporary : nil }
 
   /// The name of the signal that requested a stop, `nil` when none came.
   static var name: String? {
@@ -88,6 +113,7 @@ enum Signals {
     case 0: nil
     case SIGINT: "SIGINT"
     case SIGHUP: "SIGHUP"
+    case SIGALRM: "--timeout"
     default: "SIGTERM"
     }
   }
@@ -98,28 +124,36 @@ enum Signals {
       Display.restoreTerminal()
       _exit(128 + number)
     }
+    requestStop()
+    errno = saved
+  }
+
+  /// Asks the run to stop, and gives it 4.7 s.
+  private static func requestStop() {
     if let pointer = UnsafeRawPointer(bitPattern: flag.load(ordering: .acquiring)) {
       Unmanaged<StopFlag>.fromOpaque(pointer)._withUnsafeGuaranteedRef { $0.request() }
     }
-    var once = itimerval(it_interval: timeval(), it_value: timeval(tv_sec: 4, tv_usec: 700_000))
-    #if canImport(Glibc)
-      setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &once, nil)
-    #else
-      setitimer(ITIMER_REAL, &once, nil)
-    #endif
-    errno = saved
+    arm(timeval(tv_sec: 4, tv_usec: 700_000))
   }
 
   /// The command has said what went wrong; if closing takes too long after that, this is the exit code.
   static func noteReport(_ code: ExitCode) { reported.store(code.rawValue, ordering: .releasing) }
 
   private static let deadlineHandler: @convention(c) (Int32) -> Void = { _ in
+    let saved = errno
+    // The time of `--timeout` is over.
+    if received.compareExchange(expected: 0, desired: SIGALRM, ordering: .acquiringAndReleasing).exchanged {
+      requestStop()
+      errno = saved
+      return
+    }
     Display.restoreTerminal()
     let code = reported.load(ordering: .acquiring)
     if code != 0 { _exit(code) }
     let line: StaticString =
-      "error: cannot end in order: no answer from the broker or the disk within 5 s of the signal; nothing acknowledged or committed is lost, run again\n"
+      "error: cannot end in order: no answer from the broker or the disk within 5 s of the request to stop; nothing acknowledged or committed is lost, run again\n"
     _ = write(2, line.utf8Start, line.utf8CodeUnitCount)
-    _exit(128 + received.load(ordering: .acquiring))
+    let number = received.load(ordering: .acquiring)
+    _exit(number == SIGALRM ? ExitCode.temporary.rawValue : 128 + number)
   }
 }

@@ -32,6 +32,21 @@ struct CommonOptionTests {
     #expect(try refused("analytics", "--replication-factor", "32768").code == .usage)
   }
 
+  @Test func timeout() throws {
+    #expect(try common("--timeout", "1m").timeout == .seconds(60) && common().timeout == nil)
+    #expect(try refused("analytics", "--timeout", "0").code == .usage)
+  }
+
+  @Test func topicConfig() throws {
+    let config = try common("--topic-config", "retention.ms=1000", "--topic-config=cleanup.policy=delete").topicConfig
+    #expect(config == [.init(key: "retention.ms", value: "1000"), .init(key: "cleanup.policy", value: "delete")])
+    #expect(try refused("analytics", "--topic-config", "x").remedy == "write --topic-config key=value")
+  }
+
+  @Test func brokersMayBeWrittenWithBlanksAroundCommas() throws {
+    #expect(try common("-b", " a:1 ,b:2,  c:3 ").brokers == common("-b", "a:1,b:2,c:3").brokers)
+  }
+
   @Test func wait() throws { #expect(try common("--wait", "1m30s").wait == .seconds(90)) }
 
   @Test func json() throws { #expect(try common("--json").json) }
@@ -146,6 +161,83 @@ struct CommonOptionTests {
       let wrong = try directory.file("w", "a=b\nbrokers=nowhere\n")
       #expect(try refused("status", "-F", wrong).what == "\(wrong):2 (brokers)")
       #expect(try refused("status", "-F", wrong).code == .configuration)
+    }
+  }
+
+  @Test func theFileOfAJavaClientIsTakenWithLibrdkafkasNames() throws {
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file(
+        "client.properties",
+        #"""
+        bootstrap.servers=k:9093
+        security.protocol=SASL_SSL
+        sasl.mechanism=SCRAM-SHA-512
+        sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \
+          username="alice" \
+          password="p=a s;s";
+        ssl.truststore.type=PEM
+        ssl.truststore.location=/etc/ca.pem
+        ssl.endpoint.identification.algorithm=
+        key.serializer=org.apache.kafka.common.serialization.StringSerializer
+        client.dns.lookup=use_all_dns_ips
+        buffer.memory=33554432
+        schema.registry.url=https://r
+        client.id=me
+        """#)
+      let options = try common("-F", path)
+      #expect(
+        options.properties.map { "\($0.key)=\($0.value)" } == [
+          "security.protocol=SASL_SSL", "sasl.mechanism=SCRAM-SHA-512", "sasl.username=alice", "sasl.password=p=a s;s",
+          "ssl.ca.location=/etc/ca.pem", "ssl.endpoint.identification.algorithm=none",
+          "queue.buffering.max.kbytes=32768", "client.id=me",
+        ])
+      #expect(options.propertyOrigins["sasl.username"] == "\(path):4 (sasl.jaas.config)")
+      #expect(options.propertyOrigins["client.id"] == "\(path):14 (client.id)")
+      #expect(throws: Never.self) { try BrokerFactory.check(options) }
+    }
+  }
+
+  @Test(arguments: [
+    ("ssl.truststore.location=/x/t.jks", "ssl.ca.location=ca.pem"),
+    ("ssl.keystore.type=JKS\nssl.keystore.location=/x/k.jks", "ssl.keystore.location=key.p12"),
+    ("sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;", "oidc"),
+    ("sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required;", "sasl.username="),
+    ("interceptor.classes=a.B", "remove it"),
+  ])
+  func whatOnlyJavaUnderstandsIsNamedWithItsEquivalent(lines: String, remedy: String) throws {
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file("p", lines)
+      let error = try refused("status", "-F", path)
+      #expect(error.code == .configuration && error.remedy.contains(remedy), "\(error)")
+      #expect(error.what.hasPrefix("\(path):\(lines.split(separator: "\n").count) ("), "\(error)")
+    }
+  }
+
+  @Test func aMisspeltPropertyIsNamedByFileAndLineWithTheNearest() throws {
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file("p", "# cluster\n\nsecurty.protocol=ssl\n")
+      let error = try #require(throws: CommandError.self) { try BrokerFactory.check(try common("-F", path)) }
+      #expect(error.code == .configuration && error.what == "\(path):3 (securty.protocol)")
+      #expect(error.remedy == "did you mean security.protocol?")
+      let ours = try directory.file("q", "topc=orders\n")
+      let other = try #require(throws: CommandError.self) { try BrokerFactory.check(try common("-F", ours)) }
+      #expect(other.remedy == "did you mean topic?")
+      let flag = try #require(throws: CommandError.self) { try BrokerFactory.check(try common("-X", "cliend.id=x")) }
+      #expect(flag.what == "cannot set the property cliend.id" && flag.remedy == "did you mean client.id?")
+    }
+  }
+
+  @Test func whatATemplateSaysThatHoldsAnywayIsTaken() throws {
+    for property in [
+      "acks=all", "acks=-1", "enable.idempotence=true", "auto.offset.reset=earliest", "isolation.level=read_committed",
+      "enable.auto.commit=false", "partition.assignment.strategy=range, roundrobin",
+    ] {
+      #expect(throws: Never.self, "\(property)") { try BrokerFactory.check(try common("-X", property)) }
+    }
+    for property in ["acks=1", "enable.idempotence=false", "auto.offset.reset=latest", "enable.auto.commit=true"] {
+      let error = try #require(throws: CommandError.self) { try BrokerFactory.check(try common("-X", property)) }
+      let key = property.prefix { $0 != "=" }
+      #expect(error.code == .configuration && error.remedy.hasPrefix("write \(key)="), "\(error)")
     }
   }
 

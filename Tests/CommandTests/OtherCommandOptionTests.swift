@@ -97,15 +97,58 @@ struct OtherCommandOptionTests {
   }
 
   @Test func tailFrom() throws {
-    #expect(try tail().from == .earliest)
-    #expect(try tail("--from", "latest").from == .latest)
-    #expect(try tail("--from", "1047").from == Place(.offset(1047)))
-    #expect(try tail("--from", "2024-01-15T10:30:00.0000001Z").from == Place(.time(milliseconds: 1_705_314_600_001)))
-    #expect(try tail("--from", "-10").from == Place(.beforeEnd(10)))
-    #expect(try refused("tail", "--from", "2=10").code == .usage)
+    #expect(try tail().from == [.earliest])
+    #expect(try tail("--from", "latest").from == [.latest])
+    #expect(try tail("--from", "1047").from == [Place(.offset(1047))])
+    #expect(try tail("--from", "2024-01-15T10:30:00.0000001Z").from == [Place(.time(milliseconds: 1_705_314_600_001))])
+    #expect(try tail("--from", "-10").from == [Place(.beforeEnd(10))])
+    #expect(
+      try tail("--from", "2=10", "--from", "+1").from == [Place(.afterStart(1)), Place(.offset(10), partition: 2)])
+    #expect(try refused("tail", "--from", "latest", "--from", "earliest").code == .usage)
     #expect(try refused("tail", "--from", "9223372036854775808").code == .usage)
     #expect(try refused("tail", "--from=").code == .usage)
     #expect(try refused("tail", "--from", "newest").code == .usage)
+  }
+
+  @Test func tailTo() throws {
+    #expect(try tail().to.isEmpty)
+    #expect(try tail("--to", "-1h").to == [Place(.ago(.seconds(3600)))])
+    #expect(try tail("--to", "2=7").to == [Place(.offset(7), partition: 2)])
+    #expect(try refused("tail", "--to", "2=7", "--to", "2=8").code == .usage)
+    #expect(try refused("tail", "--to", "latest", "--follow").code == .usage)
+  }
+
+  @Test func tailTakesItsTopicByPosition() throws {
+    #expect(try tail("orders").topic == "orders")
+    #expect(try tail("-t", "orders").topic == "orders")
+    #expect(try refused("tail", "orders", "-t", "orders").code == .usage)
+    #expect(try refused("tail", "a", "b").what == "argument 'b'")
+    #expect(try refused("tail", "a/b").why == "'a/b' has the character '/'")
+  }
+
+  @Test func tailPartitionAndKey() throws {
+    #expect(try tail().partitions.isEmpty && tail().key == nil)
+    #expect(try tail("--partition", "2", "--partition", "0").partitions == [2, 0])
+    #expect(try tail("--key", "-x").key == "-x" && tail("--key=").key?.isEmpty == true)
+    #expect(try refused("tail", "--partition", "-1").code == .usage)
+  }
+
+  @Test func minusNIsWhatEachCommandCounts() throws {
+    #expect(try tail("-n", "10").last == 10 && tail("-n10").bounds.maxEvents == nil)
+    #expect(try parsed("-n", "10", "tail") == parsed("tail", "-n", "10"))
+    #expect(try parsed("-n", "10", "produce") == parsed("produce", "--events", "10"))
+    #expect(try parsed("-n10", "inventory") == parsed("inventory", "--max-events", "10"))
+    #expect(try parsed("analytics", "-fn", "10") == parsed("analytics", "--follow", "--max-events", "10"))
+    #expect(try parsed("lag-demo", "-n", "10") == parsed("lag-demo", "--events", "10"))
+    #expect(try parsed("replay", "-n", "10") == parsed("replay", "--events", "10"))
+    #expect(try refused("-n", "10", "status").what == "option -n")
+    #expect(try refused("tail", "-n", "100001").code == .usage)
+    #expect(try refused("produce", "-n", "1", "--events", "2").why == "it is given twice")
+  }
+
+  @Test func shortFormsOfFollowAndOutput() throws {
+    #expect(try tail("-f").bounds.follow)
+    #expect(try parsed("analytics", "-o", "-") == parsed("analytics", "--output", "-"))
   }
 
   @Test func tailFollow() throws { #expect(try tail("--follow").bounds.follow) }

@@ -26,7 +26,9 @@ struct ProduceOptionTests {
     #expect(
       all.source
         == .generator(
-          .init(events: 10_000, seed: nil, failureRate: 0.05, users: 1000, eventTime: .wallClock, firstOrder: nil)))
+          .init(
+            events: 10_000, isCounted: true, seed: nil, failureRate: 0.05, users: 1000, eventTime: .wallClock,
+            firstOrder: nil)))
   }
 
   @Test func events() throws {
@@ -34,6 +36,26 @@ struct ProduceOptionTests {
     #expect(try generator("--events=0").events == 0)
     for wrong in ["", "-1", "+1", "1e3", "1_000", "1.5", "ten", "99999999999999999999", "1000000000001", "٣"] {
       #expect(try refused("produce", "--events=\(wrong)").code == .usage)
+    }
+  }
+
+  @Test func durationIsALimitOfItsOwnOrBesideANumber() throws {
+    #expect(try generator().duration == nil && generator().isCounted)
+    let alone = try generator("--duration", "5s")
+    #expect(alone.duration == .seconds(5) && !alone.isCounted)
+    let both = try generator("--duration", "5s", "-n", "7")
+    #expect(both.isCounted && both.events == 7)
+    #expect(try refused("produce", "--duration", "0").why == "0 is no time at all")
+    #expect(try refused("produce", "--duration", "5s", "--dry-run").code == .usage)
+    #expect(try refused("produce", "--duration", "5s", "--span", "1h").code == .usage)
+    #expect(try refused("produce", "--duration", "5s", "--input", "x").code == .usage)
+    #expect(throws: Never.self) { try parsed("produce", "--duration", "5s", "--span", "1h", "-n", "9") }
+  }
+
+  @Test func aRateSaysHowManyEventsAreDueWithinATime() {
+    #expect(Rate.max.events(within: .seconds(1)) == nil)
+    for (rate, milliseconds, count) in [("500", 10_000, 5000), ("0.5", 5000, 3), ("3", 1000, 3), ("1", 1, 1)] {
+      #expect((try? Rate.parse(rate))?.events(within: .milliseconds(milliseconds)) == Int64(count), "\(rate)")
     }
   }
 

@@ -103,6 +103,9 @@ csimdjson_status csimdjson_decode_order(
 bool csimdjson_decode_event(
     csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_event *event) CSIMDJSON_NOEXCEPT;
 
+/// The version of simdjson, `3.0.1`.
+const char *csimdjson_version(void) CSIMDJSON_NOEXCEPT;
+
 /// Whether the bytes are well-formed UTF-8. Needs no padding.
 bool csimdjson_is_utf8(const uint8_t *bytes, size_t length) CSIMDJSON_NOEXCEPT;
 

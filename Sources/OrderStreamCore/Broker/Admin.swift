@@ -71,8 +71,11 @@ extension Admin {
 
 public enum AdminChange: Hashable, Sendable {
   /// `replicationFactor` `nil` means the broker's default; the embedded log takes none or 1. The topic takes copies of
-  /// whatever `recordsOf` takes, with some headers more; the embedded log has one limit for all.
-  case createTopic(name: String, partitions: Int32, replicationFactor: Int16?, recordsOf: String? = nil)
+  /// whatever `recordsOf` takes, with some headers more; the embedded log has one limit for all. `settings` are the
+  /// broker's configuration of the topic, which the embedded log has none of.
+  case createTopic(
+    name: String, partitions: Int32, replicationFactor: Int16?, recordsOf: String? = nil,
+    settings: [String: String] = [:])
   /// Raises the number of partitions to `total`.
   case addPartitions(topic: String, total: Int32)
   /// Removes the topic with its records. Groups keep their offsets in it only if the broker does so.
@@ -216,10 +219,13 @@ public enum TopicSetup {
     public var partitions: Int32?
     /// `nil`: the broker's default.
     public var replicationFactor: Int16?
+    /// The broker's configuration of the topic.
+    public var settings: [String: String]
 
-    public init(partitions: Int32?, replicationFactor: Int16?) {
+    public init(partitions: Int32?, replicationFactor: Int16?, settings: [String: String] = [:]) {
       self.partitions = partitions
       self.replicationFactor = replicationFactor
+      self.settings = settings
     }
   }
 
@@ -248,7 +254,8 @@ public enum TopicSetup {
     do {
       try admin.apply(
         .createTopic(
-          name: topic, partitions: partitions, replicationFactor: wishes.replicationFactor, recordsOf: source))
+          name: topic, partitions: partitions, replicationFactor: wishes.replicationFactor, recordsOf: source,
+          settings: wishes.settings))
     } catch  where error.code == .topicExists {
       // Another process was faster.
       return try partitionCount(of: topic, wishes: wishes, admin: admin) ?? partitions
@@ -257,16 +264,17 @@ public enum TopicSetup {
   }
 
   /// A topic derived from another (inventory events, dead letters): created with the source's partition count.
-  /// - Parameter source: the source, where copies of its records are to go.
+  /// - Parameters:
+  ///   - wishes: for a new one, but for the partitions.
+  ///   - source: the source, where copies of its records are to go.
   public static func ensureDerived(
-    _ topic: String, sourcePartitions: Int32, replicationFactor: Int16?, recordsOf source: String? = nil,
-    admin: any Admin
+    _ topic: String, sourcePartitions: Int32, wishes: Wishes, recordsOf source: String? = nil, admin: any Admin
   ) throws(BrokerError) -> Int32 {
     let found = try partitionCount(
       of: topic, wishes: Wishes(partitions: nil, replicationFactor: nil), admin: admin)
     if let found { return found }
-    return try ensure(
-      topic, wishes: Wishes(partitions: sourcePartitions, replicationFactor: replicationFactor), recordsOf: source,
-      admin: admin)
+    var wishes = wishes
+    wishes.partitions = sourcePartitions
+    return try ensure(topic, wishes: wishes, recordsOf: source, admin: admin)
   }
 }

@@ -4,6 +4,9 @@ internal import CSimdJSON
 ///
 /// Not `Sendable`: one decoder a thread. Decoding allocates nothing in the steady state, whatever the fields' order.
 public final class OrderDecoder {
+  /// simdjson's version, `3.0.1`.
+  public static var parserVersion: String { String(cString: csimdjson_version()) }
+
   /// The last order that was decoded. Borrowed: valid after `decode` returned `nil`, until the next `decode` and as long
   /// as the value's own bytes stay in place.
   @exclusivity(unchecked) public private(set) var order: DecodedOrder

@@ -47,20 +47,30 @@ public final class GeneratedOrders: OrderSource {
   @exclusivity(unchecked) private var generator: OrderGenerator
   @exclusivity(unchecked) private var left: Int64
   private let value = ByteBuffer()
-  /// The header block of the last order.
-  private let trace: ByteBuffer?
+  /// What the last of so many orders says about the topic's numbers.
+  private let trace: (Int64) -> OrderNumbering.Trace?
+  /// Whether the order that is handed out next is the last one, however many were asked for.
+  private let isOver: (() -> Bool)?
+  /// The header block of the last order; `nil` for none.
+  private var lastHeaders: ByteBuffer?
+  /// Orders of this run in all: fewer than `options.count` when the time was over before that.
+  public private(set) var count: Int64
 
-  /// - Parameter trace: what the last order says about the topic's numbers.
+  /// - Parameters:
+  ///   - limit: no more orders than that, whatever their number is for the event times.
+  ///   - isOver: asked before each order: whether it is the last one because the time is over.
+  ///   - trace: what the last of so many orders says about the topic's numbers.
   /// - Precondition: `options.problem` is `nil`.
-  public init(_ options: OrderGenerator.Options, trace: OrderNumbering.Trace? = nil) {
+  public init(
+    _ options: OrderGenerator.Options, limit: Int64 = .max, isOver: (() -> Bool)? = nil,
+    trace: @escaping (Int64) -> OrderNumbering.Trace? = { _ in nil }
+  ) {
     self.options = options
+    self.isOver = isOver
+    self.trace = trace
     generator = OrderGenerator(options)
-    left = options.count
-    self.trace = trace.map { trace in
-      let block = ByteBuffer(capacity: 64)
-      Headers.append(name: OrderNumbering.header, text: trace.text, to: block)
-      return block
-    }
+    count = min(options.count, limit)
+    left = count
   }
 
   public var mayKeepWaiting: Bool { false }
@@ -71,9 +81,18 @@ public final class GeneratedOrders: OrderSource {
   public func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder {
     let order = generator.next(wallMilliseconds: wallMilliseconds, into: value)
     left -= 1
+    if let isOver, left > 0, isOver() {
+      count -= left
+      left = 0
+    }
+    if left == 0, let trace = trace(count) {
+      let block = ByteBuffer(capacity: 64)
+      Headers.append(name: OrderNumbering.header, text: trace.text, to: block)
+      lastHeaders = block
+    }
     return SourceOrder(
       key: order.key(in: value), value: value.bytes,
-      headers: left == 0 ? trace.map { Headers(block: $0.bytes) } ?? .none : .none,
+      headers: left == 0 ? lastHeaders.map { Headers(block: $0.bytes) } ?? .none : .none,
       isFailed: order.isFailed)
   }
 

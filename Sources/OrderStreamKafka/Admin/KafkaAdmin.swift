@@ -75,11 +75,12 @@ final class KafkaAdmin: Admin {
 
   func apply(_ change: AdminChange) throws(BrokerError) {
     switch change {
-    case .createTopic(let name, let partitions, let replicationFactor, let source):
+    case .createTopic(let name, let partitions, let replicationFactor, let source, let own):
       try checkName(name)
       try steps.create(
         name, partitions: partitions, replicationFactor: replicationFactor,
-        settings: source.map(settings(forRecordsOf:)) ?? [])
+        settings: (source.map(settings(forRecordsOf:)) ?? [])
+          + own.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
     case .addPartitions(let topic, let total): try steps.addPartitions(topic, total: total)
     case .deleteTopic(let topic): try steps.delete(topic)
     case .deleteGroup(let group): try deleteGroup(group)

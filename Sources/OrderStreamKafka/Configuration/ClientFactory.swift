@@ -55,43 +55,68 @@ struct ClientFactory: Sendable {
   }
 }
 
-/// Which librdkafka properties a user may not set, and why. Everything else goes to librdkafka, which refuses what it
-/// does not know.
-enum PropertyRules {
-  private static let promise = "orderstream sets it, because its results depend on it"
-  private static let program = "it runs or loads code"
+/// Which librdkafka properties a user may not set, and why. What says only what holds anyway is taken, as the templates of
+/// vendors have it. Everything else goes to librdkafka, which refuses what it does not know.
+public enum PropertyRules {
+  public struct Rule: Hashable, Sendable {
+    public var reason: String
+    /// Values that change nothing, the plainest first.
+    public var harmless: [String] = []
+  }
 
-  static let refused: [String: String] = [
-    "acks": promise, "request.required.acks": promise, "enable.idempotence": promise,
-    "enable.gapless.guarantee": promise, "delivery.report.only.error": promise,
-    "partitioner": promise, "partitioner_cb": promise, "sticky.partitioning.linger.ms": promise,
-    "transactional.id": promise, "group.instance.id": promise, "isolation.level": promise,
-    "enable.auto.commit": promise, "auto.commit.enable": promise, "auto.commit.interval.ms": promise,
-    "enable.auto.offset.store": promise, "auto.offset.reset": promise, "offset.store.method": promise,
-    "offset.store.path": promise, "partition.assignment.strategy": promise, "group.protocol": promise,
-    "group.protocol.type": promise, "enable.partition.eof": promise, "check.crcs": promise,
-    "allow.auto.create.topics": promise, "log.queue": promise, "enabled_events": promise,
-    "group.id": "the group is chosen with --group",
-    "bootstrap.servers": "the brokers are chosen with --brokers",
-    "metadata.broker.list": "the brokers are chosen with --brokers",
+  private static let program = Rule(reason: "it runs or loads code")
+  private static let mock = Rule(reason: "it replaces the cluster with a mock")
+
+  private static func promise(_ harmless: String...) -> Rule {
+    Rule(reason: "orderstream sets it, because its results depend on it", harmless: harmless)
+  }
+
+  static let rules: [String: Rule] = [
+    "acks": promise("all", "-1"), "request.required.acks": promise("all", "-1"),
+    "enable.idempotence": promise("true"), "enable.gapless.guarantee": promise("false"),
+    "delivery.report.only.error": promise("false"), "partitioner": promise("murmur2_random", "murmur2"),
+    "partitioner_cb": promise(), "sticky.partitioning.linger.ms": promise(), "transactional.id": promise(),
+    "group.instance.id": Rule(reason: "a member's stable name is chosen with --instance"),
+    "isolation.level": promise("read_committed"), "enable.auto.commit": promise("false"),
+    "auto.commit.enable": promise("false"), "auto.commit.interval.ms": promise(),
+    "enable.auto.offset.store": promise("false"), "auto.offset.reset": promise("earliest", "smallest", "beginning"),
+    "offset.store.method": promise("broker"), "offset.store.path": promise(),
+    "partition.assignment.strategy": promise(
+      "range,roundrobin", "range", "roundrobin", "org.apache.kafka.clients.consumer.RangeAssignor"),
+    "group.protocol": promise("classic"), "group.protocol.type": promise("consumer"),
+    "enable.partition.eof": promise("true"), "check.crcs": promise("true"),
+    "allow.auto.create.topics": promise("false"), "log.queue": promise("false"), "enabled_events": promise(),
+    "group.id": Rule(reason: "the group is chosen with --group"),
+    "bootstrap.servers": Rule(reason: "the brokers are chosen with --brokers"),
+    "metadata.broker.list": Rule(reason: "the brokers are chosen with --brokers"),
     "plugin.library.paths": program, "sasl.kerberos.kinit.cmd": program, "ssl.engine.location": program,
     "ssl.engine.id": program, "ssl.providers": program, "ssl_engine_callback_data": program,
-    "test.mock.num.brokers": "it replaces the cluster with a mock",
-    "test.mock.broker.rtt": "it replaces the cluster with a mock",
-    "internal.termination.signal": "it raises signals in the process",
+    "test.mock.num.brokers": mock, "test.mock.broker.rtt": mock,
+    "internal.termination.signal": Rule(reason: "it raises signals in the process"),
   ]
 
-  /// Refuses properties in words.
-  /// - Throws: `configuration`.
-  static func check(_ properties: [(key: String, value: String)]) throws(BrokerError) {
+  /// The properties that are left for librdkafka.
+  /// - Throws: `configuration` in words for one that would change what must not be changed.
+  static func effective(
+    _ properties: [(key: String, value: String)]
+  ) throws(BrokerError) -> [(key: String, value: String)] {
+    var left: [(key: String, value: String)] = []
     for property in properties {
       var key = property.key.lowercased()
       // librdkafka takes settings of topics with this prefix too.
       if key.hasPrefix("topic.") { key.removeFirst("topic.".count) }
-      guard let reason = refused[key] else { continue }
+      guard let rule = rules[key] else {
+        left.append(property)
+        continue
+      }
+      let value = property.value.lowercased().filter { $0 != " " }
+      if rule.harmless.contains(where: { $0.lowercased() == value }) { continue }
+      let other = rule.harmless.first.map { "write \(property.key)=\($0), or " } ?? ""
       throw BrokerError(
-        .configuration, "cannot set the property \(property.key)", why: reason, remedy: "leave it out", recovery: .none)
+        .configuration, "cannot set the property \(property.key)", why: rule.reason, remedy: "\(other)remove it",
+        recovery: .none)
     }
+    return left
   }
 }
 

@@ -182,7 +182,7 @@ extension CommandSpec {
       OptionSpec(
         name: .resetOffsets, help: "Forget the group's state and offsets and compute again from the earliest record."),
       OptionSpec(
-        name: .output, placeholder: "<file|->", defaultValue: "metrics_output.txt",
+        name: .output, short: "o", placeholder: "<file|->", defaultValue: "metrics_output.txt",
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,

@@ -35,12 +35,13 @@ enum BrokerFactory {
   /// - Parameter outages: how long brokers of a cluster that stop answering are waited for.
   static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws -> any Broker {
     let properties = context.options.properties.map { ($0.key, $0.value) }
+    // Before anything is reached; they have no effect on the embedded log, but a wrong one is wrong on every broker.
+    try check(context.options)
     switch context.options.brokers {
     case .embedded(let named):
-      if !properties.isEmpty {
-        // They have no effect here, but a wrong one is wrong on every broker.
-        try KafkaBroker.check(properties: properties)
-        context.console.note("properties of librdkafka have no effect on the embedded log")
+      if !properties.isEmpty { context.console.note("properties of librdkafka have no effect on the embedded log") }
+      if !context.options.topicConfig.isEmpty {
+        context.console.note("--topic-config has no effect on the embedded log, whose topics keep everything")
       }
       let directory: String
       if let named { directory = named } else { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
@@ -52,6 +53,39 @@ enum BrokerFactory {
         brokers: servers.map(\.description).joined(separator: ","),
         properties: properties, wait: context.options.wait, outages: outages, stop: context.stop, log: context.log,
         time: context.time)
+    }
+  }
+}
+
+extension BrokerFactory {
+  /// Whether librdkafka takes the properties of a run.
+  /// - Throws: `configuration`, naming the file and the line, or the option, and the property that was meant.
+  static func check(_ options: CommonOptions) throws {
+    let pairs = options.properties.map { ($0.key, $0.value) }
+    do throws(BrokerError) {
+      try KafkaBroker.check(properties: pairs)
+    } catch {
+      for (key, _) in pairs {
+        do throws(BrokerError) {
+          try KafkaBroker.check(properties: pairs, only: key)
+        } catch {
+          var wrong = CommandError(error)
+          let origin = options.propertyOrigins[key] ?? ""
+          if !origin.hasPrefix("option ") { wrong.what = origin }
+          let names = PropertyCatalog.entries().map(\.name)
+          if !names.contains(key) {
+            let ours = Set(CommandTable.anyOption.values.flatMap(\.fileKeys))
+            let known = origin.hasPrefix("option ") ? names : names + ours
+            wrong.remedy =
+              Suggestion.nearest(to: key, among: known).map { "did you mean \($0)?" }
+              ?? "'orderstream -X list' has all that there are"
+          } else if wrong.remedy.isEmpty || wrong.remedy.hasPrefix("see ") {
+            wrong.remedy = "'orderstream -X list' says what \(key) takes"
+          }
+          throw wrong
+        }
+      }
+      throw error
     }
   }
 }
@@ -102,25 +136,60 @@ enum BrokerSpec: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  static func parse(_ text: String) throws(ValueError) -> BrokerSpec {
+  static func parse(_ given: String) throws(ValueError) -> BrokerSpec {
+    let text = Property.trimmed(given[...])
     if text == "embedded" { return .embedded(directory: nil) }
     if text.hasPrefix("embedded:") { return .embedded(directory: try directory(String(text.dropFirst(9)))) }
+    try refusePath(text)
     // Never repeat what may be a password.
     if text.contains("@") {
       throw ValueError(
         why: "it has an '@'",
         remedy: "give host:port only, and user and password in a file (-F) as sasl.username and sasl.password")
     }
-    if let scheme = text.split(separator: ",").first(where: { $0.contains("://") }) {
-      throw ValueError(
-        why: "'\(scheme)' has a protocol", remedy: "give host:port only, and the protocol with -X security.protocol=..."
-      )
-    }
+    try refuseProtocol(text)
     var servers: [Server] = []
     for element in text.split(separator: ",", omittingEmptySubsequences: false) {
-      servers.append(try server(String(element), of: text))
+      servers.append(try server(Property.trimmed(element), of: text))
     }
     return .kafka(servers)
+  }
+
+  /// A directory, or a misspelt `embedded:`, is no list of hosts.
+  private static func refusePath(_ text: String) throws(ValueError) {
+    if text.hasPrefix("file:/") {
+      let path = text.dropFirst(5)
+      throw ValueError(
+        why: "'\(text)' is not a broker",
+        remedy: "write embedded:\(path.hasPrefix("//") ? path.dropFirst(2) : path)")
+    }
+    if text == "~" || text.hasPrefix("~/") {
+      throw ValueError(why: "'\(text)' is a directory", remedy: "write embedded:$HOME\(text.dropFirst())")
+    }
+    if text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".." {
+      throw ValueError(why: "'\(text)' is a directory", remedy: "write embedded:\(text)")
+    }
+    guard let colon = text.firstIndex(of: ":") else { return }
+    let (name, rest) = (String(text[..<colon]), text[text.index(after: colon)...])
+    // A host may have such a name; its port is a number.
+    guard Int(rest) == nil, !rest.hasPrefix("//"), Suggestion.nearest(to: name, among: ["embedded"]) != nil else {
+      return
+    }
+    throw ValueError(why: "'\(text)' is not a broker", remedy: "did you mean embedded:\(rest)?")
+  }
+
+  private static func refuseProtocol(_ text: String) throws(ValueError) {
+    let elements = text.split(separator: ",").map { Property.trimmed($0) }
+    guard let first = elements.first(where: { $0.contains("://") }) else { return }
+    let bare = elements.map { element in
+      element.firstRange(of: "://").map { String(element[$0.upperBound...]) } ?? element
+    }.joined(separator: ",")
+    let scheme = first.firstRange(of: "://").map { String(first[..<$0.lowerBound]) } ?? ""
+    let security = scheme.lowercased()
+    let known = ["ssl", "sasl_ssl", "sasl_plaintext"].contains(security)
+    throw ValueError(
+      why: "'\(first)' has a protocol",
+      remedy: "write \(bare)\(known ? " and add -X security.protocol=\(security)" : "")")
   }
 
   /// Where the embedded log is when no directory is given: `${XDG_DATA_HOME:-~/.local/share}/orderstream`. A relative

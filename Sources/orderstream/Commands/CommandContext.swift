@@ -21,7 +21,9 @@ final class CommandContext: Sendable {
 
   /// Wishes for topics that must be created.
   var topicWishes: TopicSetup.Wishes {
-    TopicSetup.Wishes(partitions: options.partitions, replicationFactor: options.replicationFactor)
+    TopicSetup.Wishes(
+      partitions: options.partitions, replicationFactor: options.replicationFactor,
+      settings: Dictionary(options.topicConfig.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }))
   }
 
   /// Prints a report on stdout: as a document with `--json`, else as text.

@@ -81,7 +81,7 @@ struct RunOutcome {
     if let failure, !failure.code.reportsFirst(committed: loop.committedRecords) { throw failure }
     self.summary = summary
     self.failure = failure
-    let isWhole = failure == nil && (follows || summary?.end != .stopped)
+    let isWhole = failure == nil && (follows && Signals.timeOut == nil || summary?.end != .stopped)
     completion = isWhole ? .whole : .cutShort(by: failure, after: loop.committedRecords, of: loop.recordsInAll)
   }
 
@@ -91,7 +91,7 @@ struct RunOutcome {
       console.report(failure)
       return failure.code
     }
-    if summary?.end == .stopped && !follows { return Signals.exitCode ?? .success }
+    if summary?.end == .stopped { return (follows ? Signals.timeOut : Signals.exitCode) ?? .success }
     return .success
   }
 }

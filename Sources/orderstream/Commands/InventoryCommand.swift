@@ -49,7 +49,7 @@ struct InventoryCommand {
     let counts = try outputs.map { output in
       try TopicSetup.ensureDerived(
         output, sourcePartitions: source.partitionCount,
-        replicationFactor: context.options.replicationFactor,
+        wishes: context.topicWishes,
         recordsOf: output == options.deadLetterTopic ? source.name : nil, admin: run.admin)
     }
     if let topic = options.deadLetterTopic, let letters = counts.last, letters < source.partitionCount {

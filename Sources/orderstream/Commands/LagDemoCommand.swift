@@ -328,7 +328,8 @@ extension CommandSpec {
       lag drained and every event was seen exactly once.
       """,
     options: [
-      OptionSpec(name: .events, placeholder: "<n>", defaultValue: "1000", help: "How many orders to produce."),
+      OptionSpec(
+        name: .events, short: "n", placeholder: "<n>", defaultValue: "1000", help: "How many orders to produce."),
       OptionSpec(
         name: .rate, placeholder: "<rate>", defaultValue: "500/s",
         help: "How fast to produce: '500', '500/s' or 'max'.",

@@ -48,6 +48,13 @@ struct OrderPublishing {
     return try numbering.scan { progress.update($0, detail: "--first-order takes a number without reading them") }
   }
 
+  /// `--duration`.
+  struct TimeLimit {
+    var duration: Duration
+    /// How many orders are due within it; `nil` at full speed.
+    var due: Int64?
+  }
+
   /// What sending the orders of a source came to.
   struct Sending {
     var report: ProduceReport
@@ -98,24 +105,39 @@ struct OrderPublishing {
   }
 
   /// Publishes the orders of `options` to the prepared topic. The report is complete, and so is the failure's advice.
+  /// - Parameters:
+  ///   - limit: ends the run after a time, however many orders there are.
+  ///   - isCounted: whether the user has said how many.
   func run(
-    _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?
+    _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?,
+    limit: TimeLimit? = nil, isCounted: Bool = true
   ) throws -> Sending {
+    let look = numbers.look
+    let time = context.time
+    let end = limit.map { time.monotonicNanoseconds.saturatingAdd($0.duration.nanoseconds) }
     let orders = GeneratedOrders(
-      options, trace: numbers.look.trace(firstOrder: options.firstOrder, count: options.count))
-    var sending = try send(orders, schedule: schedule, reports: .refusals, count: options.count)
+      options, limit: limit?.due ?? .max, isOver: end.map { end in { time.monotonicNanoseconds >= end } },
+      trace: { look.trace(firstOrder: options.firstOrder, count: $0) })
+    // Without a number and without a pace nobody knows it before the time is over.
+    let isOpen = !isCounted && limit?.due == nil
+    var sending = try send(orders, schedule: schedule, reports: .refusals, count: isOpen ? nil : orders.count)
     orders.note(sending.lastReports)
-    // After an error nothing that follows is delivered; a signal leaves the rest alone.
-    settle(&sending, taken: sending.failure == nil ? sending.sent : options.count)
-    sending.report.requested = options.count
+    // After an error nothing that follows is delivered; a signal leaves the rest alone. What the time has left out was not
+    // asked for, but by number.
+    let count = isOpen && orders.count == options.count ? sending.sent : orders.count
+    settle(&sending, taken: sending.failure == nil ? sending.sent : count)
+    sending.report.requested = isCounted ? options.count : count
     sending.report.seed = options.seed
     sending.report.firstOrder = options.firstOrder
     let (acknowledged, refused) = (sending.report.deliveries.acknowledged, sending.report.deliveries.refused)
-    if acknowledged + refused < options.count {
-      sending.report.completion = .cutShort(by: sending.failure, after: acknowledged, of: options.count)
-      sending.failure?.addAdvice(
-        "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes as "
-          + "many as are missing")
+    let isEndless = isOpen && orders.count == options.count
+    if acknowledged + refused < count || isEndless {
+      sending.report.completion = .cutShort(by: sending.failure, after: acknowledged, of: isEndless ? nil : count)
+      if isCounted {
+        sending.failure?.addAdvice(
+          "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes "
+            + "as many as are missing")
+      }
     }
     nameRefusals(orders, of: refused)
     return sending

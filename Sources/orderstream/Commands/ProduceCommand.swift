@@ -30,7 +30,9 @@ struct ProduceCommand {
     try publishing.prepare()
     let numbers = try publishing.numbers(firstOrder: generator.firstOrder)
     let outcome = try publishing.run(
-      try orders(generator, first: numbers.first), numbers, schedule: options.rate.schedule)
+      try orders(generator, first: numbers.first), numbers, schedule: options.rate.schedule,
+      limit: generator.duration.map { .init(duration: $0, due: options.rate.events(within: $0)) },
+      isCounted: generator.isCounted)
     let report = outcome.report
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     if let failure = outcome.failure { context.console.report(failure) }
@@ -95,6 +97,15 @@ struct ProduceCommand {
 }
 
 extension Rate {
+  /// How many events are due within a time from the first one on; `nil` without a limit.
+  func events(within duration: Duration) -> Int64? {
+    guard case .limited(let events, let seconds) = self else { return nil }
+    // Event i is due at ⌊i · seconds / events⌋.
+    let scaled = Int128(duration.nanoseconds) * Int128(events)
+    let step = Int128(seconds) * 1_000_000_000
+    return min(ProduceOptions.maxEvents, Int64(clamping: (scaled + step - 1) / step))
+  }
+
   /// When each event is due; `nil` for as fast as possible.
   var schedule: OrderPublisher.Schedule? {
     if self == .max { return nil }
@@ -129,7 +140,12 @@ struct ProduceOptions: Hashable, Sendable {
   }
 
   struct Generator: Hashable, Sendable {
+    /// How many at most.
     var events: Int64
+    /// Whether the user has said how many.
+    var isCounted: Bool
+    /// Ends the run after that long; `nil` for no limit.
+    var duration: Duration?
     /// `nil` unless given.
     var seed: UInt64?
     /// 0…1.
@@ -154,7 +170,7 @@ struct ProduceOptions: Hashable, Sendable {
   static let defaultPace = Rate.limited(events: 1000, seconds: 1)
   /// What `--input` leaves nothing to do for.
   static let generatorOptions: [OptionName] = [
-    .events, .seed, .failureRate, .users, .startTime, .span, .firstOrder,
+    .events, .duration, .seed, .failureRate, .users, .startTime, .span, .firstOrder,
   ]
 
   init(_ reader: OptionReader) throws(CommandError) {
@@ -188,13 +204,24 @@ struct ProduceOptions: Hashable, Sendable {
 
 extension ProduceOptions.Generator {
   init(_ reader: OptionReader, rate: Rate) throws(CommandError) {
-    events = try reader.integer(.events, in: 0...ProduceOptions.maxEvents)
+    duration = try reader.optional(.duration, OptionValue.someDuration)
+    isCounted = reader.isGiven(.events) || duration == nil
+    let most = ProduceOptions.maxEvents
+    events = isCounted ? try reader.integer(.events, in: 0...most) : most
     seed = try reader.optionalInteger(.seed, in: UInt64.min...UInt64.max)
     failureRate = try reader.value(.failureRate, OptionValue.fraction)
     users = try reader.integer(.users, in: 1...ProduceOptions.maxUsers)
     firstOrder = try reader.optionalInteger(.firstOrder, in: 1...Int64.max)
     let start = try reader.optional(.startTime, TimeArgument.parse)
     let span = try reader.optional(.span, OptionValue.duration)
+    if duration != nil, reader.flag(.dryRun) {
+      throw reader.conflict("option --duration", "a dry run takes no time", "say how many with --events <n>")
+    }
+    if span != nil, !isCounted {
+      throw reader.conflict(
+        "option --span", "it is spread over a number of events, which --duration alone does not say",
+        "add --events <n>")
+    }
     eventTime =
       switch (start, span) {
       case (nil, nil): .wallClock
@@ -236,7 +263,12 @@ extension CommandSpec {
       options give the same events, byte for byte, on every machine and broker.
       """,
     options: [
-      OptionSpec(name: .events, placeholder: "<n>", defaultValue: "10000", help: "How many orders to generate."),
+      OptionSpec(
+        name: .events, short: "n", placeholder: "<n>", defaultValue: "10000",
+        help: "How many orders to generate; with --duration no more than that, and any number if it is not given."),
+      OptionSpec(
+        name: .duration, placeholder: "<duration>",
+        help: "Generate orders for this long; with --events, whichever comes first."),
       OptionSpec(
         name: .rate, placeholder: "<rate>", defaultValue: "max",
         help: """

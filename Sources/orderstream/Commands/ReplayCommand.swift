@@ -161,7 +161,8 @@ extension CommandSpec {
       metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one.
       """,
     options: [
-      OptionSpec(name: .events, placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
+      OptionSpec(
+        name: .events, short: "n", placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
       .execute.saying("Really reset the group that --group names; without it, only say what would be done."),
       .topic,
       .group.defaulting(to: nil, note: "a private one").saying(

@@ -10,24 +10,57 @@ struct TailCommand {
 
   func run() throws -> ExitCode {
     let wait = TopicWait(topic: options.topic, context: context)
-    guard let found = try wait.find(follow: options.bounds.follow) else { return .success }
+    guard let found = try wait.find(follow: options.bounds.follow) else { return Signals.timeOut ?? .success }
     let (broker, admin, watermarks) = (found.broker, found.admin, found.watermarks)
     defer { admin.close() }
-    // All of a topic that was not there yet has come since the start.
-    let starts = found.isNew && options.from == .latest ? watermarks.map(\.low) : try self.starts(watermarks, admin)
+    let ranges = try self.ranges(watermarks, admin, isNew: found.isNew)
     var printer = RecordPrinter(
       console: context.console, topic: options.topic, isRaw: options.raw, limit: options.bounds.maxEvents)
+    if let count = options.last {
+      try printLast(count, of: ranges, broker, &printer)
+      if printer.isDone || context.stop.isRequested { return Signals.exitCode ?? .success }
+    }
     if options.bounds.follow {
       let consumer = try broker.consumer(ConsumerOptions(topic: options.topic, membership: .none))
       defer { consumer.close() }
-      try follow(starts, consumer, admin, &printer)
-      return .success
+      var positions: [Int32: Offset] = [:]
+      for range in ranges {
+        positions[range.partition] = options.last == nil ? range.offsets.lowerBound : range.offsets.upperBound
+      }
+      try follow(from: positions, known: watermarks.count, consumer, admin, &printer)
+      return Signals.timeOut ?? .success
     }
-    let ranges = zip(starts, watermarks).enumerated().map { partition, place in
-      PartitionRange(partition: Int32(partition), offsets: place.0..<max(place.0, place.1.high))
-    }
-    try print(ranges, broker, &printer)
+    if options.last == nil { try print(ranges, broker, &printer) }
     return context.stop.isRequested ? Signals.exitCode ?? .success : .success
+  }
+
+  /// What of each partition is to be printed.
+  private func ranges(_ watermarks: [Watermarks], _ admin: any Admin, isNew: Bool) throws -> [PartitionRange] {
+    if let missing = options.partitions.first(where: { !watermarks.indices.contains(Int($0)) }) {
+      throw CommandError(
+        .input, "cannot read \(options.topic)[\(missing)]", why: "the topic has \(watermarks.count) partitions",
+        remedy: "name one from 0 to \(watermarks.count - 1)")
+    }
+    var starts: [Offset?] = watermarks.map { _ in nil }
+    for place in options.from {
+      noteIfBeyond(place, watermarks)
+      // All of a topic that was not there yet has come since the start.
+      let place = isNew && place.position == .latest ? Place(.earliest, partition: place.partition) : place
+      starts = zip(starts, try offsets(place, watermarks, admin)).map { $1 ?? $0 }
+    }
+    var ends: [Offset] = watermarks.map(\.high)
+    for place in options.to { ends = zip(ends, try offsets(place, watermarks, admin)).map { $1 ?? $0 } }
+    return zip(starts, ends).enumerated().compactMap { number, range in
+      let partition = Int32(number)
+      guard let start = range.0, options.partitions.isEmpty || options.partitions.contains(partition) else {
+        return nil
+      }
+      return PartitionRange(partition: partition, offsets: start..<max(start, range.1))
+    }
+  }
+
+  private func offsets(_ place: Place, _ watermarks: [Watermarks], _ admin: any Admin) throws -> [Offset?] {
+    try place.offsets(in: options.topic, watermarks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
   }
 
   /// One partition after the other, up to its end as it was at the start.
@@ -35,30 +68,85 @@ struct TailCommand {
     _ ranges: [PartitionRange], _ broker: any Broker, _ printer: inout RecordPrinter
   ) throws {
     // What a reader waits for, and what was printed before it, comes at once.
+    try read(ranges, broker, pause: { try printer.flush() }) { record in
+      if printer.isDone { return false }
+      if matches(record) { try printer.print(record) }
+      return !printer.isDone
+    }
+    try printer.flush()
+  }
+
+  /// Visits the records of these ranges. An error of the output comes before one of the broker that follows it.
+  private func read(
+    _ ranges: [PartitionRange], _ broker: any Broker, pause: () throws -> Void = {},
+    _ visit: (RecordBatch.View) throws -> Bool
+  ) throws {
     var failure: (any Error)?
-    func flush() { do { try printer.flush() } catch { failure = failure ?? error } }
+    func flush() { do { try pause() } catch { failure = failure ?? error } }
     do {
       let reader = try TopicReader(
         topic: options.topic, broker: broker, stop: context.stop, waits: { context.console.note($0.description) })
       defer { reader.close() }
       _ = try reader.read(ranges, pause: flush) { record in
-        guard failure == nil, !printer.isDone else { return false }
-        do { try printer.print(record) } catch { failure = error }
-        return failure == nil && !printer.isDone
+        guard failure == nil else { return false }
+        do { return try visit(record) } catch { failure = error }
+        return false
       }
     } catch {
       flush()
       throw failure ?? error
     }
-    flush()
     if let failure { throw failure }
   }
 
-  private func follow(
-    _ starts: [Offset], _ consumer: any Consumer, _ admin: any Admin, _ printer: inout RecordPrinter
+  private func matches(_ record: RecordBatch.View) -> Bool {
+    guard let key = options.key else { return true }
+    return record.key.map { $0.elementsEqual(key.utf8) } ?? false
+  }
+
+  /// The last records of all ranges together, by timestamp, then partition and offset. Each partition is read backwards
+  /// in stretches that grow, until it has given as many.
+  private func printLast(
+    _ count: Int64, of ranges: [PartitionRange], _ broker: any Broker, _ printer: inout RecordPrinter
   ) throws {
-    var positions = starts
-    try assign(positions, consumer)
+    var last = LastRecords(Int(count))
+    var (found, stretch) = ([Int32: Int64](), max(count, LastRecords.leastStretch))
+    var rest = count > 0 ? ranges.filter { !$0.offsets.isEmpty } : []
+    while !rest.isEmpty, !context.stop.isRequested {
+      let stretches = rest.map { range in
+        let end = range.offsets.upperBound
+        return PartitionRange(
+          partition: range.partition, offsets: max(range.offsets.lowerBound, end.saturatingAdd(-stretch))..<end)
+      }
+      try read(stretches, broker) { record in
+        guard matches(record) else { return true }
+        found[record.partition, default: 0] += 1
+        last.add(record) { printer.line(record) }
+        return true
+      }
+      rest = zip(rest, stretches).compactMap { range, done in
+        let left = range.offsets.lowerBound..<done.offsets.lowerBound
+        guard !left.isEmpty, found[range.partition, default: 0] < count else { return nil }
+        return PartitionRange(partition: range.partition, offsets: left)
+      }
+      stretch = stretch.saturatingAdd(stretch)
+    }
+    for line in last.sorted where !printer.isDone { try printer.print(line) }
+    try printer.flush()
+  }
+
+  /// - Parameters:
+  ///   - starts: by partition; others are not printed.
+  ///   - count: how many partitions the topic had then. Those that come later are printed too, unless some were named.
+  private func follow(
+    from starts: [Int32: Offset], known count: Int, _ consumer: any Consumer, _ admin: any Admin,
+    _ printer: inout RecordPrinter
+  ) throws {
+    var (positions, count) = (starts, count)
+    func assign() throws {
+      try consumer.assign(places(positions))
+    }
+    try assign()
     let batch = RecordBatch()
     var hidden = HiddenRecords(topic: options.topic, context: context)
     var nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
@@ -66,43 +154,36 @@ struct TailCommand {
       try poll(consumer, batch)
       for index in 0..<batch.count where !printer.isDone {
         let record = batch[index]
-        try printer.print(record)
-        positions[Int(record.partition)] = record.offset.next
+        if matches(record) { try printer.print(record) }
+        positions[record.partition] = record.offset.next
       }
-      for end in batch.ends { positions[Int(end.partition)] = end.offset }
+      for end in batch.ends { positions[end.partition] = end.offset }
       try printer.flush()
-      if batch.isEmpty {
-        hidden.look(positions.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) }, admin)
-      }
+      if batch.isEmpty { hidden.look(places(positions), admin) }
       guard context.time.monotonicNanoseconds >= nextLook else { continue }
       nextLook = context.time.monotonicNanoseconds + Self.growthInterval.nanoseconds
       // A broker that does not answer is the consumer's to tell of.
-      guard let marks = try? admin.watermarks(topic: options.topic), marks.count > positions.count else { continue }
-      positions += marks[positions.count...].map(\.low)
-      try assign(positions, consumer)
+      guard options.takesNewPartitions, let marks = try? admin.watermarks(topic: options.topic), marks.count > count
+      else { continue }
+      for number in count..<marks.count { positions[Int32(number)] = marks[number].low }
+      count = marks.count
+      try assign()
     }
   }
 
-  private func assign(_ positions: [Offset], _ consumer: any Consumer) throws {
-    try consumer.assign(
-      positions.enumerated().map { PartitionOffset(partition: Int32($0), offset: $1) })
+  private func places(_ positions: [Int32: Offset]) -> [PartitionOffset] {
+    positions.sorted { $0.key < $1.key }.map { PartitionOffset(partition: $0.key, offset: $0.value) }
   }
 
   private func poll(_ consumer: any Consumer, _ batch: RecordBatch) throws {
     _ = try consumer.poll(into: batch, timeout: .milliseconds(100))
   }
 
-  /// The first offset of each partition; an offset outside a partition becomes its nearest border.
-  private func starts(_ watermarks: [Watermarks], _ admin: any Admin) throws -> [Offset] {
-    if case .offset(let offset) = options.from.position { noteIfBeyond(offset, watermarks) }
-    return try options.from.offsets(
-      in: options.topic, watermarks, admin: admin, wallMilliseconds: context.time.wallMilliseconds
-    ).compactMap { $0 }
-  }
-
   /// An offset that no partition has reached is most often meant to be a time.
-  private func noteIfBeyond(_ offset: Offset, _ watermarks: [Watermarks]) {
-    guard let last = watermarks.map(\.high).max(), offset > last else { return }
+  private func noteIfBeyond(_ place: Place, _ watermarks: [Watermarks]) {
+    guard case .offset(let offset) = place.position, let last = watermarks.map(\.high).max(), offset > last else {
+      return
+    }
     let time = TimeArgument.text(ofNumber: offset) ?? "2024-01-15T10:30:00Z"
     context.console.note(
       "the offset \(offset) lies beyond the end of every partition of \(options.topic) (the last one is \(last)); "
@@ -110,10 +191,44 @@ struct TailCommand {
   }
 }
 
+/// The newest of the records that were seen, by timestamp, then partition and offset: so many at the most.
+private struct LastRecords {
+  /// Offsets that are read at once at the least: to begin costs more than to read them.
+  static let leastStretch: Int64 = 200
+
+  struct Record {
+    let place: (timestamp: Int64, partition: Int32, offset: Offset)
+    let line: [UInt8]
+  }
+
+  private let limit: Int
+  private var records: [Record] = []
+
+  init(_ limit: Int) { self.limit = limit }
+
+  /// - Parameter line: made only for a record that is kept.
+  mutating func add(_ record: RecordBatch.View, line: () -> [UInt8]) {
+    let place = (timestamp: record.timestampMs, partition: record.partition, offset: record.offset)
+    if records.count >= 2 * limit { prune() }
+    if records.count >= limit, let least = threshold, place < least { return }
+    records.append(Record(place: place, line: line()))
+  }
+
+  /// What is not above it is not among the last.
+  private var threshold: (timestamp: Int64, partition: Int32, offset: Offset)?
+
+  private mutating func prune() {
+    records = sorted
+    threshold = records.first?.place
+  }
+
+  var sorted: [Record] { Array(records.sorted { $0.place < $1.place }.suffix(limit)) }
+}
+
 /// Prints records on stdout, and counts them.
 private struct RecordPrinter {
   private let output: BufferedOutput
-  private let line: RecordLine
+  private let document: RecordLine
   private let isRaw: Bool
   private let escapes: Bool
   private let limit: Int64?
@@ -122,7 +237,7 @@ private struct RecordPrinter {
   /// - Parameter limit: the most records to print; `nil` for all.
   init(console: Console, topic: String, isRaw: Bool, limit: Int64?) {
     output = BufferedOutput(console)
-    line = RecordLine(topic: topic)
+    document = RecordLine(topic: topic)
     self.isRaw = isRaw
     self.limit = limit
     escapes = console.outputIsTerminal
@@ -130,24 +245,41 @@ private struct RecordPrinter {
 
   var isDone: Bool { limit.map { printed >= $0 } ?? false }
 
+  /// The record's line, without its line feed.
+  func line(_ record: RecordBatch.View) -> [UInt8] {
+    let buffer = ByteBuffer()
+    append(record, to: buffer)
+    return Array(buffer.bytes)
+  }
+
+  mutating func print(_ record: LastRecords.Record) throws {
+    record.line.withUnsafeBytes { output.buffer.append($0) }
+    try endLine()
+  }
+
   mutating func print(_ record: RecordBatch.View) throws {
-    let start = output.buffer.count
+    append(record, to: output.buffer)
+    try endLine()
+  }
+
+  private func append(_ record: RecordBatch.View, to buffer: ByteBuffer) {
+    let start = buffer.count
     if isRaw {
-      if let value = record.value { output.buffer.append(value) }
+      if let value = record.value { buffer.append(value) }
     } else {
-      line.append(record, to: output.buffer)
+      document.append(record, to: buffer)
     }
-    if escapes { escape(from: start) }
+    guard escapes else { return }
+    // A terminal would obey control characters.
+    let text = TerminalText.escaped(UnsafeRawBufferPointer(rebasing: buffer.bytes[start...]))
+    buffer.truncate(to: start)
+    buffer.append(text)
+  }
+
+  private mutating func endLine() throws {
     output.buffer.append(UInt8(ascii: "\n"))
     printed += 1
     try output.lineDone()
-  }
-
-  /// A terminal would obey control characters: makes what was appended since `start` safe to show.
-  private func escape(from start: Int) {
-    let text = TerminalText.escaped(UnsafeRawBufferPointer(rebasing: output.buffer.bytes[start...]))
-    output.buffer.truncate(to: start)
-    output.buffer.append(text)
   }
 
   func flush() throws { try output.flush() }
@@ -211,46 +343,106 @@ private struct HiddenRecords {
 struct TailOptions: Hashable, Sendable {
   var common: CommonOptions
   var topic: String
-  /// Where to begin, in each partition.
-  var from: Place
+  /// Where to begin: first the place for all partitions, if there is one, then those for single ones. Never empty. Without
+  /// the former other partitions are not printed.
+  var from: [Place]
+  /// Where to end, in the same order; empty: at the ends.
+  var to: [Place]
+  /// The last n of all partitions together; `nil`: everything between the places.
+  var last: Int64?
+  /// Only these partitions; empty for all.
+  var partitions: [Int32]
+  /// Only records with this key.
+  var key: String?
   /// `idleTimeout` is always `nil`.
   var bounds: RunBounds
   var raw: Bool
 
-  init(_ reader: OptionReader) throws(CommandError) {
+  /// What is kept in memory.
+  static let maxLast: Int64 = 100_000
+
+  /// Whether partitions are printed that the topic gets while it is followed.
+  var takesNewPartitions: Bool { partitions.isEmpty && from.contains { $0.partition == nil } }
+
+  /// - Parameter topic: as it stands behind the command.
+  init(_ reader: OptionReader, topic word: String?) throws(CommandError) {
     common = try reader.common()
-    topic = try reader.topic()
-    from = try reader.value(.from, PlaceArgument.parse)
-    if let partition = from.partition {
-      throw reader.conflict(
-        "option --from", "it names the partition \(partition) and tail begins in all of them",
-        "give the place without a partition")
+    if let word {
+      if reader.isGiven(.topic) {
+        throw reader.conflict("argument '\(word)'", "--topic names a topic too", "name the topic once")
+      }
+      do { topic = try OptionValue.name(word) } catch {
+        throw reader.conflict("topic '\(word)'", error.why, error.remedy)
+      }
+    } else {
+      topic = try reader.topic()
     }
+    from = try Self.places(.from, reader)
+    to = try Self.places(.to, reader)
+    last = try reader.optionalInteger(.last, in: 0...Self.maxLast)
+    partitions = try reader.values(.partition) { (text) throws(ValueError) in
+      try OptionValue.integer(text, in: 0...CommonOptions.maxPartitions - 1)
+    }
+    key = reader.text(.key)?.text
     bounds = try reader.bounds()
     raw = reader.flag(.raw)
+    if from.isEmpty { from = [.earliest] }
     if raw, common.json {
       throw reader.conflict("option --raw", "--json asks for documents", "leave one of the two out")
     }
+    if bounds.follow, !to.isEmpty {
+      throw reader.conflict("option --to", "--follow goes on behind every end", "leave one of the two out")
+    }
+  }
+}
+
+extension TailOptions {
+  private static func places(_ name: OptionName, _ reader: OptionReader) throws(CommandError) -> [Place] {
+    let places = try reader.values(name, PlaceArgument.parse)
+    guard Set(places.map(\.partition)).count == places.count else {
+      throw reader.conflict(
+        "option --\(name.rawValue)", "two places are given for the same partition",
+        "give one for all, and others for one partition each like 2=1047")
+    }
+    return places.filter { $0.partition == nil } + places.filter { $0.partition != nil }
   }
 }
 
 extension CommandSpec {
   static let tail = CommandSpec(
     name: .tail, summary: "print the records of a topic, one JSON document a line",
-    details: "Uses no group. Ends at the end of the topic as it was at the start, partition by partition.",
+    details: """
+      Uses no group. Ends at the end of the topic as it was at the start, partition by partition; -n prints the last \
+      records of all partitions together, by timestamp.
+      """,
+    positional: .init(placeholder: "[topic]", completion: .topic),
     options: [
       OptionSpec(
         name: .from, placeholder: "<place>", defaultValue: "earliest",
-        help: "Where to begin in each partition: a place, in one of the forms that 'orderstream help' lists.",
+        help: """
+          Where to begin in each partition: a place, in one of the forms that 'orderstream help' lists. With a place in \
+          one partition, like 2=1047, only that one is printed.
+          """, isRepeatable: true, completion: .choice(["earliest", "latest"])),
+      OptionSpec(
+        name: .to, placeholder: "<place>", defaultNote: "the end",
+        help: "Where to end in each partition, before the record at that place.", isRepeatable: true,
         completion: .choice(["earliest", "latest"])),
+      OptionSpec(
+        name: .last, short: "n", placeholder: "<n>",
+        help:
+          "Print the last n records in all, by timestamp, then partition and offset; with --follow go on from there."),
+      OptionSpec(name: .partition, placeholder: "<n>", help: "Print this partition only.", isRepeatable: true),
+      OptionSpec(name: .key, placeholder: "<key>", help: "Print records with this key only."),
       .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
-      .maxEvents.saying("Print this many records, then end."),
+      .maxEvents.letter(nil).saying("Print this many records, then end."),
       OptionSpec(name: .raw, help: "Print each value as it is, and a line feed."),
-      .topic.saying("Topic to print."),
+      .topic.saying("Topic to print; it may also stand behind the command."),
     ] + OptionSpec.creation + OptionSpec.connection
       + [.json.saying("One JSON document a line, which is the default.")] + OptionSpec.presentation.dropFirst(),
     examples: [
-      .init(text: "the first order", command: "orderstream tail --max-events 1"),
+      .init(text: "the last ten records, and then what comes", command: "orderstream tail order-events -n 10 -f"),
+      .init(text: "everything about one order", command: "orderstream tail inventory-events --key order_000007"),
+      .init(text: "one hour of one partition", command: "orderstream tail --from 2=-2h --to 2=-1h"),
       .init(text: "values of what comes from now on", command: "orderstream tail --from latest --follow --raw"),
     ])
 }

@@ -38,8 +38,10 @@ struct CommandSpec: Sendable {
 
   struct Positional: Sendable {
     let placeholder: String
-    let choices: [String]
-    let isRequired: Bool
+    /// The words that are allowed, where they can be counted.
+    var choices: [String] = []
+    var completion = OptionSpec.Completion.nothing
+    var isRequired = false
   }
 
   struct Example: Sendable {
@@ -48,15 +50,19 @@ struct CommandSpec: Sendable {
   }
 
   func option(_ name: OptionName) -> OptionSpec? { options.first { $0.name == name } }
+
+  func option(_ letter: Character) -> OptionSpec? { options.first { $0.short == letter } }
 }
 
-/// Every long option, by its name without the dashes. One name has one meaning and one arity in all commands.
+/// Every long option, by its name without the dashes. One name has one meaning and one arity in all commands. A letter may
+/// stand for different options in different commands (`-n`), but it takes a value in all of them or in none.
 enum OptionName: String, CaseIterable, Sendable {
   case brokers, topic, group, partitions
   case replicationFactor = "replication-factor"
   case property = "property"
-  case config, instance, wait, json, quiet, verbose, color, progress
-  case events, rate, seed
+  case config, instance, wait, timeout, json, quiet, verbose, color, progress
+  case topicConfig = "topic-config"
+  case events, duration, rate, seed
   case failureRate = "failure-rate"
   case users
   case startTime = "start-time"
@@ -75,18 +81,18 @@ enum OptionName: String, CaseIterable, Sendable {
   case consumers
   case sampleInterval = "sample-interval"
   case drainTimeout = "drain-timeout"
-  case keep, from, raw
+  case keep, from, to, last, partition, key, raw
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
   case before
-  case help, version
+  case help, version, man
 }
 
 /// One option of one command, as the parser, the help pages and the completions read it.
 struct OptionSpec: Sendable {
   /// What a shell offers for the value.
   enum Completion: Hashable, Sendable {
-    case nothing, file, brokers
+    case nothing, file, brokers, topic, group
     case choice([String])
   }
 
@@ -136,6 +142,13 @@ struct OptionSpec: Sendable {
     return copy
   }
 
+  /// This option with another letter, or with none.
+  func letter(_ short: Character?) -> OptionSpec {
+    var copy = self
+    copy.short = short
+    return copy
+  }
+
   /// This option, any number of times.
   var repeatable: OptionSpec {
     var copy = self
@@ -154,10 +167,19 @@ struct OptionSpec: Sendable {
 
 extension CommandSpec {
   static let helpPage = CommandSpec(
-    name: .help, summary: "explain orderstream, or one command", details: "Prints the page of a command.",
-    positional: .init(placeholder: "[command]", choices: CommandName.allCases.map(\.rawValue), isRequired: false),
-    options: [.help, .version],
-    examples: [.init(text: "all options of produce", command: "orderstream help produce")])
+    name: .help, summary: "explain orderstream, or one command",
+    details: "Prints the page of a command; with --man as the source of a manual page.",
+    positional: .init(placeholder: "[command]", choices: CommandName.allCases.map(\.rawValue)),
+    options: [
+      OptionSpec(name: .man, help: "Print the page as a manual page, in the format of man(7)."), .help, .version,
+      .verbose.saying("With --version: say what this build is made of."),
+    ],
+    examples: [
+      .init(text: "all options of produce", command: "orderstream help produce"),
+      .init(
+        text: "a manual page",
+        command: "orderstream help --man produce > ~/.local/share/man/man1/orderstream-produce.1"),
+    ])
 
   static let completions = CommandSpec(
     name: .completions, summary: "print a completion script for a shell",

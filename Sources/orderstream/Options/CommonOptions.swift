@@ -7,11 +7,17 @@ struct CommonOptions: Hashable, Sendable {
   var partitions: Int32?
   /// `--replication-factor`, `nil` unless given.
   var replicationFactor: Int16?
+  /// `--topic-config`, for topics that must be created.
+  var topicConfig: [Property]
   /// From the `-F` file, then from `-X`; one entry a key, the last value given.
   var properties: [Property]
+  /// By key: what an error about a property names, `option -X` or `team.properties:3 (acks)`.
+  var propertyOrigins: [String: String]
   var configFile: String?
   /// How long to keep trying; `nil`: give up within 10 s.
   var wait: Duration?
+  /// How long the whole run may take; `nil`: as long as it needs.
+  var timeout: Duration?
   var json: Bool
   var quiet: Bool
   var verbose: Bool
@@ -31,10 +37,10 @@ extension OptionSpec {
     completion: .brokers)
   static let topic = OptionSpec(
     name: .topic, short: "t", placeholder: "<name>", defaultValue: "order-events", help: "Topic with the orders.",
-    environment: "ORDERSTREAM_TOPIC", fileKeys: ["topic"])
+    environment: "ORDERSTREAM_TOPIC", fileKeys: ["topic"], completion: .topic)
   static let group = OptionSpec(
     name: .group, short: "g", placeholder: "<name>", help: "Consumer group.",
-    environment: "ORDERSTREAM_GROUP", fileKeys: ["group", "group.id"])
+    environment: "ORDERSTREAM_GROUP", fileKeys: ["group", "group.id"], completion: .group)
   static let instance = OptionSpec(
     name: .instance, placeholder: "<name>", defaultNote: "from the machine and a number",
     help: """
@@ -48,9 +54,15 @@ extension OptionSpec {
   static let replicationFactor = OptionSpec(
     name: .replicationFactor, placeholder: "<n>", defaultNote: "the broker's",
     help: "Replicas of a topic that must be created.")
+  static let topicConfig = OptionSpec(
+    name: .topicConfig, placeholder: "<key>=<value>",
+    help: "Set a configuration of the topics that must be created, like retention.ms=86400000.", isRepeatable: true)
   static let property = OptionSpec(
     name: .property, short: "X", placeholder: "<property>=<value>",
-    help: "Set a librdkafka property. Put secrets in a file (-F): other users can see a command line.",
+    help: """
+      Set a librdkafka property. Put secrets in a file (-F): other users can see a command line. '-X list' prints all \
+      properties, '-X dump' the values in force and where each is from.
+      """,
     isRepeatable: true, hasLongForm: false)
   static let config = OptionSpec(
     name: .config, short: "F", placeholder: "<file>",
@@ -62,6 +74,9 @@ extension OptionSpec {
   static let wait = OptionSpec(
     name: .wait, placeholder: "<duration>", defaultNote: "give up within 10 s",
     help: "Keep trying for this long until the broker answers.")
+  static let timeout = OptionSpec(
+    name: .timeout, placeholder: "<duration>", defaultNote: "no limit",
+    help: "Stop the run in order, as a signal would, when it has taken this long (exit 75).")
   static let json = OptionSpec(name: .json, help: "Print one JSON document on stdout.")
   static let quiet = OptionSpec(name: .quiet, short: "q", help: "No notes, progress, charts or log lines on stderr.")
   static let verbose = OptionSpec(name: .verbose, short: "v", help: "Say more: details, and log lines from 'debug' up.")
@@ -75,15 +90,16 @@ extension OptionSpec {
     environment: "ORDERSTREAM_PROGRESS", fileKeys: ["progress"],
     completion: .choice(ProgressPolicy.allCases.map(\.rawValue)))
   static let help = OptionSpec(name: .help, short: "h", help: "Print this page.")
-  static let version = OptionSpec(name: .version, help: "Print the version.")
+  static let version = OptionSpec(
+    name: .version, short: "V", help: "Print the version, with -v what the build is made of.")
   static let execute = OptionSpec(name: .execute, help: "Do it; without it, only say what would be done.")
   static let outputTopic = OptionSpec(
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")
 
-  static let connection: [OptionSpec] = [.brokers, .property, .config, .wait]
+  static let connection: [OptionSpec] = [.brokers, .property, .config, .wait, .timeout]
   static let presentation: [OptionSpec] = [.json, .quiet, .verbose, .color, .progress, .help, .version]
-  static let creation: [OptionSpec] = [.partitions, .replicationFactor]
+  static let creation: [OptionSpec] = [.partitions, .replicationFactor, .topicConfig]
 }
 
 extension OptionReader {
@@ -95,13 +111,14 @@ extension OptionReader {
   private static let logLevelKeys = ["log-level"]
 
   func common() throws(CommandError) -> CommonOptions {
-    CommonOptions(
+    let (properties, origins) = try properties()
+    return CommonOptions(
       brokers: try value(.brokers, BrokerSpec.parse),
       partitions: try optionalInteger(.partitions, in: 1...CommonOptions.maxPartitions),
       replicationFactor: try optionalInteger(.replicationFactor, in: Int16(1)...Int16.max),
-      properties: try properties(),
+      topicConfig: try pairs(.topicConfig), properties: properties, propertyOrigins: origins,
       configFile: text(.config)?.text,
-      wait: try optional(.wait, OptionValue.duration),
+      wait: try optional(.wait, OptionValue.duration), timeout: try optional(.timeout, OptionValue.someDuration),
       json: flag(.json), quiet: flag(.quiet), verbose: flag(.verbose),
       color: try choice(.color), progress: try choice(.progress),
       logLevel: try logLevel())
@@ -143,22 +160,52 @@ extension OptionReader {
     return level
   }
 
-  private func properties() throws(CommandError) -> [Property] {
+  /// The properties for librdkafka, one entry a key, and where each is from.
+  func properties() throws(CommandError) -> ([Property], origins: [String: String]) {
     let ours = Set(CommandTable.anyOption.values.flatMap(\.fileKeys) + Self.logLevelKeys)
-    var all = fileLines.filter { !ours.contains($0.key) }.map { Property(key: $0.key, value: $0.value) }
-    for raw in flags(.property) {
+    var given = fileLines.filter { !ours.contains($0.key) }.map { line in
+      (Property(key: line.key, value: line.value), file([line.key])?.with(line: line.number))
+    }
+    for raw in flags(.property) where !Self.questions.contains(raw.text) {
       let property: Property
       do { property = try Property.parse(raw.text) } catch { throw raw.error(error, command: command.name) }
       if let option = Self.ownOptions[property.key] {
         throw CommandError(
           .configuration, "property \(property.key)", why: "it has an option of its own", remedy: "use \(option)")
       }
-      all.append(property)
+      given.append((property, raw))
     }
-    var last: [String: String] = [:]
-    for property in all { last[property.key] = property.value }
-    var seen = Set<String>()
-    return all.filter { seen.insert($0.key).inserted }.map { Property(key: $0.key, value: last[$0.key] ?? $0.value) }
+    let texts = Dictionary(given.map { ($0.0.key, $0.0.value) }, uniquingKeysWith: { $1 })
+    var (order, last, origins) = ([String](), [String: String](), [String: String]())
+    for (property, raw) in given {
+      let properties: [Property]
+      do {
+        properties = try JavaProperties.translated(property, among: texts)
+      } catch {
+        guard let raw else { preconditionFailure("a property is from a flag or a file") }
+        throw raw.error(error, command: command.name)
+      }
+      for property in properties {
+        if last[property.key] == nil { order.append(property.key) }
+        last[property.key] = property.value
+        origins[property.key] = raw?.origin
+      }
+    }
+    return (order.map { Property(key: $0, value: last[$0] ?? "") }, origins)
+  }
+
+  /// What `-X` is asked instead of being given a property.
+  static let questions: Set<String> = ["list", "dump"]
+
+  /// Pairs of a repeatable option.
+  private func pairs(_ name: OptionName) throws(CommandError) -> [Property] {
+    var pairs: [Property] = []
+    for raw in flags(name) {
+      do { pairs.append(try Property.parse(raw.text, as: "\(raw.spelling) key=value")) } catch {
+        throw raw.error(error, command: command.name)
+      }
+    }
+    return pairs
   }
 }
 
@@ -186,12 +233,14 @@ struct RunBounds: Hashable, Sendable {
 /// Options of commands that read on.
 extension OptionSpec {
   static let follow = OptionSpec(
-    name: .follow, help: "Do not end at the end of the topic: run until SIGINT or SIGTERM. Creates a missing topic.")
+    name: .follow, short: "f",
+    help: "Do not end at the end of the topic: run until SIGINT or SIGTERM. Creates a missing topic.")
   static let idleTimeout = OptionSpec(
     name: .idleTimeout, placeholder: "<duration>",
     help: "Like --follow, but end when the ends of all partitions were seen and no record has come for this long.")
   static let maxEvents = OptionSpec(
-    name: .maxEvents, placeholder: "<n>", defaultNote: "no limit", help: "Commit exactly this many records, then end.")
+    name: .maxEvents, short: "n", placeholder: "<n>", defaultNote: "no limit",
+    help: "Commit exactly this many records, then end.")
   static let acceptLoss = OptionSpec(
     name: .acceptLoss, help: "Go on without records that retention removed before the group read them.")
 }

@@ -2,8 +2,16 @@
 enum Invocation: Hashable, Sendable {
   /// The main page, or the page of a command.
   case help(CommandName?)
-  case version
+  /// What the program is, for a line without a word.
+  case summary
+  /// The main page, or the page of a command, as a manual page.
+  case manual(CommandName?)
+  case version(detailed: Bool)
   case completions(Shell)
+  /// `-X list`.
+  case properties
+  /// `-X dump`: the values in force for this command.
+  case settings(Settings)
   case produce(ProduceOptions)
   case inventory(InventoryOptions)
   case analytics(AnalyticsOptions)
@@ -20,14 +28,22 @@ enum Invocation: Hashable, Sendable {
     _ arguments: [String], environment: @escaping Environment = ProcessEnvironment.lookup
   ) throws(CommandError) -> Invocation {
     let raw = try RawArguments(arguments)
-    if let request = raw.request { return request == .version ? .version : .help(raw.command) }
+    if raw.isEmpty { return .summary }
+    if let request = raw.request {
+      return request == .version ? .version(detailed: raw.wantsDetails) : .help(raw.command)
+    }
+    let questions = raw.options[.property]?.map(\.text) ?? []
+    if questions.contains("list") { return .properties }
+    if questions.contains("dump") { return .settings(try Settings(raw, environment: environment)) }
     guard let name = raw.command else {
       throw .usage("command line", why: "the command is missing", remedy: "name one, like 'orderstream produce'")
     }
     let spec = CommandTable.spec(name)
     let word = try positional(raw, spec)
     switch name {
-    case .help: return .help(try word.map(page))
+    case .help:
+      let command = try word.map(page)
+      return raw.options[.man] == nil ? .help(command) : .manual(command)
     case .completions: return .completions(try shell(word))
     default: break
     }
@@ -39,7 +55,7 @@ enum Invocation: Hashable, Sendable {
     case .replay: return .replay(try ReplayOptions(reader))
     case .lagDemo: return .lagDemo(try LagDemoOptions(reader))
     case .status: return .status(try StatusOptions(reader))
-    case .tail: return .tail(try TailOptions(reader))
+    case .tail: return .tail(try TailOptions(reader, topic: word))
     case .audit: return .audit(try AuditOptions(reader))
     case .delete: return .delete(try DeleteOptions(reader))
     case .help, .completions: preconditionFailure("help and completions are answered without options")
@@ -49,7 +65,7 @@ enum Invocation: Hashable, Sendable {
   /// The options that all commands share; `nil` for help, version and completions.
   var common: CommonOptions? {
     switch self {
-    case .help, .version, .completions: nil
+    case .help, .summary, .manual, .version, .completions, .properties, .settings: nil
     case .produce(let options): options.common
     case .inventory(let options): options.run.common
     case .analytics(let options): options.run.common
@@ -65,11 +81,34 @@ enum Invocation: Hashable, Sendable {
   private static func positional(_ raw: RawArguments, _ spec: CommandSpec) throws(CommandError) -> String? {
     let most = spec.positional == nil ? 0 : 1
     if raw.positionals.count > most {
-      throw .usage(
-        "argument '\(raw.shown(raw.positionals[most]))'", why: "'\(spec.name.rawValue)' does not take it",
-        remedy: "leave it out, or name the option that it belongs to", command: spec.name)
+      throw stray(raw, raw.positionals[most], spec)
     }
     return raw.positionals.first
+  }
+
+  /// A word that no option and no place on the line takes: what it most likely is.
+  private static func stray(_ raw: RawArguments, _ word: String, _ spec: CommandSpec) -> CommandError {
+    let what = "argument '\(raw.shown(word))'"
+    if let error = raw.cutList(word, spec.name) { return error }
+    let why = "'\(spec.name.rawValue)' does not take it"
+    if raw.options[.property] != nil {
+      return .usage(
+        what, why: why, remedy: "write a property as one word, with quotes: -X 'property=value'", command: spec.name)
+    }
+    if spec.positional?.completion == .topic {
+      return .usage(what, why: why, remedy: "name one topic, and run it again for the other", command: spec.name)
+    }
+    let isNumber = (try? OptionValue.integer(word, in: 0...Int64.max)) != nil
+    var meant: [String] = []
+    if isNumber, let count = spec.option("n" as Character) {
+      meant = ["\(count.spelling) \(word)"]
+    } else if (try? OptionValue.name(word)) != nil {
+      meant = [OptionName.topic, .group].compactMap(spec.option).map { "\($0.spelling) \(TerminalText.escaped(word))" }
+    }
+    let remedy =
+      meant.isEmpty
+      ? "'orderstream help \(spec.name.rawValue)' lists what it takes" : "write \(meant.joined(separator: " or "))"
+    return .usage(what, why: why, remedy: remedy, command: spec.name)
   }
 
   private static func page(_ text: String) throws(CommandError) -> CommandName {

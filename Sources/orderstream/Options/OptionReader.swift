@@ -47,6 +47,17 @@ struct OptionReader {
   /// Every time that a repeatable option is given.
   func flags(_ name: OptionName) -> [RawValue] { raw.options[name] ?? [] }
 
+  /// Every value that a repeatable option is given, converted, in the order of the command line.
+  func values<Value>(
+    _ name: OptionName, _ convert: (String) throws(ValueError) -> Value
+  ) throws(CommandError) -> [Value] {
+    var values: [Value] = []
+    for raw in flags(name) {
+      do { values.append(try convert(raw.text)) } catch { throw raw.error(error, command: command.name) }
+    }
+    return values
+  }
+
   /// The names that a repeatable option gives, each once, in the order of the command line.
   func names(_ name: OptionName) throws(CommandError) -> [String] {
     var names: [String] = []
@@ -95,7 +106,8 @@ struct OptionReader {
       guard choices.contains(text), let value = Value(rawValue: text) else {
         throw ValueError(
           why: "'\(text)' is not one of \(choices.joined(separator: ", "))",
-          remedy: Suggestion.nearest(to: text, among: choices).map { "did you mean '\($0)'?" } ?? "give one of them")
+          remedy: Suggestion.nearest(to: text, among: choices).map { "did you mean '\($0)'?" }
+            ?? "give \(choices.joined(separator: " or "))")
       }
       return value
     }

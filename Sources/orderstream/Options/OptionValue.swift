@@ -90,6 +90,15 @@ enum OptionValue {
     return .nanoseconds(total)
   }
 
+  /// A duration above 0.
+  static func someDuration(_ text: String) throws(ValueError) -> Duration {
+    let duration = try duration(text)
+    guard duration > .zero else {
+      throw ValueError(why: "0 is no time at all", remedy: "write it like 500ms, 10s or 5m")
+    }
+    return duration
+  }
+
   private static func noDuration(_ text: String) -> ValueError {
     ValueError(why: "'\(text)' is not a duration", remedy: "write it like 500ms, 10s, 5m, 1h30m or 0")
   }

@@ -8,12 +8,17 @@ struct RawArguments: Sendable {
   private(set) var positionals: [String] = []
   /// What `--help` or `--version` asked for; the rest of the line was not read.
   private(set) var request: OptionName?
+  /// Whether anything at all stands on the line.
+  let isEmpty: Bool
 
   private var rest: ArraySlice<String>
+  /// Letters before the command that stand for different options in different commands.
+  private var early: [(letter: Character, text: String)] = []
 
   /// - Parameter arguments: without the name of the program.
   init(_ arguments: [String]) throws(CommandError) {
     rest = arguments[...]
+    isEmpty = arguments.isEmpty
     var optionsEnded = false
     while request == nil, let argument = rest.popFirst() {
       if optionsEnded || argument == "-" || !argument.hasPrefix("-") {
@@ -27,12 +32,22 @@ struct RawArguments: Sendable {
       }
     }
     // Nothing of a help request is checked further; the command that it is about may still follow.
-    if request != nil { findCommandOfRequest() } else { try checkBelonging() }
+    if request != nil {
+      findRestOfRequest()
+    } else {
+      try takeEarly()
+      try checkBelonging()
+    }
   }
+
+  /// Whether `-v` stands beside a request for the version.
+  private(set) var wantsDetails = false
 
   private mutating func takeWord(_ word: String) throws(CommandError) {
     guard command != nil else {
-      guard let known = CommandName(rawValue: word) else { throw Self.unknownCommand(shown(word)) }
+      guard let known = CommandName(rawValue: word) else {
+        throw cutList(word, nil) ?? Self.unknownCommand(shown(word))
+      }
       command = known
       return
     }
@@ -57,14 +72,34 @@ struct RawArguments: Sendable {
     var letters = argument.dropFirst()
     while request == nil, let letter = letters.popFirst() {
       let spelling = "-\(letter)"
-      guard let spec = spec(letter) else { throw unknownOption(spelling, name: nil) }
+      guard let spec = spec(letter) else { throw unknownOption(spelling, letter: letter) }
       if spec.isFlag {
         guard letters.first != "=" else { throw takesNoValue(spelling) }
         try record(spec, "", spelling)
         continue
       }
-      if letters.isEmpty { return try record(spec, try nextValue(spec, spelling), spelling) }
-      return try record(spec, String(letters.first == "=" ? letters.dropFirst() : letters), spelling)
+      let text =
+        letters.isEmpty
+        ? try nextValue(spec, spelling) : String(letters.first == "=" ? letters.dropFirst() : letters)
+      if command == nil, meanings(of: letter).count > 1 {
+        early.append((letter, text))
+      } else {
+        try record(spec, text, spelling)
+      }
+      return
+    }
+    if request == .version, letters.contains("v") { wantsDetails = true }
+  }
+
+  /// What the letters before the command mean, now that it is known.
+  private mutating func takeEarly() throws(CommandError) {
+    guard let command else { return }
+    for (letter, text) in early {
+      let spelling = "-\(letter)"
+      guard let spec = CommandTable.spec(command).option(letter) else {
+        throw Self.foreign(meanings(of: letter), spelling, command)
+      }
+      try record(spec, text, spelling)
     }
   }
 
@@ -93,8 +128,9 @@ struct RawArguments: Sendable {
     options[spec.name, default: []].append(RawValue(text: text, source: .flag(spelling)))
   }
 
-  private mutating func findCommandOfRequest() {
+  private mutating func findRestOfRequest() {
     if command == nil { command = rest.lazy.compactMap(CommandName.init(rawValue:)).first }
+    if options[.verbose] != nil || rest.contains("-v") || rest.contains("--verbose") { wantsDetails = true }
   }
 
   /// Options before the command were read without knowing whose they are.
@@ -102,7 +138,7 @@ struct RawArguments: Sendable {
     guard let command else { return }
     let own = CommandTable.spec(command)
     for name in OptionName.allCases where own.option(name) == nil {
-      if case .flag(let spelling)? = options[name]?.first?.source { throw Self.foreign(name, spelling, command) }
+      if case .flag(let spelling)? = options[name]?.first?.source { throw Self.foreign([name], spelling, command) }
     }
     for spec in own.options where !spec.isRepeatable {
       guard let values = options[spec.name], values.count > 1, case .flag(let spelling)? = values.last?.source else {
@@ -118,38 +154,72 @@ struct RawArguments: Sendable {
   }
 
   private func spec(_ letter: Character) -> OptionSpec? {
-    CommandTable.anyOption.values.first { $0.short == letter }
+    if let command, let own = CommandTable.spec(command).option(letter) { return own }
+    return meanings(of: letter).first.flatMap { CommandTable.anyOption[$0] }
+  }
+
+  /// The options that a letter stands for, in the order of the table.
+  private func meanings(of letter: Character) -> [OptionName] {
+    let found = Set(CommandTable.all.compactMap { $0.option(letter)?.name })
+    return OptionName.allCases.filter(found.contains)
   }
 }
 
 extension RawArguments {
   static func unknownCommand(_ word: String) -> CommandError {
-    let nearest = Suggestion.nearest(to: word, among: CommandName.allCases.map(\.rawValue))
+    let names = CommandName.allCases.map(\.rawValue)
+    let meant = Habits.commands[word.lowercased()] ?? Suggestion.nearest(to: word, among: names)
     return .usage(
       "command '\(word)'", why: "there is no such command",
-      remedy: nearest.map { "did you mean '\($0)'?" }
-        ?? "the commands are \(CommandName.allCases.map(\.rawValue).joined(separator: ", "))")
+      remedy: meant.map { "did you mean '\($0)'?" } ?? "the commands are \(names.joined(separator: ", "))")
+  }
+
+  /// Why a stray word is there: a blank behind a comma has cut a list of brokers in two. `nil` when it is not that.
+  func cutList(_ word: String, _ command: CommandName?) -> CommandError? {
+    guard let list = options[.brokers]?.last, list.text.hasSuffix(",") || word.hasPrefix(",") else { return nil }
+    return .usage(
+      "argument '\(shown(word))'", why: "a blank has cut the list of \(list.origin) in two",
+      remedy: "write \(list.spelling) '\(list.text) \(word)', with quotes", command: command)
   }
 
   /// A stray word as errors show it. After `-X` it may be a value, so a secret, that a blank has cut off.
   func shown(_ word: String) -> String { options[.property] == nil ? word : "***" }
 
-  private func unknownOption(_ spelling: String, name: String?) -> CommandError {
-    let options = command.map { CommandTable.spec($0).options } ?? Array(CommandTable.anyOption.values)
-    let names = options.filter(\.hasLongForm).map(\.name.rawValue).sorted()
-    let nearest = name.flatMap { Suggestion.nearest(to: $0, among: names) }
-    let owner = command.map { "'\($0.rawValue)' has no such option" } ?? "there is no such option"
-    return .usage(
-      "option \(spelling)", why: owner,
-      remedy: nearest.map { "did you mean --\($0)?" } ?? "leave it out",
-      command: command)
+  private func unknownOption(_ spelling: String, name: String) -> CommandError {
+    let specs = command.map { CommandTable.spec($0).options } ?? Array(CommandTable.anyOption.values)
+    let names = specs.filter(\.hasLongForm).map(\.name.rawValue).sorted()
+    let meant =
+      Habits.option(name, of: specs).map(\.advice)
+      ?? Suggestion.nearest(to: name, among: names).map { "did you mean --\($0)?" }
+    return unknownOption(spelling, remedy: meant)
   }
 
-  private static func foreign(_ name: OptionName, _ spelling: String, _ command: CommandName) -> CommandError {
-    let owners = CommandTable.all.filter { $0.option(name) != nil }.map(\.name.rawValue)
-    return .usage(
-      "option \(spelling)", why: "'\(command.rawValue)' does not take it",
-      remedy: "leave it out, it is an option of \(owners.joined(separator: ", "))", command: command)
+  private func unknownOption(_ spelling: String, letter: Character) -> CommandError {
+    let specs = command.map { CommandTable.spec($0).options } ?? Array(CommandTable.anyOption.values)
+    if let habit = Habits.option(String(letter), of: specs) { return unknownOption(spelling, remedy: habit.advice) }
+    let letters = Set(specs.compactMap(\.short)).map { "-\($0)" }.sorted { $0.lowercased() < $1.lowercased() }
+    return unknownOption(spelling, remedy: "the short options are \(letters.joined(separator: " "))")
+  }
+
+  private func unknownOption(_ spelling: String, remedy: String?) -> CommandError {
+    let owner = command.map { "'\($0.rawValue)' has no such option" } ?? "there is no such option"
+    let page = command.map { "orderstream help \($0.rawValue)" } ?? "orderstream help"
+    return .usage("option \(spelling)", why: owner, remedy: remedy ?? "'\(page)' lists them", command: command)
+  }
+
+  /// - Parameter names: what the spelling stands for in other commands.
+  private static func foreign(_ names: [OptionName], _ spelling: String, _ command: CommandName) -> CommandError {
+    let own = CommandTable.spec(command).options
+    let remedy: String
+    let words = [String(spelling.drop { $0 == "-" })] + names.map(\.rawValue)
+    if let habit = words.lazy.compactMap({ Habits.option($0, of: own) }).first {
+      remedy = habit.advice
+    } else {
+      let owners = CommandTable.all.filter { row in names.contains { row.option($0) != nil } }.map(\.name.rawValue)
+      remedy =
+        "it is an option of \(owners.joined(separator: ", ")); 'orderstream help \(command.rawValue)' lists its own"
+    }
+    return .usage("option \(spelling)", why: "'\(command.rawValue)' does not take it", remedy: remedy, command: command)
   }
 
   private func takesNoValue(_ spelling: String) -> CommandError {
@@ -180,12 +250,93 @@ struct RawValue: Hashable, Sendable {
     }
   }
 
+  /// As the user wrote the option; the variable or the key where it is none.
+  var spelling: String {
+    switch source {
+    case .flag(let spelling), .defaultValue(let spelling): spelling
+    case .environment(let name), .file(_, _, let name): name
+    }
+  }
+
+  /// The same, on another line of its file.
+  func with(line: Int) -> RawValue {
+    guard case .file(let path, _, let key) = source else { return self }
+    return RawValue(text: text, source: .file(path: path, line: line, key: key))
+  }
+
   /// A wrong value in a file is a matter of configuration, anything else one of usage.
   func error(_ problem: ValueError, command: CommandName?) -> CommandError {
     if case .file = source {
       return CommandError(.configuration, origin, why: problem.why, remedy: problem.remedy)
     }
     return .usage(origin, why: problem.why, remedy: problem.remedy, command: command)
+  }
+}
+
+/// What people write who come from other tools of the trade, and what it is called here.
+enum Habits {
+  /// By what somebody writes: what to write instead.
+  struct Habit {
+    let name: OptionName
+    /// With its value, where the habit says which: `--from earliest`.
+    var value: String?
+
+    var advice: String {
+      let spec = CommandTable.anyOption[name]
+      let spelling = spec?.spelling ?? "--\(name.rawValue)"
+      let text = value ?? spec?.placeholder
+      return "write \(text.map { "\(spelling) \($0)" } ?? spelling)"
+    }
+  }
+
+  static let commands: [String: String] = [
+    "consume": "tail", "consumer": "tail", "cat": "tail", "read": "tail", "print": "tail", "kcat": "tail",
+    "producer": "produce", "publish": "produce", "send": "produce", "generate": "produce", "perf": "produce",
+    "topics": "status", "topic": "status", "groups": "status", "group": "status", "list": "status", "ls": "status",
+    "lag": "status", "describe": "status", "info": "status", "metadata": "status",
+    "rm": "delete", "remove": "delete", "drop": "delete", "verify": "audit", "check": "audit", "stats": "analytics",
+    "metrics": "analytics", "report": "analytics", "reserve": "inventory", "stock": "inventory", "rewind": "replay",
+    "demo": "lag-demo", "completion": "completions", "version": "--version", "man": "help --man",
+  ]
+
+  private static let options: [String: [Habit]] = [
+    "bootstrap-server": [.init(name: .brokers)], "bootstrap-servers": [.init(name: .brokers)],
+    "broker": [.init(name: .brokers)], "broker-list": [.init(name: .brokers)], "server": [.init(name: .brokers)],
+    "from-beginning": [.init(name: .from, value: "earliest"), .init(name: .resetOffsets)],
+    "offset": [.init(name: .from)], "start": [.init(name: .from)], "since": [.init(name: .from)],
+    "o": [.init(name: .from)], "p": [.init(name: .partition), .init(name: .partitions)],
+    "until": [.init(name: .to)], "end": [.init(name: .to)], "k": [.init(name: .key)],
+    "c": [.init(name: .maxEvents), .init(name: .events)], "l": [.init(name: .input)],
+    "count": [.init(name: .events), .init(name: .last), .init(name: .maxEvents)],
+    "limit": [.init(name: .events), .init(name: .last), .init(name: .maxEvents)],
+    "lines": [.init(name: .last)], "n": [.init(name: .maxEvents), .init(name: .events)],
+    "num-records": [.init(name: .events)], "messages": [.init(name: .events), .init(name: .maxEvents)],
+    "num-messages": [.init(name: .events), .init(name: .maxEvents)],
+    "max-messages": [.init(name: .maxEvents), .init(name: .events)],
+    "events": [.init(name: .maxEvents)], "max-events": [.init(name: .events)], "last": [.init(name: .maxEvents)],
+    "throughput": [.init(name: .rate)], "speed": [.init(name: .rate)], "runtime": [.init(name: .duration)],
+    "consumer-group": [.init(name: .group)], "group-id": [.init(name: .group)], "groupid": [.init(name: .group)],
+    "G": [.init(name: .group)], "replicas": [.init(name: .replicationFactor)],
+    "num-partitions": [.init(name: .partitions)], "partition-count": [.init(name: .partitions)],
+    "J": [.init(name: .json)], "format": [.init(name: .json)], "pretty": [.init(name: .json)],
+    "silent": [.init(name: .quiet)], "debug": [.init(name: .verbose)], "d": [.init(name: .verbose)],
+    "no-color": [.init(name: .color, value: "never")], "no-progress": [.init(name: .progress, value: "none")],
+    "force": [.init(name: .execute)], "yes": [.init(name: .execute)], "y": [.init(name: .execute)],
+    "really": [.init(name: .execute)], "confirm": [.init(name: .execute)],
+    "command-config": [.init(name: .config)], "config-file": [.init(name: .config)],
+    "producer-config": [.init(name: .config)], "consumer-config": [.init(name: .config)],
+    "producer.config": [.init(name: .config)], "consumer.config": [.init(name: .config)],
+    "property": [.init(name: .property)], "producer-property": [.init(name: .property)],
+    "consumer-property": [.init(name: .property)], "set": [.init(name: .property)],
+    "file": [.init(name: .input), .init(name: .output)], "reset": [.init(name: .resetOffsets)],
+    "tail": [.init(name: .follow)], "forever": [.init(name: .follow)], "watch": [.init(name: .follow)],
+    "delay": [.init(name: .consumerDelay)], "time": [.init(name: .duration), .init(name: .timeout)],
+    "duration": [.init(name: .idleTimeout), .init(name: .timeout)], "idle": [.init(name: .idleTimeout)],
+  ]
+
+  /// The option of a command that somebody means by another name.
+  static func option(_ name: String, of specs: [OptionSpec]) -> Habit? {
+    options[name]?.first { habit in specs.contains { $0.name == habit.name } }
   }
 }
 
