@@ -37,7 +37,7 @@ struct Options {
       --binary <path>    The orderstream to start as a process. [default: beside this program]
       --json             One JSON document instead of the table.
       --count <loop>     For the regression gate, instead of everything else: instructions an event and allocations
-                         a batch of encode, decode, metrics or inventory.
+                         a batch of encode, publish, decode, metrics or inventory.
       --growth <job>     For the regression gate: SQLite's steps and allocations of opening, status, reading or
                          committing on a log of 100 and one of 1000 partitions.
 
