@@ -13,17 +13,17 @@ struct InputPublishing {
     let broker = try context.openBroker()
     // Before anything is made for it.
     try orders.findFirst()
-    let admin = try broker.admin()
-    defer { admin.close() }
-    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
-    try publishing.prepare()
     let inFlight = LinesInFlight(file, refuse: refuse)
     orders.inFlight = inFlight
-    var sending = try publishing.send(orders, schedule: options.rate.schedule, reports: .all)
+    let sending: OrderPublishing.Sending
+    do {
+      sending = try send(to: broker)
+    } catch {
+      throw unsent(CommandError(error), inFlight)
+    }
     orders.reportRest()
     let rest = keepTheRest(inFlight, sending.lastReports)
     let counts = orders.counts
-    publishing.settle(&sending, taken: counts.valid)
     var report = sending.report
     report.requested = counts.valid + counts.rejected + rest.lines
     report.rejected = counts.rejected
@@ -33,6 +33,33 @@ struct InputPublishing {
     }
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     return exitCode(report, sending.failure, rest, file)
+  }
+
+  /// Makes the topic if it is missing, sends the lines and waits for their acknowledgements.
+  /// - Throws: what kept the first one from being sent.
+  private func send(to broker: any Broker) throws -> OrderPublishing.Sending {
+    let admin = try broker.admin()
+    defer { admin.close() }
+    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
+    try publishing.prepare()
+    var sending = try publishing.send(orders, schedule: options.rate.schedule, reports: .all)
+    publishing.settle(&sending, taken: orders.counts.valid)
+    return sending
+  }
+
+  /// Keeps all lines, or says what becomes of them, after an error that came before the first one was sent.
+  private func unsent(_ error: CommandError, _ inFlight: LinesInFlight) -> CommandError {
+    guard inFlight.file != nil || !orders.reader.isFile else { return error }
+    orders.reportRest()
+    let rest = keepTheRest(inFlight, RecordReports())
+    if let unwritten = rest.failure { context.console.report(unwritten) }
+    var error = error
+    if let file = inFlight.file, rest.failure == nil {
+      error.addAdvice("no line is on the log, all are in \(file.path): publish them with --input \(file.path)")
+    } else if !orders.reader.isFile, rest.lines > 0 {
+      error.addAdvice(loss("\(rest.lines) lines"))
+    }
+    return error
   }
 
   /// What of the input was never sent.
@@ -98,7 +125,10 @@ struct InputPublishing {
     let total = rest.isAll ? " of \(report.requested)" : ""
     let state = "\(acknowledged)\(total) lines are on the log"
     guard let file, rest.failure == nil else {
-      if !orders.reader.isFile { return state + "; " + loss(report.requested - acknowledged - report.rejected) }
+      if !orders.reader.isFile {
+        let lines = report.requested - acknowledged - report.rejected
+        return "\(state); " + (lines > 0 ? loss("\(lines) more") : "no other was read from \(orders.name)")
+      }
       if acknowledged == 0 { return "no line is acknowledged, so the same command may be run again" }
       return
         "\(state) and the same command would publish them twice: with --unacknowledged <file> a run keeps the others"
@@ -110,11 +140,8 @@ struct InputPublishing {
   }
 
   /// What becomes of lines that are not acknowledged where their input cannot be read again and no file keeps them.
-  private func loss(_ lines: Int64) -> String {
-    guard lines > 0 else { return "no other was read from \(orders.name)" }
-    return
-      "\(lines) more were read from \(orders.name), which cannot be read again: with --unacknowledged <file> a run keeps "
-      + "them"
+  private func loss(_ lines: String) -> String {
+    "\(lines) were read from \(orders.name), which cannot be read again: with --unacknowledged <file> a run keeps them"
   }
 
   private func refuse(line: Int64, _ error: BrokerError) {

@@ -90,6 +90,29 @@ struct UnacknowledgedTests {
     #expect(outcome.errors.contains(told), "\(outcome)")
   }
 
+  @Test("An error before the first line is sent keeps all lines in the file, and without one counts those of a pipe")
+  func anErrorBeforeTheFirstLine() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "0", "--partitions", "2")
+    let input = (1...3).map { Orders.order(number: $0) + "\n" }.joined()
+    try stage.write("rest", "of an earlier run")
+    func run(_ options: String...) throws -> Outcome {
+      let pipe = try PipeEnds()
+      defer { close(pipe.read) }
+      let bytes = Array(input.utf8)
+      #expect(bytes.withUnsafeBytes { write(pipe.write, $0.baseAddress, $0.count) } == bytes.count)
+      close(pipe.write)
+      let outcome = try stage.start(["produce", "--input", "-", "--partitions", "3"] + options, input: pipe.read).end()
+      #expect(outcome.code == 78, "\(outcome)")
+      return outcome
+    }
+    let kept = try run("--unacknowledged", "rest")
+    #expect(try stage.text("rest") == input)
+    #expect(kept.errors.contains("all are in rest: publish them with --input rest"), "\(kept)")
+    let lost = try run()
+    #expect(lost.errors.contains("3 lines were read from stdin, which cannot be read again"), "\(lost)")
+  }
+
   @Test func itsPlaceIsCheckedFirstAndItIsForInputAlone() throws {
     let stage = try Stage()
     try stage.write("in", Orders.order(number: 1))
