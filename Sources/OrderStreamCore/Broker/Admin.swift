@@ -259,6 +259,12 @@ public enum TopicSetup {
     } catch  where error.code == .topicExists {
       // Another process was faster.
       return try partitionCount(of: topic, wishes: wishes, admin: admin) ?? partitions
+    } catch {
+      var refusal = error
+      if error.code == .configuration, !wishes.settings.isEmpty, error.remedy.isEmpty {
+        refusal.remedy = "check --topic-config \(wishes.settings.keys.sorted().joined(separator: ", "))"
+      }
+      throw refusal
     }
     return partitions
   }

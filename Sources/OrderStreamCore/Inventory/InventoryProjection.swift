@@ -53,9 +53,12 @@ public final class InventoryProjection: Processor {
   private let value = ByteBuffer()
   private let headers = ByteBuffer()
   private let letters: DeadLetters
+  private let listener: (any EmissionListener)?
 
-  public init(_ settings: Settings, time: any TimeSource) {
+  /// - Parameter listener: hears of everything that is emitted.
+  public init(_ settings: Settings, time: any TimeSource, listener: (any EmissionListener)? = nil) {
     self.settings = settings
+    self.listener = listener
     letters = DeadLetters(topic: settings.topic, group: settings.group)
     self.time = time
   }
@@ -90,6 +93,7 @@ public final class InventoryProjection: Processor {
         let partition = TopicPartition(topic: settings.topic, partition: record.partition)
         throw .poison(Coordinates(partition, offset: record.offset), poison)
       case .deadLetter:
+        listener?.emits(.deadLetter(of: record, poison))
         if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }
       case .skip: break
       }
@@ -113,6 +117,7 @@ public final class InventoryProjection: Processor {
         partition: partition, timestampMs: now, key: order.orderID, value: value.bytes,
         headers: Headers(block: headers.bytes))
       try brokerCall(try transaction.send(event, to: Output.inventory))
+      listener?.emits(.event(order, item))
       line += 1
     }
     addEvents(Int64(line), of: record.partition)
@@ -125,12 +130,32 @@ public final class InventoryProjection: Processor {
     try writer.put(.position) { _ in }
   }
 
-  public func committed() { committedCounts = counts }
+  public func committed() {
+    committedCounts = counts
+    listener?.committed()
+  }
 
   public func forgetAll() {
+    listener?.forgets()
     counts = committedCounts
     events.removeAll(keepingCapacity: true)
   }
+}
+
+/// What an `InventoryProjection` emits. Its bytes are lent for the call.
+public enum Emission {
+  case event(DecodedOrder, DecodedOrder.Item)
+  case deadLetter(of: RecordBatch.View, Poison)
+}
+
+/// Hears what an `InventoryProjection` does, on its thread.
+public protocol EmissionListener: AnyObject {
+  /// Written into the open transaction.
+  func emits(_ emission: Emission)
+  /// All of it is committed.
+  func committed()
+  /// What was not committed is dropped, and will come again.
+  func forgets()
 }
 
 /// Writes dead letters: copies of poison records, byte for byte, with headers that say what is wrong and where the record

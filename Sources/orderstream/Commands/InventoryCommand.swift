@@ -18,11 +18,13 @@ struct InventoryCommand {
         settings.commitBytes = bytes
       }
     #endif
+    let shows = options.run.bounds.follow && context.options.verbose && !context.console.isQuiet
+    let emissions = shows ? EmissionLines(topic: options.run.topic, console: context.console, time: context.time) : nil
     let projection = InventoryProjection(
       InventoryProjection.Settings(
         topic: options.run.topic, group: options.run.group, onPoison: onPoison,
         outputPartitions: partitions[InventoryProjection.Output.inventory]),
-      time: context.time)
+      time: context.time, listener: emissions)
     let progress = Progress("inventory", console: context.console, time: context.time)
     let output = InventoryOutput(
       topic: options.run.topic, outputTopic: options.outputTopic, context: context, broker: run.broker.name,
@@ -31,6 +33,7 @@ struct InventoryCommand {
     let observer = RunObserver(progress, context: context, live: isLive ? output : nil)
     let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
+    emissions?.finish()
     try output.emit(loop, outcome.completion)
     return outcome.finish(context.console)
   }
@@ -103,6 +106,68 @@ private struct InventoryOutput: LiveReport {
   }
 }
 
+/// Shows on stderr what a follower emits, once it is committed: a few lines a second, and how many were left out.
+private final class EmissionLines: EmissionListener {
+  private static let mostPerSecond = 20
+  private static let second: Int64 = 1_000_000_000
+
+  private let topic: String
+  private let console: Console
+  private let time: any TimeSource
+  /// Of the open transaction: no more than can be shown, and how many there are in all.
+  private var pending: (lines: [String], count: Int64) = ([], 0)
+  /// Shown and left out since the second began.
+  private var (shown, left) = (0, Int64(0))
+  private var secondEnd: Int64 = 0
+
+  init(topic: String, console: Console, time: any TimeSource) {
+    self.topic = topic
+    self.console = console
+    self.time = time
+  }
+
+  func emits(_ emission: Emission) {
+    pending.count += 1
+    guard pending.lines.count < Self.mostPerSecond else { return }
+    pending.lines.append(line(emission))
+  }
+
+  func committed() {
+    defer { pending = ([], 0) }
+    let now = time.monotonicNanoseconds
+    if now >= secondEnd {
+      tellLeft()
+      (shown, secondEnd) = (0, now.saturatingAdd(Self.second))
+    }
+    let lines = pending.lines.prefix(Self.mostPerSecond - shown)
+    for line in lines { console.logLine(line) }
+    shown += lines.count
+    left += pending.count - Int64(lines.count)
+  }
+
+  func forgets() { pending = ([], 0) }
+
+  /// At the end of the run.
+  func finish() { tellLeft() }
+
+  private func tellLeft() {
+    if left > 0 { console.logLine("… and \(left) more") }
+    left = 0
+  }
+
+  /// `order_000008 placed → reserve sushi × 3`
+  private func line(_ emission: Emission) -> String {
+    switch emission {
+    case .event(let order, let item):
+      let (status, action) = order.isFailed ? ("failed", "release") : ("placed", "reserve")
+      let (id, name) = (String(decoding: order.orderID, as: UTF8.self), String(decoding: item.itemID, as: UTF8.self))
+      return "\(id) \(status) → \(action) \(name) × \(item.quantity)"
+    case .deadLetter(let record, let poison):
+      return "\(topic)[\(record.partition)]@\(record.offset) → \(topic).dlq (\(poison.code))"
+    }
+  }
+}
+
 /// `orderstream inventory`, checked.
 struct InventoryOptions: Hashable, Sendable {
   var run: GroupRunOptions
@@ -133,7 +198,8 @@ extension CommandSpec {
     name: .inventory, summary: "turn orders into inventory events, exactly once",
     details: """
       Consumes orders and emits one InventoryEvent per item. Output, dead letters, state and offsets are committed in \
-      one transaction. Ends when the group has reached the end of the topic as it was at the start.
+      one transaction. Ends when the group has reached the end of the topic as it was at the start. With --follow and -v \
+      it shows on stderr what it emits, at most 20 lines a second.
       """,
     options: [
       .outputTopic.saying("Topic to write the inventory events to."),
@@ -146,5 +212,6 @@ extension CommandSpec {
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
       .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),
+      .init(text: "see what it does", command: "orderstream inventory --follow -v"),
     ])
 }

@@ -29,6 +29,40 @@ struct InventoryTests {
         })
   }
 
+  @Test func aFollowerWithVShowsWhatItEmitsOnceItIsCommitted() throws {
+    let stage = try Stage()
+    try stage.run("produce", "-q", "-n", "3", "--partitions", "1")
+    try stage.run("produce", "-q", "--input", "-", exits: 65, input: #"{"a":1}"# + "\n" + Orders.order(number: 9))
+    let outcome = try stage.run("inventory", "-v", "--idle-timeout", "300ms", "--json")
+    let expected = try stage.run("tail", "inventory-events").lines.map { line in
+      let value = try JSON(line)["value"]
+      let status = value["action"].string == "reserve" ? "placed" : "failed"
+      return "\(value["order_id"].string ?? "") \(status) → \(value["action"].string ?? "") "
+        + "\(value["item_id"].string ?? "") × \(value["quantity"].int ?? 0)"
+    }
+    let shown = outcome.errors.split(separator: "\n").map(String.init).filter { $0.contains(" → ") }
+    #expect(shown == expected && shown.count >= 4, "\(outcome)")
+    // Neither without -v nor for a run that ends at the end.
+    #expect(!(try stage.run("inventory", "-g", "b", "-v").errors.contains("→")))
+    #expect(!(try stage.run("inventory", "-g", "c", "--idle-timeout", "100ms").errors.contains("→")))
+  }
+
+  @Test func ofManyAtMostTwentyASecondAreShownAndTheRestIsCounted() throws {
+    let stage = try Stage()
+    let items = try stage.json("produce", "-n", "2000", "--seed", "3")
+    #expect(items["acknowledged"].int == 2000)
+    let start = ContinuousClock.now
+    let outcome = try stage.run("inventory", "-v", "--idle-timeout", "300ms", "--json")
+    let seconds = Int((ContinuousClock.now - start).components.seconds) + 1
+    let lines = outcome.errors.split(separator: "\n")
+    let shown = lines.filter { $0.contains(" → ") }.count
+    let left = lines.compactMap { line in
+      line.hasPrefix("… and ") ? Int(line.split(separator: " ")[2]) : nil
+    }.reduce(0, +)
+    #expect(shown >= 20 && shown <= 20 * (seconds + 1), "\(outcome)")
+    #expect(try shown + left == outcome.lines.last.map { try JSON($0)["items"].int }, "\(outcome)")
+  }
+
   /// A poison record of each kind that only another client can write, with a key that is no text.
   private static let poison: [(code: String, value: [UInt8]?)] = [
     ("tombstone", nil), ("empty-value", []), ("invalid-utf8", [0x7b, 0xff, 0x7d]),

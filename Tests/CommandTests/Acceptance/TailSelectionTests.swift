@@ -89,6 +89,24 @@ struct TailSelectionTests {
   }
 }
 
+@Suite("Configuration of topics that are made")
+struct TopicConfigTests {
+  @Test(arguments: TestBroker.all)
+  func aNewTopicGetsItAndTheEmbeddedLogSaysThatItHasNone(broker: TestBroker) throws {
+    let stage = try Stage(broker)
+    let made = try stage.run("produce", "-n", "1", "--topic-config", "retention.ms=86400000")
+    guard case .kafka = broker else {
+      #expect(made.errors.contains("--topic-config has no effect on the embedded log"), "\(made)")
+      return
+    }
+    let typo = stage.topic + "-typo"
+    let outcome = try stage.run("produce", "-n", "1", "-t", typo, "--topic-config", "retention.mss=1", exits: 78)
+    #expect(outcome.errors.contains("check --topic-config retention.mss"), "\(outcome)")
+    // One that is there is used as it is.
+    try stage.run("produce", "-n", "1", "--topic-config", "retention.mss=1")
+  }
+}
+
 @Suite("How long a run may take")
 struct RunLengthTests {
   @Test func aPacedRunSendsWhatIsDueWithinItsDuration() throws {
