@@ -29,7 +29,8 @@ struct InventoryCommand {
     let output = InventoryOutput(
       topic: options.run.topic, outputTopic: options.outputTopic, context: context, broker: run.broker.name,
       projection: projection, progress: progress)
-    let isLive = options.run.bounds.follow && (context.options.json || context.showsView)
+    // What is emitted is read line by line, above the progress.
+    let isLive = options.run.bounds.follow && (context.options.json || context.showsView && !shows)
     let observer = RunObserver(progress, context: context, live: isLive ? output : nil)
     let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
