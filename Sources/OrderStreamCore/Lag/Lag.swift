@@ -1,3 +1,5 @@
+import Synchronization
+
 /// How far a group is behind in one partition: last stable offset − max(committed offset, low watermark), or unknown with
 /// a reason. The only definition of lag in the project. An offset difference: control records between count too.
 public enum Lag: Hashable, Sendable {
@@ -98,7 +100,6 @@ public struct GroupLag: Hashable, Sendable {
   /// The sum over the partitions whose lag is known.
   public var atLeast: Int64 { partitions.reduce(0) { $0.saturatingAdd($1.lag.records ?? 0) } }
 }
-
 
 /// The processor of `lag-demo`: notes which orders were consumed, once they are committed.
 public final class LagProcessor: Processor {
