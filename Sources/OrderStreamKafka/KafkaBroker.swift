@@ -18,6 +18,8 @@ import OrderStreamCore
 public final class KafkaBroker: Broker {
   /// How long `connect` tries when it is not told to wait.
   public static let connectLimit = Duration.seconds(8)
+  /// How long it tries addresses all of which refuse connections: nobody is starting up there for long.
+  static let refusalLimit = Duration.seconds(2)
 
   public let name: String
   let context: KafkaContext
@@ -55,7 +57,7 @@ public final class KafkaBroker: Broker {
     try factory.check()
     let lookup = try factory.client(.lookup(committed: false))
     let security = properties.last { $0.key.lowercased() == "security.protocol" }?.value ?? "plaintext"
-    let clusterID = try reach(lookup, limit: wait ?? connectLimit, errors, security, time, stop: stop)
+    let clusterID = try reach(lookup, wait: wait, errors, security, time, stop: stop)
     return KafkaBroker(
       name: brokers,
       context: KafkaContext(
@@ -65,11 +67,12 @@ public final class KafkaBroker: Broker {
 
   /// Waits until a broker answers; returns the cluster's id, empty when it has none.
   private static func reach(
-    _ client: NativeClient, limit: Duration, _ errors: KafkaErrors, _ security: String, _ time: any TimeSource,
+    _ client: NativeClient, wait: Duration?, _ errors: KafkaErrors, _ security: String, _ time: any TimeSource,
     stop: StopFlag?
   ) throws(BrokerError) -> String {
     let what = "cannot reach a broker at \(errors.brokers)"
-    let deadline = Deadline(limit, time)
+    let deadline = Deadline(wait ?? connectLimit, time)
+    let refusal = Deadline(refusalLimit, time)
     var isProbed = false
     while true {
       do {
@@ -85,7 +88,8 @@ public final class KafkaBroker: Broker {
           if let mismatch = PortProbe.mismatch(at: errors.brokers, security, what) { throw mismatch }
         }
         if let failure = client.events.authenticationFailure { throw errors.map(failure, what, recovery: .fatal) }
-        if deadline.hasPassed || stop?.isRequested == true {
+        let isRefused = wait == nil && refusal.hasPassed && client.events.isRefusedEverywhere
+        if deadline.hasPassed || isRefused || stop?.isRequested == true {
           let failure = client.events.lastFailure ?? error
           var mapped = errors.map(failure, what, recovery: .fatal)
           if mapped.code == .unauthorized || mapped.code == .authentication { throw mapped }

@@ -94,6 +94,10 @@ struct OtherCommandOptionTests {
     #expect(try status("-t", "a", "-g", "b").topic == "a")
     #expect(try status("--group", "b").group == "b")
     #expect(try refused("status", "--partitions", "3").code == .usage)
+    #expect(try status().watch == nil && status("--watch").watch == .seconds(2))
+    #expect(try status("--watch", "500ms").watch == .milliseconds(500) && status("--watch=1m").watch == .seconds(60))
+    #expect(try status("--watch", "-g", "b").group == "b" && status("--watch", "--json").common.json)
+    #expect(try refused("status", "--watch", "0").why == "'0' is too short")
   }
 
   @Test func tailFrom() throws {

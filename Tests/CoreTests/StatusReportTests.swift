@@ -34,23 +34,57 @@ import Testing
       ], groupsFailure: BrokerError(.timedOut, "cannot list groups", why: "a broker is silent"))
   }
 
-  @Test("Topics and groups stand in tables, and what is unknown says why")
-  func text() {
+  @Test("A topic and a group are a line each, and what is unknown says why")
+  func lines() {
     #expect(
       ReportTests.text(Self.report) == """
         Topics on embedded:/log
-          orders
-            partition  low  high                      stable
-            0            0   100                          95
-            1            5   150                         150
-            2            0     4                           4
-            3            -     -  unknown (it has no leader)
-          none
-            partitions are unknown: nobody may look
+          orders  4 partitions  at least 249 records  1 partition unknown
+          none: partitions are unknown: nobody may look
 
-        Groups
+        Groups on embedded:/log
           there may be more of them: a broker is silent
-          analytics: Stable, 2 members, lag unknown, at least 5
+          analytics  Stable   2 members  lag unknown, at least 5
+          old        Empty    0 members  lag unknown
+          refused    Unknown  members unknown  lag unknown
+            members are unknown: not allowed
+            committed offsets are unknown: no coordinator
+
+        """)
+    var empty = StatusReport(broker: "b", topics: [], groups: [])
+    #expect(ReportTests.text(empty) == "Topics on b\n  none\n\nGroups on b\n  none\n")
+    empty.isAbsent = true
+    #expect(ReportTests.text(empty) == "Topics on b\n  none: there is no log yet\n\nGroups on b\n  none\n")
+    (empty.unknownTopics, empty.unknownGroups) = (["t"], ["g"])
+    #expect(
+      ReportTests.text(empty)
+        == "Topics on b\n  t: there is no such topic\n\nGroups on b\n  g: there is no such group\n")
+  }
+
+  @Test("Partitions stand in tables where they are asked for, with where they lie")
+  func tables() {
+    var report = Self.report
+    report.detail = [.topics, .groups]
+    report.groupsFailure = nil
+    report.topics[0].look.placements = (0..<4).map {
+      PartitionPlacement(leader: $0 == 3 ? nil : 1, replicas: [1, 2], inSync: $0 == 1 ? [1] : [1, 2])
+    }
+    report.cluster = ClusterDescription(
+      id: "abc", brokers: [.init(id: 1, address: "a:9092"), .init(id: 2, address: "b:9092")])
+    #expect(
+      ReportTests.text(report) == """
+        Topics on embedded:/log
+          cluster abc, 2 brokers: 1 at a:9092, 2 at b:9092
+          orders  4 partitions  at least 249 records  1 partition unknown  1 under-replicated
+            partition  low  high                      stable  leader  replicas               in-sync
+            0            0   100                          95       1       1,2                   1,2
+            1            5   150                         150       1       1,2  1 (under-replicated)
+            2            0     4                           4       1       1,2                   1,2
+            3            -     -  unknown (it has no leader)    none       1,2                   1,2
+          none: partitions are unknown: nobody may look
+
+        Groups on embedded:/log
+          analytics  Stable   2 members  lag unknown, at least 5
             member a on here: orders[0] orders[1]
             member b on there: no partitions
             partition  committed  stable                                        lag
@@ -58,17 +92,27 @@ import Testing
             orders[1]        200     150  unknown (committed beyond the end at 150)
             orders[2]          -       4                unknown (nothing committed)
             orders[3]          -       -                 unknown (it has no leader)
-          old: Empty, 0 members, lag unknown
+          old        Empty    0 members  lag unknown
             partition  committed  stable                                 lag
             orders[0]          3       -  unknown (the topic orders is gone)
-          refused: Unknown, members unknown, lag unknown
+          refused    Unknown  members unknown  lag unknown
             members are unknown: not allowed
             committed offsets are unknown: no coordinator
 
         """)
+  }
+
+  @Test("A view leaves out topics rather than groups when there is little room")
+  func view() {
+    let topics = (0..<100).map { StatusReport.Topic(name: "topic-\($0)", look: TopicLook(partitions: [])) }
+    let report = StatusReport(broker: "b", topics: topics, groups: Self.report.groups)
+    let text = ReportText()
+    report.appendView(state: "every 2.0 s", to: text, on: Screen(columns: 80, rows: 24, isUnicode: true))
+    let lines = ScreenTests.lines(text)
     #expect(
-      ReportTests.text(StatusReport(broker: "b", topics: [], groups: []))
-        == "Topics on b\n  none\n\nGroups\n  none\n")
+      lines.count <= 24 && lines.contains { $0.hasSuffix("more topics") } && lines.contains { $0.contains("analytics") }
+    )
+    #expect(lines.last == "every 2.0 s", "\(lines)")
   }
 
   @Test("The document has every key, numbers as numbers, and null with a reason for what is unknown")

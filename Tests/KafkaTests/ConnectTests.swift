@@ -14,6 +14,19 @@ import Testing
 @testable import OrderStreamKafka
 
 struct ConnectTests {
+  @Test("a connection that is refused everywhere is told after 2 s; whoever waits goes on waiting")
+  func refused() {
+    func time(_ wait: Duration?) -> Duration {
+      let start = ContinuousClock.now
+      #expect(throws: BrokerError.self) {
+        try KafkaBroker.connect(brokers: "127.0.0.1:1,localhost:1", wait: wait, log: SilentLog(), time: SystemTime())
+      }
+      return ContinuousClock.now - start
+    }
+    #expect(time(nil) < .seconds(4))
+    #expect(time(.seconds(3)) >= .seconds(3))
+  }
+
   @Test("an unreachable broker is named, within the time that was given")
   func unreachable() {
     let start = ContinuousClock().now

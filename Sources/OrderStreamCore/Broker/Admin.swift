@@ -30,11 +30,40 @@ public protocol Admin: AnyObject {
   /// - Throws: `topicExists`, `unknownTopic`, `groupActive`, `unauthorized`, …
   func apply(_ change: AdminChange) throws(BrokerError)
 
+  /// The cluster as a whole; `nil` where there is none.
+  func cluster(within limit: Duration) throws(BrokerError) -> ClusterDescription?
+
   /// Frees everything. Idempotent.
   func close()
 }
 
+/// Who the brokers of a cluster are.
+public struct ClusterDescription: Hashable, Sendable {
+  public struct Node: Hashable, Sendable {
+    public var id: Int32
+    /// `host:port`.
+    public var address: String
+
+    public init(id: Int32, address: String) {
+      self.id = id
+      self.address = address
+    }
+  }
+
+  /// `nil` where the cluster does not tell.
+  public var id: String?
+  /// Sorted by id.
+  public var brokers: [Node]
+
+  public init(id: String?, brokers: [Node]) {
+    self.id = id
+    self.brokers = brokers
+  }
+}
+
 extension Admin {
+  public func cluster(within limit: Duration) throws(BrokerError) -> ClusterDescription? { nil }
+
   public func topic(_ name: String) throws(BrokerError) -> TopicDescription? { try topics(named: name).first }
 
   /// How long a question about groups that must be answered may take.
@@ -122,16 +151,35 @@ public enum PartitionLook: Hashable, Sendable {
   }
 }
 
+/// The brokers, by their ids, that have a partition.
+public struct PartitionPlacement: Hashable, Sendable {
+  /// `nil` when it has none.
+  public var leader: Int32?
+  public var replicas: [Int32]
+  public var inSync: [Int32]
+
+  public init(leader: Int32?, replicas: [Int32], inSync: [Int32]) {
+    self.leader = leader
+    self.replicas = replicas
+    self.inSync = inSync
+  }
+
+  public var isUnderReplicated: Bool { inSync.count < replicas.count }
+}
+
 /// What a look at a topic that is there brought.
 public struct TopicLook: Hashable, Sendable {
   /// By partition number.
   public var partitions: [PartitionLook]
   /// Why nobody tells which partitions the topic has, in words; `nil` when they are known.
   public var reason: String?
+  /// Where each partition lies, by partition number; empty where partitions have no replicas.
+  public var placements: [PartitionPlacement]
 
-  public init(partitions: [PartitionLook], reason: String? = nil) {
+  public init(partitions: [PartitionLook], reason: String? = nil, placements: [PartitionPlacement] = []) {
     self.partitions = partitions
     self.reason = reason
+    self.placements = placements
   }
 }
 

@@ -1,5 +1,5 @@
 /// Topics with their watermarks, and groups with their members, offsets and lag.
-public struct StatusReport: Report {
+public struct StatusReport: Report, Sendable {
   public struct Topic: Sendable {
     public var name: String
     public var look: TopicLook
@@ -21,10 +21,21 @@ public struct StatusReport: Report {
     }
   }
 
+  public enum Detail: Sendable { case topics, groups }
+
   public let command: StaticString = "status"
   public var broker: String
   public var topics: [Topic]
   public var groups: [Group]
+  /// Names that were asked for and are not there.
+  public var unknownTopics: [String] = []
+  public var unknownGroups: [String] = []
+  /// `nil` unless it is asked for, and on the embedded log.
+  public var cluster: ClusterDescription?
+  /// Whether nobody has made the embedded log yet.
+  public var isAbsent = false
+  /// What is shown partition by partition; the rest is a line each.
+  public var detail: Set<Detail> = []
   /// Why there may be more groups than these; `nil` when these are all.
   public var groupsFailure: BrokerError?
   public var completion: Completion { .whole }
@@ -38,38 +49,103 @@ public struct StatusReport: Report {
 
   // MARK: - Text
 
-  public func appendBody(to text: ReportText) {
-    TextRows.append(title: "Topics on \(broker)", to: text)
-    if topics.isEmpty { text.append("  none\n" as StaticString) }
-    for topic in topics {
-      text.append("  \(topic.name)\n")
-      if let reason = topic.look.reason { text.append("    partitions are unknown: \(reason)\n") }
-      appendTable(
-        ["partition", "low", "high", "stable"],
-        topic.look.partitions.enumerated().map { number, look in
-          switch look {
-          case .seen(let marks): [String(number), String(marks.low), String(marks.high), String(marks.stable)]
-          case .unseen(let reason): [String(number), "-", "-", Self.unknown(reason)]
-          }
-        }, to: text)
-    }
-    TextRows.append(title: "\nGroups", to: text)
-    if let groupsFailure { text.append("  there may be more of them: \(groupsFailure.why)\n") }
-    if groups.isEmpty { text.append("  none\n" as StaticString) }
-    for group in groups { append(group, to: text) }
+  public func appendBody(to text: ReportText) { append(to: text, topicLimit: nil) }
+
+  /// What a terminal shows again and again: topics that find no room are counted, because groups move.
+  /// - Parameter state: Where the run is, on the last line.
+  public func appendView(state: String, to text: ReportText, on screen: Screen) {
+    let groupLines = groups.count + 3
+    append(to: text, topicLimit: detail.isEmpty ? max(1, screen.rows - groupLines - 5) : nil)
+    text.append("\n" as StaticString)
+    text.append(state, .dim)
+    text.append("\n" as StaticString)
   }
+
+  private func append(to text: ReportText, topicLimit: Int?) {
+    TextRows.append(title: "Topics on \(broker)", to: text)
+    if let cluster { append(cluster, to: text) }
+    for name in unknownTopics { text.append("  \(name): there is no such topic\n", .warning) }
+    if topics.isEmpty && unknownTopics.isEmpty { text.append(isAbsent ? "  none: there is no log yet\n" : "  none\n") }
+    let shown = topics.prefix(topicLimit ?? topics.count)
+    let width = shown.map(\.name.count).max() ?? 0
+    for topic in shown { append(topic, nameWidth: width, to: text) }
+    if shown.count < topics.count {
+      text.append("  \(TextRows.count(topics.count - shown.count, "more topic"))\n", .dim)
+    }
+    text.append("\n" as StaticString)
+    TextRows.append(title: "Groups on \(broker)", to: text)
+    if let groupsFailure { text.append("  there may be more of them: \(groupsFailure.why)\n", .warning) }
+    for name in unknownGroups { text.append("  \(name): there is no such group\n", .warning) }
+    if groups.isEmpty && unknownGroups.isEmpty { text.append("  none\n" as StaticString) }
+    let groupWidth = groups.map(\.description.group.count).max() ?? 0
+    let stateWidth = groups.map(\.description.state.count).max() ?? 0
+    for group in groups { append(group, groupWidth, stateWidth, to: text) }
+  }
+
+  private func append(_ cluster: ClusterDescription, to text: ReportText) {
+    let brokers = cluster.brokers.map { "\($0.id) at \($0.address)" }.joined(separator: ", ")
+    text.append(
+      "  cluster \(cluster.id ?? "without an id"), \(TextRows.count(cluster.brokers.count, "broker")): \(brokers)\n")
+  }
+
+  private func append(_ topic: Topic, nameWidth: Int, to text: ReportText) {
+    let look = topic.look
+    text.append("  " as StaticString)
+    if let reason = look.reason {
+      text.append("\(topic.name): partitions are unknown: \(reason)\n", .warning)
+      return
+    }
+    TextRows.appendLeft(topic.name, width: nameWidth, to: text)
+    text.append("  \(TextRows.count(look.partitions.count, "partition"))")
+    let seen = look.partitions.compactMap(\.watermarks)
+    let records = seen.reduce(0) { $0 + $1.high - $1.low }
+    let unseen = look.partitions.count - seen.count
+    text.append("  \(unseen > 0 ? "at least " : "")\(TextRows.count(records, "record"))")
+    if unseen > 0 { text.append("  \(TextRows.count(unseen, "partition")) unknown", .warning) }
+    let behind = look.placements.filter(\.isUnderReplicated).count
+    if behind > 0 { text.append("  \(behind) under-replicated", .bad) }
+    text.append("\n" as StaticString)
+    guard detail.contains(.topics) else { return }
+    let hasPlacements = look.placements.count == look.partitions.count && !look.placements.isEmpty
+    appendTable(
+      ["partition", "low", "high", "stable"] + (hasPlacements ? ["leader", "replicas", "in-sync"] : []),
+      look.partitions.enumerated().map { number, partition in
+        var row: [String]
+        switch partition {
+        case .seen(let marks): row = [String(number), String(marks.low), String(marks.high), String(marks.stable)]
+        case .unseen(let reason): row = [String(number), "-", "-", Self.unknown(reason)]
+        }
+        guard hasPlacements else { return row }
+        let place = look.placements[number]
+        row += [place.leader.map(String.init) ?? "none", Self.ids(place.replicas)]
+        return row + [Self.ids(place.inSync) + (place.isUnderReplicated ? " (under-replicated)" : "")]
+      }, to: text)
+  }
+
+  private static func ids(_ brokers: [Int32]) -> String { brokers.map(String.init).joined(separator: ",") }
 
   private static func unknown(_ reason: String) -> String { "unknown (\(reason))" }
 
-  private func append(_ group: Group, to text: ReportText) {
+  private func append(_ group: Group, _ groupWidth: Int, _ stateWidth: Int, to text: ReportText) {
     let description = group.description
-    let count = description.members.count
-    let members = description.membersKnown ? "\(count) member\(count == 1 ? "" : "s")" : "members unknown"
-    let atLeast = group.lag.atLeast > 0 ? ", at least \(group.lag.atLeast)" : ""
-    let lag = group.lag.total.records.map(String.init) ?? "unknown\(atLeast)"
-    text.append("  \(description.group): \(description.state), \(members), lag \(lag)\n")
-    if let failure = description.membersFailure { text.append("    members are unknown: \(failure.why)\n") }
-    if let failure = description.committedFailure { text.append("    committed offsets are unknown: \(failure.why)\n") }
+    text.append("  " as StaticString)
+    TextRows.appendLeft(description.group, width: groupWidth, to: text)
+    text.append("  " as StaticString)
+    TextRows.appendLeft(description.state, width: stateWidth, to: text)
+    let members = description.membersKnown ? TextRows.count(description.members.count, "member") : "members unknown"
+    text.append("  \(members)  ")
+    if let lag = group.lag.total.records {
+      text.append("lag \(lag)", lag > 0 ? .warning : .good)
+    } else {
+      let atLeast = group.lag.atLeast > 0 ? ", at least \(group.lag.atLeast)" : ""
+      text.append("lag unknown\(atLeast)", .warning)
+    }
+    text.append("\n" as StaticString)
+    if let failure = description.membersFailure { text.append("    members are unknown: \(failure.why)\n", .warning) }
+    if let failure = description.committedFailure {
+      text.append("    committed offsets are unknown: \(failure.why)\n", .warning)
+    }
+    guard detail.contains(.groups) else { return }
     for member in description.members {
       let owned = member.partitions.map(\.description).joined(separator: " ")
       text.append("    member \(member.id) on \(member.host): \(owned.isEmpty ? "no partitions" : owned)\n")
@@ -93,10 +169,11 @@ public struct StatusReport: Report {
   private func appendTable(_ head: [String], _ rows: [[String]], to text: ReportText) {
     guard !rows.isEmpty else { return }
     let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
-    for row in [head] + rows {
+    for (number, row) in ([head] + rows).enumerated() {
       text.append("    " as StaticString)
-      TextRows.appendLeft(row[0], width: widths[0], to: text)
-      for column in 1..<row.count { TextRows.appendRight(row[column], width: widths[column] + 2, to: text) }
+      let tone: Tone? = number == 0 ? .dim : nil
+      TextRows.appendLeft(row[0], width: widths[0], tone, to: text)
+      for column in 1..<row.count { TextRows.appendRight(row[column], width: widths[column] + 2, tone, to: text) }
       text.append(UInt8(ascii: "\n"))
     }
   }
@@ -113,6 +190,33 @@ public struct StatusReport: Report {
     for group in groups { append(group, to: &json) }
     json.endArray()
     json.member("groups_reason", groupsFailure?.why)
+    if let cluster { append(cluster, to: &json) }
+  }
+
+  private func append(_ cluster: ClusterDescription, to json: inout JSONWriter) {
+    json.key("cluster")
+    json.beginObject()
+    json.member("id", cluster.id)
+    json.key("brokers")
+    json.beginArray()
+    for broker in cluster.brokers {
+      json.beginObject()
+      json.member("id", Int64(broker.id))
+      json.member("address", broker.address)
+      json.endObject()
+    }
+    json.endArray()
+    json.endObject()
+  }
+
+  private func append(_ placement: PartitionPlacement, to json: inout JSONWriter) {
+    json.member("leader", placement.leader.map(Int64.init))
+    for (key, brokers) in [("replicas", placement.replicas), ("in_sync", placement.inSync)] {
+      json.key(key)
+      json.beginArray()
+      for broker in brokers { json.integer(broker) }
+      json.endArray()
+    }
   }
 
   private func append(_ topic: Topic, to json: inout JSONWriter) {
@@ -128,6 +232,7 @@ public struct StatusReport: Report {
       json.member("high", look.watermarks?.high)
       json.member("stable", look.watermarks?.stable)
       json.member("reason", look.reason)
+      if topic.look.placements.indices.contains(number) { append(topic.look.placements[number], to: &json) }
       json.endObject()
     }
     json.endArray()

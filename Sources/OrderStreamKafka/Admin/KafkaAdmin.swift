@@ -49,6 +49,13 @@ final class KafkaAdmin: Admin {
     try PartitionLooks(context: context, stable: openStable()).looks(at: topics, within: limit)
   }
 
+  func cluster(within limit: Duration) throws(BrokerError) -> ClusterDescription? {
+    let brokers = try context.ask("cannot list the brokers", limit: limit) { timeout throws(NativeError) in
+      try context.lookup.brokers(timeout)
+    }
+    return ClusterDescription(id: context.clusterID.isEmpty ? nil : context.clusterID, brokers: brokers)
+  }
+
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     let partitions = try partitions(of: topic)
     // The protocol takes negative times for logical offsets; no record is older than 1970.

@@ -24,7 +24,11 @@ struct PartitionLooks: Sendable {
       }
       let count = topic.partitions.count
       looks[topic.name] = TopicLook(
-        partitions: Array(repeating: .unseen(reason: "it has no leader"), count: count))
+        partitions: Array(repeating: .unseen(reason: "it has no leader"), count: count),
+        placements: topic.partitions.sorted { $0.number < $1.number }.map {
+          PartitionPlacement(
+            leader: $0.leader >= 0 ? $0.leader : nil, replicas: $0.replicas.sorted(), inSync: $0.inSync.sorted())
+        })
       for partition in topic.partitions where partition.leader >= 0 && (0..<count).contains(Int(partition.number)) {
         byLeader[partition.leader, default: []].append(
           TopicPartition(topic: topic.name, partition: partition.number))

@@ -15,6 +15,8 @@ final class ClientEvents: Sendable {
     var lastFailure: NativeError?
     var authenticationFailure: NativeError?
     var allBrokersDown = false
+    /// Whether every complaint so far is that a connection was refused.
+    var onlyRefusals = true
     var failures = 0
     var rebalance: Rebalance?
     var failedDelivery: NativeError?
@@ -42,6 +44,9 @@ final class ClientEvents: Sendable {
 
   /// Whether no broker could be reached the last time that librdkafka looked; `clearBrokersDown` forgets it.
   var allBrokersDown: Bool { state.withLock { $0.allBrokersDown } }
+
+  /// Whether no address could be reached, because each refuses connections.
+  var isRefusedEverywhere: Bool { state.withLock { $0.allBrokersDown && $0.onlyRefusals && $0.lastFailure != nil } }
 
   /// Complaints so far.
   var failures: Int { state.withLock { $0.failures } }
@@ -196,6 +201,9 @@ final class ClientEvents: Sendable {
   private func failed(_ error: NativeError) {
     state.withLock { state in
       state.failures += 1
+      if error.code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !error.text.contains("Connection refused") {
+        state.onlyRefusals = false
+      }
       switch error.code {
       case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         state.allBrokersDown = true

@@ -41,6 +41,18 @@ extension NativeClient {
     try NativeError.check(code)
   }
 
+  /// The brokers that there are, by id.
+  func brokers(_ timeout: Duration) throws(NativeError) -> [ClusterDescription.Node] {
+    var result: UnsafePointer<rd_kafka_metadata>?
+    try NativeError.check(rd_kafka_metadata(pointer, 0, nil, &result, timeout.pollMilliseconds))
+    guard let result else { return [] }
+    defer { rd_kafka_metadata_destroy(result) }
+    return (0..<Int(result.pointee.broker_cnt)).map { index in
+      let broker = result.pointee.brokers[index]
+      return ClusterDescription.Node(id: broker.id, address: "\(String(cString: broker.host)):\(broker.port)")
+    }.sorted { $0.id < $1.id }
+  }
+
   /// Describes one topic, or all when `name` is `nil`.
   func metadata(_ name: String?, _ timeout: Duration) throws(NativeError) -> [NativeTopicDescription] {
     var topic: OpaquePointer?
@@ -59,7 +71,9 @@ extension NativeClient {
       let partitions = (0..<Int(topic.partition_cnt)).map { index in
         let partition = topic.partitions[index]
         return NativeTopicDescription.Partition(
-          number: partition.id, leader: partition.leader, error: partition.err)
+          number: partition.id, leader: partition.leader, error: partition.err,
+          replicas: Array(UnsafeBufferPointer(start: partition.replicas, count: Int(partition.replica_cnt))),
+          inSync: Array(UnsafeBufferPointer(start: partition.isrs, count: Int(partition.isr_cnt))))
       }
       return NativeTopicDescription(name: String(cString: topic.topic), error: topic.err, partitions: partitions)
     }
@@ -82,6 +96,9 @@ struct NativeTopicDescription {
     /// −1 when it has no leader.
     var leader: Int32
     var error: rd_kafka_resp_err_t
+    /// Ids of brokers.
+    var replicas: [Int32]
+    var inSync: [Int32]
   }
 
   var name: String

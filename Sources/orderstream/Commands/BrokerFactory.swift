@@ -94,16 +94,25 @@ extension CommandContext {
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
   /// - Parameter outages: how long brokers that stop answering are waited for.
   func openBroker(to use: BrokerUse = .create, outages: OutageLimit = .run) throws -> any Broker {
+    showWaiting()
+    defer { console.display.show(line: nil) }
     let broker = try BrokerFactory.open(self, to: use, outages: outages)
-    if console.errorIsTerminal {
-      let other =
-        switch options.brokers {
-        case .embedded: "a Kafka cluster: --brokers host:port"
-        case .kafka: "the embedded log: --brokers embedded"
-        }
-      console.note("using broker \(broker.name) (\(other))")
+    if console.errorIsTerminal && options.brokersAreDefault {
+      console.note("using broker \(broker.name) (a Kafka cluster: --brokers host:port)")
     }
     return broker
+  }
+
+  /// Says from the first second on how long a cluster has been waited for.
+  private func showWaiting() {
+    guard case .kafka = options.brokers else { return }
+    let (start, time, brokers) = (time.monotonicNanoseconds, time, options.brokers.description)
+    let limit = options.wait ?? KafkaBroker.connectLimit
+    console.display.show(line: { screen in
+      let passed = (time.monotonicNanoseconds - start) / 1_000_000_000
+      let dots = screen?.isUnicode == true ? "…" : "..."
+      return "waiting for \(brokers) \(dots) \(passed) of \(limit.milliseconds / 1000) s"
+    })
   }
 
   /// A file for a result; `nil` for `-`, which means no file.

@@ -9,8 +9,48 @@ struct StatusCommand {
     let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
-    try context.emit(try look(broker, admin), broker: broker.name, activeMilliseconds: nil)
+    if let interval = options.watch {
+      try watch(broker, admin, interval)
+    } else {
+      try emit(try look(broker, admin), broker.name)
+    }
     return .success
+  }
+
+  /// Looks again and again until a request to stop: a view on a terminal, else one report after the other.
+  private func watch(_ broker: any Broker, _ admin: any Admin, _ interval: Duration) throws {
+    var last: StatusReport?
+    var isSilent = false
+    while !context.stop.isRequested {
+      let start = context.time.monotonicNanoseconds
+      do {
+        let report = try look(broker, admin)
+        (last, isSilent) = (report, false)
+        if context.showsView { show(report, interval) } else { try emit(report, broker.name) }
+      } catch {
+        // Brokers that are away come back, if there were any.
+        let error = CommandError(error)
+        guard last != nil, error.code == .unavailable || error.code == .temporary else { throw error }
+        if !isSilent { context.console.warning("cannot look now: \(error.what): \(error.why)") }
+        isSilent = true
+      }
+      let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
+      context.time.sleep(max(.milliseconds(10), interval - passed))
+    }
+    if context.showsView, let last { try emit(last, broker.name) }
+  }
+
+  private func emit(_ report: StatusReport, _ broker: String) throws {
+    try context.emit(report, broker: broker, activeMilliseconds: nil)
+  }
+
+  private func show(_ report: StatusReport, _ interval: Duration) {
+    let seconds = Double(interval.milliseconds) / 1000
+    context.console.display.show(view: { screen in
+      let text = ReportText()
+      report.appendView(state: "every \(seconds) s  Ctrl-C ends the run.", to: text, on: screen)
+      return text
+    })
   }
 
   /// How long groups and then partitions may take to answer in all; what has not answered by then is unknown. With the
@@ -35,7 +75,7 @@ struct StatusCommand {
     let names = Set(topics.map(\.name)).union(read.joined())
     // However long the groups took, partitions get some time too.
     let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(500), Self.limit - passed))
-    return StatusReport(
+    var report = StatusReport(
       broker: broker.name,
       // A topic may be deleted while we look.
       topics: topics.compactMap { topic in looks[topic.name].map { StatusReport.Topic(name: topic.name, look: $0) } },
@@ -43,6 +83,14 @@ struct StatusCommand {
         StatusReport.Group(group, lag: GroupLag(of: group, in: topics, looks: looks))
       },
       groupsFailure: listing.failure)
+    if let topic = options.topic, report.topics.isEmpty { report.unknownTopics = [topic] }
+    if let group = options.group, report.groups.isEmpty, listing.failure == nil { report.unknownGroups = [group] }
+    report.isAbsent = BrokerFactory.isAbsent(broker)
+    let isVerbose = context.options.verbose
+    if isVerbose { report.cluster = try? admin.cluster(within: .milliseconds(500)) }
+    if isVerbose || options.topic != nil { report.detail.insert(.topics) }
+    if isVerbose || options.group != nil { report.detail.insert(.groups) }
+    return report
   }
 
   /// Notes which topics were made anew since a group of this program read them: those without committed offsets, which
@@ -84,24 +132,45 @@ struct StatusOptions: Hashable, Sendable {
   var topic: String?
   /// Only this group; `nil` for all.
   var group: String?
+  /// How often to look again; `nil` for once.
+  var watch: Duration?
+
+  private static let shortestInterval = Duration.milliseconds(100)
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
     topic = try reader.optional(.topic, OptionValue.name)
     group = try reader.optional(.group, OptionValue.name)
+    watch = try reader.optional(.watch, Self.interval)
+  }
+
+  private static func interval(_ text: String) throws(ValueError) -> Duration {
+    let interval = try OptionValue.duration(text)
+    guard interval >= shortestInterval else {
+      throw ValueError(why: "'\(text)' is too short", remedy: "give 100ms or more")
+    }
+    return interval
   }
 }
 
 extension CommandSpec {
   static let status = CommandSpec(
     name: .status, summary: "show topics, watermarks, groups, committed offsets and lag",
-    details: "Changes nothing. Internal topics are shown with -v only. An unknown group is an empty list.",
+    details: """
+      Changes nothing. A line a topic and a line a group; the partitions of the topic or the group that is named, and of \
+      all with -v, which also shows internal topics, where partitions lie, and the cluster. An unknown name is said, and \
+      is an empty list with --json.
+      """,
     options: [
       .topic.defaulting(to: nil, note: "all").saying("Show this topic only.").onlyAsFlag,
       .group.defaulting(to: nil, note: "all").saying("Show this group only."),
+      OptionSpec(
+        name: .watch, placeholder: "[interval]", help: "Look again and again until SIGINT or SIGTERM.",
+        impliedValue: "2s"),
     ] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything", command: "orderstream status"),
+      .init(text: "watch the lag of all groups", command: "orderstream status --watch"),
       .init(text: "the lag of one group", command: "orderstream status --group analytics --json | jq '.groups[].lag'"),
     ])
 }

@@ -84,7 +84,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case keep, from, to, last, partition, key, raw
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
-  case before
+  case before, watch
   case help, version, man
 }
 
@@ -111,6 +111,8 @@ struct OptionSpec: Sendable {
   /// The keys of a `-F` file that stand in for the option.
   var fileKeys: [String] = []
   var completion = Completion.nothing
+  /// What an option stands for that may also be given without a value; one in the next word begins with a digit.
+  var impliedValue: String?
   /// Options without a long form: `-X`.
   var hasLongForm = true
 

@@ -3,6 +3,8 @@ import OrderStreamCore
 /// What all commands that use a broker have in common. Topic and group are with each command, as it needs them.
 struct CommonOptions: Hashable, Sendable {
   var brokers: BrokerSpec
+  /// Whether nobody has named them.
+  var brokersAreDefault: Bool
   /// `--partitions`, `nil` unless given.
   var partitions: Int32?
   /// `--replication-factor`, `nil` unless given.
@@ -113,7 +115,7 @@ extension OptionReader {
   func common() throws(CommandError) -> CommonOptions {
     let (properties, origins) = try properties()
     return CommonOptions(
-      brokers: try value(.brokers, BrokerSpec.parse),
+      brokers: try value(.brokers, BrokerSpec.parse), brokersAreDefault: text(.brokers) == nil,
       partitions: try optionalInteger(.partitions, in: 1...CommonOptions.maxPartitions),
       replicationFactor: try optionalInteger(.replicationFactor, in: Int16(1)...Int16.max),
       topicConfig: try pairs(.topicConfig), properties: properties, propertyOrigins: origins,

@@ -65,6 +65,9 @@ struct RawArguments: Sendable {
       guard parts.count == 1 else { throw takesNoValue(spelling) }
       return try record(spec, "", spelling)
     }
+    if let implied = spec.impliedValue, parts.count == 1, rest.first?.first?.isNumber != true {
+      return try record(spec, implied, spelling)
+    }
     try record(spec, parts.count == 2 ? String(parts[1]) : try nextValue(spec, spelling), spelling)
   }
 

@@ -277,7 +277,8 @@ final class Display: Sendable {
   /// Ctrl-Z: gives the terminal back, stops the process, and is here again when it goes on.
   private func stopHere(_ state: inout State) {
     giveScreenBack(&state)
-    kill(getpid(), SIGSTOP)
+    // This thread itself, so that it draws nothing before it stands still.
+    raise(SIGSTOP)
   }
 
   /// The terminal's request to stop for a while. The handler takes a note; the drawing thread does what it asks for.

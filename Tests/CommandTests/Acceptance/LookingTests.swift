@@ -44,7 +44,11 @@ struct LookingTests {
     try stage.run("produce", "--events", "1", "-q")
     #expect(try stage.json("status", "--group", "nobody")["groups"] == .array([]))
     #expect(try stage.json("status", "--topic", "nothing")["topics"] == .array([]))
-    try stage.run("status", "--group", "nobody")
+    #expect(try stage.run("status", "--group", "nobody").text.contains("nobody: there is no such group"))
+    #expect(try stage.run("status", "-t", "nothing").text.contains("nothing: there is no such topic"))
+    let absent = try stage.run("status", "-b", "embedded:absent")
+    #expect(absent.text.contains("none: there is no log yet"))
+    #expect(try !stage.files.contains("absent"))
   }
 
   @Test func statusShowsMembersWithTheirHostAndPartitions() throws {

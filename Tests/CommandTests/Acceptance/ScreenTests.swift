@@ -176,6 +176,24 @@ struct ScreenTests {
     #expect(!terminal.model.text.contains("of 250"), "\(terminal.model.text)")
   }
 
+  @Test func aWatchedStatusFollowsTheLag() throws {
+    let stage = try Stage()
+    try Self.dayOfOrders(stage, count: 100)
+    try stage.run("analytics", "-q")
+    let terminal = try Self.terminal(Self.sizes[0])
+    let child = try stage.start(["status", "--watch", "100ms"], output: .terminal(terminal), errors: terminal)
+    try child.wait(for: "the view") { terminal.model.isAlternate && terminal.model.text.contains("lag 0") }
+    Self.expectView(terminal)
+    #expect(terminal.model.styles(of: "lag 0") == ["32"])
+    try Self.dayOfOrders(stage, count: 7)
+    try child.wait(for: "a lag") { terminal.model.text.contains("lag 7") }
+    #expect(terminal.model.styles(of: "lag 7") == ["33"] && terminal.model.text.contains("107 records"))
+    child.send(SIGINT)
+    #expect(try child.end().code == 0)
+    Self.expectWhole(terminal)
+    #expect(terminal.model.text.contains("lag 7"), "\(terminal.model.text)")
+  }
+
   @Test func inventoryShowsWhatItCountsWhileItFollows() throws {
     let stage = try Stage()
     try Self.dayOfOrders(stage, count: 100)
