@@ -79,4 +79,72 @@ struct CompletionTests {
       #expect(result.output == expected + "\n")
     }
   }
+
+  // MARK: - Names of an embedded log
+
+  /// A log of two topics and one group.
+  private func stageWithLog() throws -> Stage {
+    let stage = try Stage()
+    for topic in ["orders-a", "orders-b"] { try stage.run("produce", "-q", "-n", "1", "-t", topic) }
+    try stage.run("analytics", "-q", "-t", "orders-a", "-o", "-", "-g", "counters")
+    return stage
+  }
+
+  @Test func namesOfTopicsAndGroupsAreThoseOfTheLogThatTheLineNames() throws {
+    let stage = try stageWithLog()
+    func names(_ words: String...) throws -> [String] { try stage.start(["__complete"] + words).end().lines }
+    #expect(try names("topics", "orderstream tail -t ") == ["orders-a", "orders-b"])
+    #expect(try names("groups", "orderstream", "analytics", "-g") == ["counters"])
+    #expect(try names("topics", "orderstream", "-b", "embedded:\(stage.log)", "tail") == ["orders-a", "orders-b"])
+    #expect(try names("topics", "orderstream", "tail", "--brokers=embedded:elsewhere").isEmpty)
+    // A cluster is not asked, and what is wrong is not said.
+    #expect(try names("topics", "orderstream -b 127.0.0.1:1 tail").isEmpty)
+    #expect(try names("topics", "orderstream -b a:b:c tail").isEmpty)
+    #expect(try stage.files.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("tail -t orders-", "orders-a orders-b"), ("analytics -g ", "counters"), ("tail orders-b", "orders-b"),
+  ])
+  func bashCompletesNames(line: String, expected: String) throws {
+    let stage = try stageWithLog()
+    let words = line.split(separator: " ", omittingEmptySubsequences: false).map { "'\($0)'" }
+    try stage.write(
+      "script",
+      """
+      export XDG_DATA_HOME='\(stage.log)/..'
+      \(Completions.script(.bash))
+      COMP_WORDS=('\(Spawn.binary)' \(words.joined(separator: " ")))
+      COMP_LINE='orderstream \(line)'
+      COMP_CWORD=\(words.count)
+      _orderstream
+      echo "${COMPREPLY[*]}"
+      """)
+    #expect(try run("bash", "--norc", "\(stage.work)/script")?.output == expected + "\n")
+  }
+
+  @Test(
+    .enabled(if: executable("fish") != nil, "fish is not installed"),
+    arguments: [
+      ("orderstream pro", "produce"), ("orderstream -q lag", "lag-demo"), ("orderstream -b x anal", "analytics"),
+      ("orderstream --timeout 5s --js", "--json"), ("orderstream -q help aud", "audit"),
+      ("orderstream -b embedded tail --from l", "latest"),
+    ])
+  func fishCompletesBehindAnOption(line: String, expected: String) throws {
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file("script", Completions.script(.fish))
+      let result = try #require(try run("fish", "--no-config", "-c", "source \(path); complete -C '\(line)'"))
+      #expect(result.output.split(separator: "\n").map { $0.prefix { $0 != "\t" } } == [expected[...]])
+    }
+  }
+
+  @Test func zshTakesOptionsBeforeTheCommand() throws {
+    let script = Completions.script(.zsh)
+    let start = try #require(script.firstRange(of: "_arguments -C"))
+    let end = try #require(script.firstRange(of: "'1:command:->command'"))
+    let part = script[start.upperBound..<end.lowerBound]
+    for option in OptionSpec.connection + OptionSpec.presentation {
+      for spelling in Completions.spellings(option) { #expect(part.contains(spelling), "\(spelling)") }
+    }
+  }
 }

@@ -1,3 +1,4 @@
+import OrderStreamTestSupport
 import Testing
 
 @testable import orderstream
@@ -79,6 +80,69 @@ struct HelpTests {
     for code in ExitCode.allCases { #expect(page.contains("\n  \(code.rawValue) ")) }
     for variable in ["BROKERS", "TOPIC", "GROUP", "CONFIG", "COLOR", "PROGRESS", "LOG_LEVEL"] {
       #expect(page.contains("ORDERSTREAM_\(variable)"))
+    }
+  }
+
+  @Test func theShortHelpFitsOnAScreenAndNamesEveryCommand() {
+    let lines = Help.summary.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= 24 && lines.allSatisfy { $0.count <= 80 })
+    for command in CommandName.allCases { #expect(Help.summary.contains("\n  \(command.rawValue) ")) }
+  }
+
+  @Test func manualPagesHaveEveryOptionAndNoRequestInTheirText() {
+    for name in [nil] + CommandName.allCases.map(Optional.some) {
+      let page = ManualPage.text(name)
+      #expect(page.hasPrefix(".TH ORDERSTREAM") && page.hasSuffix("\n"))
+      for option in name.map({ CommandTable.spec($0).options }) ?? OptionSpec.presentation {
+        for spelling in Completions.spellings(option) {
+          #expect(page.contains("\\fB\(spelling.replacing("-", with: "\\-"))\\fR"), "\(spelling)")
+        }
+      }
+      let requests: Set = [".TH", ".SH", ".TP", ".B", ".I", ".BR"]
+      for line in page.split(separator: "\n") where line.hasPrefix(".") || line.hasPrefix("'") {
+        #expect(requests.contains(String(line.prefix { $0 != " " })), "\(line)")
+      }
+    }
+  }
+
+  @Test func xListHasEveryPropertyWithItsDefaultAndWhatMayNotBeChanged() throws {
+    #expect(try parsed("-X", "list") == .properties)
+    #expect(try parsed("produce", "-X", "list") == .properties)
+    let text = PropertyListing.all(columns: 80)
+    for part in [
+      "\n  security.protocol\n", "[default: plaintext]", "\n  queue.buffering.max.ms, linger.ms\n", "(all)",
+      "\n  sasl.mechanisms, sasl.mechanism\n",
+    ] {
+      #expect(text.contains(part), "\(part)")
+    }
+    #expect(text.split(separator: "\n").count > 200)
+  }
+
+  @Test func xDumpSaysWhereEachValueIsFromAndHidesSecrets() throws {
+    try TemporaryDirectory.with { directory in
+      let path = try directory.file("p", "brokers=k:1\nsasl.password=hunter2\nsasl.username=al\nacks=all\n")
+      guard
+        case .settings(let settings) = try parsed(
+          "analytics", "-F", path, "-X", "dump", "-X", "linger.ms=7", environment: ["ORDERSTREAM_GROUP": "g"])
+      else { throw Unexpected() }
+      let text = try PropertyListing.inForce(settings)
+      for line in [
+        "  brokers = k:1  (\(path):1 (brokers))", "  group = g  (ORDERSTREAM_GROUP)",
+        "  topic = order-events  (default)",
+        "  sasl.password = ***  (\(path):2 (sasl.password))", "  sasl.username = al  (\(path):3 (sasl.username))",
+        "  queue.buffering.max.ms = 7  (option -X)", "  enable.idempotence = true  (orderstream)",
+        "  security.protocol = plaintext  (default)",
+      ] {
+        #expect(text.contains("\n\(line)"), "\(line)")
+      }
+      #expect(!text.contains("hunter2"))
+    }
+  }
+
+  @Test func detailsOfTheVersionNameWhatTheBuildIsMadeOf() {
+    #expect(Version.details.hasPrefix("orderstream 0.1.0\n"))
+    for part in ["commit", "librdkafka", "SQLite", "simdjson", "Swift"] {
+      #expect(Version.details.contains("\n  \(part) "), "\(part)")
     }
   }
 

@@ -19,6 +19,8 @@ public enum PropertyCatalog {
     public var meaning: String
     /// The name of which this one is another.
     public var aliasOf: String?
+    /// Whose it is: `C` for consumers, `P` for producers, `*` for both.
+    public var scope: String
     /// Why users may not set it, and the values that they may write because they hold anyway; `nil` for a free one.
     public var rule: PropertyRules.Rule?
   }
@@ -27,6 +29,8 @@ public enum PropertyCatalog {
   public struct Setting: Hashable, Sendable {
     public enum Origin: Hashable, Sendable { case librdkafka, orderstream, user }
     public var name: String
+    /// What it was called where it was set, which may be an alias.
+    public var givenName: String
     public var value: String
     public var origin: Origin
   }
@@ -47,7 +51,7 @@ public enum PropertyCatalog {
       guard found[name] == nil else { continue }
       let alias = text.hasPrefix("Alias for ") ? text.split(separator: ":").first?.dropFirst("Alias for ".count) : nil
       found[name] = Entry(
-        name: name, defaultValue: columns[3], meaning: text, aliasOf: alias.map(String.init),
+        name: name, defaultValue: columns[3], meaning: text, aliasOf: alias.map(String.init), scope: columns[1],
         rule: PropertyRules.rules[name])
     }
     return found.values.sorted { $0.name < $1.name }
@@ -64,13 +68,17 @@ public enum PropertyCatalog {
       ("consumer", .consumer(group: "<the group's>", instance: "<the member's>")),
     ].map { name, profile in
       var settings: [String: Setting] = [:]
-      for entry in entries where entry.aliasOf == nil {
-        settings[entry.name] = Setting(name: entry.name, value: entry.defaultValue, origin: .librdkafka)
+      let other = profile.type == RD_KAFKA_PRODUCER ? "C" : "P"
+      let foreign = Set(entries.filter { $0.scope == other }.map(\.name))
+      for entry in entries where entry.aliasOf == nil && !foreign.contains(entry.name) {
+        settings[entry.name] = Setting(
+          name: entry.name, givenName: entry.name, value: entry.defaultValue, origin: .librdkafka)
       }
       func set(_ pairs: ClientProfile.Settings, _ origin: Setting.Origin) {
         for (key, value) in pairs {
-          let key = aliases[key] ?? key
-          settings[key] = Setting(name: key, value: value, origin: origin)
+          let name = aliases[key] ?? key
+          if foreign.contains(name) { continue }
+          settings[name] = Setting(name: name, givenName: key, value: value, origin: origin)
         }
       }
       set(profile.defaults + [("client.id", "orderstream")], .orderstream)

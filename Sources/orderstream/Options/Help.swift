@@ -16,7 +16,7 @@ enum Help {
     var lines = ["Usage: orderstream <command> [options]", ""]
     lines += CommandTable.all.flatMap { entry("  \($0.name.rawValue)", $0.summary, column: 15) }
     lines += ["", "Begin with:", "  orderstream produce --events 10000", "  orderstream analytics", ""]
-    lines += ["'orderstream help' says more, 'orderstream help <command>' has the options of a command."]
+    lines += ["'orderstream help' says more, 'orderstream help <command>' has its options."]
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -199,12 +199,14 @@ enum PropertyListing {
     var lines = [
       "Properties of librdkafka \(PropertyCatalog.version), for -X <property>=<value> and the file of -F.", "",
     ]
-    for entry in PropertyCatalog.entries() where entry.aliasOf == nil {
+    let entries = PropertyCatalog.entries()
+    for entry in entries where entry.aliasOf == nil {
+      let names = [entry.name] + entries.filter { $0.aliasOf == entry.name }.map(\.name)
       let standard = entry.defaultValue.isEmpty ? "" : " [default: \(entry.defaultValue)]"
       let rule = entry.rule.map { rule in
         " Not to be changed: \(rule.reason)" + (rule.harmless.first.map { " (\($0))" } ?? "") + "."
       }
-      lines += ["  \(entry.name)"] + Help.wrapped(entry.meaning + (rule ?? "") + standard, indent: 6)
+      lines += ["  \(names.joined(separator: ", "))"] + Help.wrapped(entry.meaning + (rule ?? "") + standard, indent: 6)
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -243,7 +245,7 @@ enum PropertyListing {
       switch setting.origin {
       case .librdkafka: "default"
       case .orderstream: "orderstream"
-      case .user: origins[setting.name] ?? "given"
+      case .user: origins[setting.givenName] ?? "given"
       }
     return "\(isSecret ? "***" : setting.value)  (\(origin))"
   }
