@@ -139,8 +139,10 @@ enum Version {
 
   /// The line, and what this build is made of.
   static var details: String {
+    let commit = String(cString: cbuild_commit())
     let parts = [
-      ("commit", String(cString: cbuild_commit())), ("librdkafka", PropertyCatalog.version),
+      ("commit", commit == "unknown" ? commit : "\(commit), or later after an incremental build"),
+      ("librdkafka", PropertyCatalog.version),
       ("SQLite", EmbeddedBroker.databaseVersion),
       ("simdjson", OrderDecoder.parserVersion), ("Swift", swift),
     ]
