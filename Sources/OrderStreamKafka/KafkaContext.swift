@@ -152,7 +152,8 @@ final class KafkaContext: Sendable {
 
   func unknown(_ topic: String) -> BrokerError {
     BrokerError(
-      .unknownTopic, "cannot find \(topic)", why: "no topic of that name is on the cluster", remedy: "create it first",
+      .unknownTopic, "cannot find \(topic)", why: "no topic of that name is on \(errors.brokers)",
+      remedy: "create it first",
       recovery: .none)
   }
 

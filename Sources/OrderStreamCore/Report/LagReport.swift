@@ -134,8 +134,10 @@ private struct LagChart {
   static let rowLimit = 12
   /// The heading, and the heads of the columns.
   static let frameRows = 2
-  /// In milliseconds, each a part of the next but one.
-  private static let steps: [Int64] = [100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000]
+  /// In milliseconds.
+  private static let steps: [Int64] = [
+    100, 200, 300, 500, 1000, 1500, 2000, 3000, 5000, 10_000, 15_000, 20_000, 30_000, 60_000,
+  ]
 
   private let chart: BarChart
   private let step: Int64

@@ -22,7 +22,8 @@ struct SourceTopic {
       partitionCount = found
     } else {
       throw CommandError(
-        .input, "cannot read topic \(name)", why: "there is no such topic", remedy: remedy)
+        .input, "cannot read topic \(name)", why: "there is no such topic on \(context.options.brokers)", remedy: remedy
+      )
     }
   }
 
