@@ -35,8 +35,8 @@ final class Display: Sendable {
   /// A view is drawn anew after this long although nobody has brought another one.
   private static let viewInterval = Duration.seconds(1)
   private static let logInterval = Duration.seconds(1)
-  /// Texts to stderr that are kept under a view; more are counted.
-  private static let keptTexts = 1000
+  /// Texts to stderr that are kept under a view, the latest ones; earlier ones are counted.
+  private static let keptTexts = 100
   /// Of those, the ones that are shown at its foot.
   private static let shownTexts = 3
 
@@ -144,7 +144,11 @@ final class Display: Sendable {
   func writeError(_ text: String) {
     state.withLock { state in
       if state.showsView && errorIsTerminal {
-        if state.texts.count < Self.keptTexts { state.texts.append(text) } else { state.textsLeftOut += 1 }
+        state.texts.append(text)
+        if state.texts.count > Self.keptTexts {
+          state.texts.removeFirst()
+          state.textsLeftOut += 1
+        }
         state.isViewOld = true
         return
       }
@@ -245,8 +249,8 @@ final class Display: Sendable {
     if state.view != nil { StopKey.uninstall() }
     giveScreenBack(&state)
     state.view = nil
+    if state.textsLeftOut > 0 { send("\(state.textsLeftOut) earlier notes are not shown\n", to: errors) }
     for text in state.texts { send(text, to: errors) }
-    if state.textsLeftOut > 0 { send("\(state.textsLeftOut) more notes are not shown\n", to: errors) }
     state.texts = []
     state.textsLeftOut = 0
   }
