@@ -135,7 +135,7 @@ extension EmbeddedAdmin {
     if let replicationFactor, replicationFactor != 1 {
       throw BrokerError(
         .unsupported, what, why: "the embedded log keeps one copy and \(replicationFactor) were asked for",
-        remedy: "leave out --replication-factor", recovery: .none)
+        remedy: "write --replication-factor 1, or name a cluster with --brokers", recovery: .none)
     }
     try connection.write(what) { scope in
       if try TopicRow.find(scope.database, name: name) != nil {

@@ -117,6 +117,7 @@ struct MistakeTests {
     Mistake("tail --raw --json", "leave one of the two out", "tail --raw", writes: "--raw"),
     Mistake("tail -f --to latest", "leave one of the two out", "tail -f", writes: "-f"),
     Mistake("produce --input in --seed 1", "leave one of the two out", "produce --input in", writes: "--input in"),
+    Mistake("produce --unacknowledged rest", "--input", "produce --unacknowledged rest --input in"),
     Mistake("produce --duration 5s --span 1h", "--events", "produce --duration 5s --span 1h --events 9"),
     Mistake("produce --duration 5s --dry-run", "--events", "produce --events 9 --dry-run"),
     Mistake("inventory --output-topic order-events", "two topics", "inventory --output-topic x", writes: "x"),
@@ -165,7 +166,8 @@ struct MistakeTests {
     Mistake("tail absent", "produce to it first", "produce -n 1 -t absent", writes: "produce", code: .input),
     Mistake("tail --partition 9", "0 to 5", "tail --partition 5", writes: "5", code: .input),
     Mistake(
-      "produce -n 1 --partitions 3", "leave --partitions out", "produce -n 1", writes: "produce", code: .configuration),
+      "produce -n 1 --partitions 3", "--partitions 6", "produce -n 1 --partitions 6", writes: "--partitions 6",
+      code: .configuration),
     Mistake("delete -t missing", "orderstream status", "status", code: .input),
     Mistake(
       "delete -t order-events --before 99999999", "--before latest", "delete -t order-events --before latest",
@@ -180,7 +182,7 @@ struct MistakeTests {
       "status -F wrong.properties", "security.protocol", "status -F right.properties", writes: "-F",
       code: .configuration),
     Mistake(
-      "produce -n 1 --replication-factor 3 -t r", "leave out --replication-factor", "produce -n 1 -t r", writes: "-t r",
+      "produce -n 1 --replication-factor 3 -t r", "--replication-factor 1", "produce -n 1 --replication-factor 1 -t r",
       code: .configuration),
   ]
 

@@ -287,7 +287,7 @@ public enum TopicSetup {
       throw BrokerError(
         .configuration, "cannot use topic \(topic)",
         why: "its number of partitions is \(found.partitionCount) and --partitions asks for \(wanted)",
-        remedy: "leave --partitions out to use the topic as it is", recovery: .none)
+        remedy: "write --partitions \(found.partitionCount), or name another topic", recovery: .none)
     }
     return found.partitionCount
   }

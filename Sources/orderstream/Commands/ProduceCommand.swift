@@ -183,7 +183,7 @@ struct ProduceOptions: Hashable, Sendable {
     if unacknowledged != nil, dryRun || path == nil {
       throw reader.conflict(
         "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
-        "leave it out")
+        dryRun ? "give one of the two" : "add --input <file>")
     }
     guard let path else {
       source = .generator(try Generator(reader, rate: rate))

@@ -285,60 +285,6 @@ private struct RecordPrinter {
   func flush() throws { try output.flush() }
 }
 
-/// Tells once of each partition in which an open transaction has hidden records for about a second.
-private struct HiddenRecords {
-  /// From a change of position to the first look, and from that to the one that confirms what it found.
-  private static let interval = Duration.milliseconds(500)
-  /// While nothing is hidden.
-  private static let calmInterval = Duration.seconds(1)
-  /// After a question that was not answered, which itself took long.
-  private static let failureInterval = Duration.seconds(10)
-
-  private let topic: String
-  private let context: CommandContext
-  /// By partition: the position behind which records were hidden at the last look.
-  private var suspected: [Int32: Offset] = [:]
-  private var reported: Set<Int32> = []
-  private var positions: [PartitionOffset] = []
-  private var nextLook: Int64
-
-  init(topic: String, context: CommandContext) {
-    self.topic = topic
-    self.context = context
-    nextLook = context.time.monotonicNanoseconds + Self.interval.nanoseconds
-  }
-
-  /// To be called whenever nothing came. Looks at the broker now and then; that it does not answer is the consumer's to
-  /// tell of.
-  mutating func look(_ positions: [PartitionOffset], _ admin: any Admin) {
-    let now = context.time.monotonicNanoseconds
-    if positions != self.positions {
-      self.positions = positions
-      suspected = [:]
-      nextLook = now + Self.interval.nanoseconds
-    }
-    guard now >= nextLook else { return }
-    guard let marks = try? admin.watermarks(topic: topic) else {
-      nextLook = now + Self.failureInterval.nanoseconds
-      return
-    }
-    var found: [Int32: Offset] = [:]
-    for position in positions where marks.indices.contains(Int(position.partition)) {
-      let mark = marks[Int(position.partition)]
-      let isHidden = mark.stable < mark.high && position.offset >= mark.stable
-      if isHidden && !reported.contains(position.partition) { found[position.partition] = mark.stable }
-    }
-    for (partition, offset) in found.sorted(by: { $0.key < $1.key }) where suspected[partition] == offset {
-      reported.insert(partition)
-      found[partition] = nil
-      let wait = PipelineWait.openTransaction(TopicPartition(topic: topic, partition: partition), offset)
-      context.console.note(wait.description)
-    }
-    suspected = found
-    nextLook = now + (found.isEmpty ? Self.calmInterval : Self.interval).nanoseconds
-  }
-}
-
 /// `orderstream tail`, checked.
 struct TailOptions: Hashable, Sendable {
   var common: CommonOptions

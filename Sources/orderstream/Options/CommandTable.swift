@@ -195,3 +195,102 @@ extension CommandSpec {
         text: "fish", command: "orderstream completions fish > ~/.config/fish/completions/orderstream.fish"),
     ])
 }
+
+/// What people write who come from other tools of the trade, and what it is called here.
+enum Habits {
+  /// By what somebody writes: what to write instead.
+  struct Habit {
+    let name: OptionName
+    /// With its value, where the habit says which: `--from earliest`.
+    var value: String?
+
+    var advice: String {
+      let spec = CommandTable.anyOption[name]
+      let spelling = spec?.spelling ?? "--\(name.rawValue)"
+      let text = value ?? spec?.placeholder
+      return "write \(text.map { "\(spelling) \($0)" } ?? spelling)"
+    }
+  }
+
+  static let commands: [String: String] = [
+    "consume": "tail", "consumer": "tail", "cat": "tail", "read": "tail", "print": "tail", "kcat": "tail",
+    "producer": "produce", "publish": "produce", "send": "produce", "generate": "produce", "perf": "produce",
+    "topics": "status", "topic": "status", "groups": "status", "group": "status", "list": "status", "ls": "status",
+    "lag": "status", "describe": "status", "info": "status", "metadata": "status",
+    "rm": "delete", "remove": "delete", "drop": "delete", "verify": "audit", "check": "audit", "stats": "analytics",
+    "metrics": "analytics", "report": "analytics", "reserve": "inventory", "stock": "inventory", "rewind": "replay",
+    "demo": "lag-demo", "completion": "completions", "version": "--version", "man": "help --man",
+  ]
+
+  private static let options: [String: [Habit]] = [
+    "bootstrap-server": [.init(name: .brokers)], "bootstrap-servers": [.init(name: .brokers)],
+    "broker": [.init(name: .brokers)], "broker-list": [.init(name: .brokers)], "server": [.init(name: .brokers)],
+    "from-beginning": [.init(name: .from, value: "earliest"), .init(name: .resetOffsets)],
+    "offset": [.init(name: .from)], "start": [.init(name: .from)], "since": [.init(name: .from)],
+    "o": [.init(name: .from)], "p": [.init(name: .partition), .init(name: .partitions)],
+    "until": [.init(name: .to)], "end": [.init(name: .to)], "k": [.init(name: .key)],
+    "c": [.init(name: .maxEvents), .init(name: .events)], "l": [.init(name: .input)],
+    "count": [.init(name: .events), .init(name: .last), .init(name: .maxEvents)],
+    "limit": [.init(name: .events), .init(name: .last), .init(name: .maxEvents)],
+    "lines": [.init(name: .last)], "n": [.init(name: .maxEvents), .init(name: .events)],
+    "num-records": [.init(name: .events)], "messages": [.init(name: .events), .init(name: .maxEvents)],
+    "num-messages": [.init(name: .events), .init(name: .maxEvents)],
+    "max-messages": [.init(name: .maxEvents), .init(name: .events)],
+    "events": [.init(name: .maxEvents)], "max-events": [.init(name: .events)], "last": [.init(name: .maxEvents)],
+    "throughput": [.init(name: .rate)], "speed": [.init(name: .rate)], "runtime": [.init(name: .duration)],
+    "consumer-group": [.init(name: .group)], "group-id": [.init(name: .group)], "groupid": [.init(name: .group)],
+    "G": [.init(name: .group)], "replicas": [.init(name: .replicationFactor)],
+    "num-partitions": [.init(name: .partitions)], "partition-count": [.init(name: .partitions)],
+    "J": [.init(name: .json)], "format": [.init(name: .json)], "pretty": [.init(name: .json)],
+    "silent": [.init(name: .quiet)], "debug": [.init(name: .verbose)], "d": [.init(name: .verbose)],
+    "no-color": [.init(name: .color, value: "never")], "no-progress": [.init(name: .progress, value: "none")],
+    "force": [.init(name: .execute)], "yes": [.init(name: .execute)], "y": [.init(name: .execute)],
+    "really": [.init(name: .execute)], "confirm": [.init(name: .execute)],
+    "command-config": [.init(name: .config)], "config-file": [.init(name: .config)],
+    "producer-config": [.init(name: .config)], "consumer-config": [.init(name: .config)],
+    "producer.config": [.init(name: .config)], "consumer.config": [.init(name: .config)],
+    "property": [.init(name: .property)], "producer-property": [.init(name: .property)],
+    "consumer-property": [.init(name: .property)], "set": [.init(name: .property)],
+    "file": [.init(name: .input), .init(name: .output)], "reset": [.init(name: .resetOffsets)],
+    "tail": [.init(name: .follow)], "forever": [.init(name: .follow)], "watch": [.init(name: .follow)],
+    "delay": [.init(name: .consumerDelay)], "time": [.init(name: .duration), .init(name: .timeout)],
+    "duration": [.init(name: .idleTimeout), .init(name: .timeout)], "idle": [.init(name: .idleTimeout)],
+  ]
+
+  /// The option of a command that somebody means by another name.
+  static func option(_ name: String, of specs: [OptionSpec]) -> Habit? {
+    options[name]?.first { habit in specs.contains { $0.name == habit.name } }
+  }
+}
+
+/// The nearest of several names, for a name that is not known.
+enum Suggestion {
+  /// - Returns: `nil` when nothing is near: more than a third of the letters would have to change.
+  static func nearest(to name: String, among names: [String]) -> String? {
+    if name.isEmpty || name.count > 64 { return nil }
+    let lowered = name.lowercased()
+    let scored = names.map { (name: $0, distance: distance(lowered, $0)) }
+    guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
+    if best.distance <= max(1, max(name.count, best.name.count) / 3) { return best.name }
+    let begun = names.filter { $0.hasPrefix(lowered) }
+    return begun.count == 1 && name.count >= 2 ? begun[0] : nil
+  }
+
+  /// Insertions, deletions, replacements and swaps of neighbours that turn one name into the other.
+  static func distance(_ left: String, _ right: String) -> Int {
+    let a = Array(left.unicodeScalars)
+    let b = Array(right.unicodeScalars)
+    var before: [Int] = []
+    var last = Array(0...b.count)
+    for i in 0..<a.count {
+      var row = [i + 1]
+      for j in 0..<b.count {
+        var best = min(last[j + 1] + 1, row[j] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, before[j - 1] + 1) }
+        row.append(best)
+      }
+      (before, last) = (last, row)
+    }
+    return last[b.count]
+  }
+}
