@@ -1,9 +1,6 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
-/// What `--version -v` says.
-let commit = Context.gitInformation.map { $0.currentCommit + ($0.hasUncommittedChanges ? "-changed" : "") }
-
 let package = Package(
   name: "orderstream",
   platforms: [.macOS(.v15)],
@@ -28,7 +25,8 @@ let package = Package(
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
     // What was built.
-    .target(name: "CBuild", cSettings: commit.map { [.define("CBUILD_COMMIT", to: "\"\($0)\"")] }),
+    .target(name: "BuildFacts", plugins: ["CommitPlugin"]),
+    .plugin(name: "CommitPlugin", capability: .buildTool()),
     // For the benchmark and the tests only: counts allocations, instructions and SQLite's steps.
     .target(name: "CCounters", linkerSettings: [.linkedLibrary("sqlite3")]),
     .systemLibrary(
@@ -48,7 +46,7 @@ let package = Package(
     .executableTarget(
       name: "orderstream",
       dependencies: [
-        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CBuild",
+        "OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "BuildFacts",
       ]),
 
     .target(

@@ -65,8 +65,7 @@ need_binary() {
   if [ -z "${ORDERSTREAM_BIN:-}" ]; then
     "$ROOT/scripts/bootstrap.sh"
     printf 'Building orderstream (release)\n' >&2
-    # SwiftPM keeps what it once read of the manifest, and the commit in it, which `--version -v` tells.
-    swift build --manifest-cache none --package-path "$ROOT" -c release --product orderstream >&2
+    swift build --package-path "$ROOT" -c release --product orderstream >&2
     ORDERSTREAM_BIN="$(swift build --package-path "$ROOT" -c release --show-bin-path)/orderstream"
   fi
   [ -x "$ORDERSTREAM_BIN" ] || die "no binary at $ORDERSTREAM_BIN; unset ORDERSTREAM_BIN to have it built"

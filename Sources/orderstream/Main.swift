@@ -1,4 +1,4 @@
-import CBuild
+import BuildFacts
 import OrderStreamCore
 import OrderStreamEmbedded
 import OrderStreamKafka
@@ -139,26 +139,13 @@ enum Version {
 
   /// The line, and what this build is made of.
   static var details: String {
-    let commit = String(cString: cbuild_commit())
     let parts = [
-      ("commit", commit == "unknown" ? commit : "\(commit), or later after an incremental build"),
-      ("librdkafka", PropertyCatalog.version),
+      ("commit", BuildFacts.commit), ("librdkafka", PropertyCatalog.version),
       ("SQLite", EmbeddedBroker.databaseVersion),
-      ("simdjson", OrderDecoder.parserVersion), ("Swift", swift),
+      ("simdjson", OrderDecoder.parserVersion), ("Swift", BuildFacts.swift),
     ]
     return parts.reduce("\(line)\n") { text, part in
       text + "  \(part.0)" + String(repeating: " ", count: 12 - part.0.count) + "\(part.1)\n"
     }
-  }
-
-  /// Of the language, as its compiler tells.
-  private static var swift: String {
-    #if compiler(>=6.4)
-      "6.4 or newer"
-    #elseif compiler(>=6.3)
-      "6.3"
-    #else
-      "6.2"
-    #endif
   }
 }

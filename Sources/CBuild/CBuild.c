@@ -1,7 +1,0 @@
-#include "CBuild.h"
-
-#ifndef CBUILD_COMMIT
-#define CBUILD_COMMIT "unknown"
-#endif
-
-const char *cbuild_commit(void) { return CBUILD_COMMIT; }
