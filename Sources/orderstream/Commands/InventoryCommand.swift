@@ -120,8 +120,11 @@ private final class EmissionLines: EmissionListener {
   /// Shown and left out since the second began.
   private var (shown, left) = (0, Int64(0))
   private var secondEnd: Int64 = 0
+  private let arrow: String, times: String, dots: String
 
   init(topic: String, console: Console, time: any TimeSource) {
+    let isASCII = console.errorScreen?.isUnicode == false
+    (arrow, times, dots) = isASCII ? ("->", "x", "...") : ("→", "×", "…")
     self.topic = topic
     self.console = console
     self.time = time
@@ -152,7 +155,7 @@ private final class EmissionLines: EmissionListener {
   func finish() { tellLeft() }
 
   private func tellLeft() {
-    if left > 0 { console.logLine("… and \(left) more") }
+    if left > 0 { console.logLine("\(dots) and \(left) more") }
     left = 0
   }
 
@@ -162,9 +165,9 @@ private final class EmissionLines: EmissionListener {
     case .event(let order, let item):
       let (status, action) = order.isFailed ? ("failed", "release") : ("placed", "reserve")
       let (id, name) = (String(decoding: order.orderID, as: UTF8.self), String(decoding: item.itemID, as: UTF8.self))
-      return "\(id) \(status) → \(action) \(name) × \(item.quantity)"
+      return "\(id) \(status) \(arrow) \(action) \(name) \(times) \(item.quantity)"
     case .deadLetter(let record, let poison):
-      return "\(topic)[\(record.partition)]@\(record.offset) → \(topic).dlq (\(poison.code))"
+      return "\(topic)[\(record.partition)]@\(record.offset) \(arrow) \(topic).dlq (\(poison.code))"
     }
   }
 }

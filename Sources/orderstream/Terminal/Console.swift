@@ -60,6 +60,9 @@ final class Console: Sendable {
   /// The terminal behind stdout; `nil` where it is none that charts are for.
   var screen: Screen? { outputIsScreen ? Screen(of: output, environment: environment) : nil }
 
+  /// What can be shown on stderr; `nil` where it is no terminal to draw on.
+  var errorScreen: Screen? { errorIsScreen ? Screen(of: errors, environment: environment) : nil }
+
   /// Writes to stdout, unbuffered: hand over lines in bulk.
   /// - Throws: `pipe` when stdout was closed (say nothing, exit 141), `io` when it cannot be written.
   func write(_ bytes: UnsafeRawBufferPointer) throws(CommandError) {
