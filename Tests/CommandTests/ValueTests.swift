@@ -91,7 +91,7 @@ struct ValueTests {
     ("localhost", "'localhost' has no port"), ("a:1,b", "'b' has no port"), ("a:", "'a:' has no valid port"),
     ("a:0", "'a:0' has no valid port"), ("a:65536", "'a:65536' has no valid port"),
     (":1", "':1' has no valid host name"),
-    ("/tmp/x", "'/tmp/x' is a directory"), ("~/x", "'~/x' is a directory"),
+    ("/tmp/x", "'/tmp/x' is a path"), ("~/x", "'~/x' is a path"),
     ("embeded:/x", "'embeded:/x' is not a broker"),
     ("::1:9092", "'::1:9092' has several colons"),
     ("[::1]", "'[::1]' has no port"), ("[::1:9092", "'[::1:9092' has no ']'"),

@@ -173,10 +173,10 @@ enum BrokerSpec: Hashable, Sendable, CustomStringConvertible {
         remedy: "write embedded:\(path.hasPrefix("//") ? path.dropFirst(2) : path)")
     }
     if text == "~" || text.hasPrefix("~/") {
-      throw ValueError(why: "'\(text)' is a directory", remedy: "write embedded:$HOME\(text.dropFirst())")
+      throw ValueError(why: "'\(text)' is a path", remedy: "write embedded:$HOME\(text.dropFirst())")
     }
     if text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".." {
-      throw ValueError(why: "'\(text)' is a directory", remedy: "write embedded:\(text)")
+      throw ValueError(why: "'\(text)' is a path", remedy: "write embedded:\(text)")
     }
     guard let colon = text.firstIndex(of: ":") else { return }
     let (name, rest) = (String(text[..<colon]), text[text.index(after: colon)...])
