@@ -105,6 +105,37 @@ struct ScreenTests {
     Self.expectWhole(terminal)
   }
 
+  private static let views = [
+    ["analytics", "--follow"], ["inventory", "--follow"], ["status", "--watch", "100ms"],
+    ["lag-demo", "--events", "5000", "--rate", "100/s"],
+  ]
+
+  @Test(arguments: views, sizes)
+  func eachViewSurvivesAResizeAndCtrlZAndEndsWithCtrlC(line: [String], size: [Int]) throws {
+    let stage = try Stage()
+    try Self.dayOfOrders(stage, count: 100)
+    let terminal = try Self.terminal(size)
+    let child = try stage.start(line, output: .terminal(terminal), errors: terminal)
+    func expectFrame(_ what: String) throws {
+      try child.wait(for: what) {
+        terminal.model.isAlternate && terminal.model.text.hasSuffix("Ctrl-C ends the run.")
+      }
+      Self.expectView(terminal)
+    }
+    try expectFrame("the view")
+    try terminal.resize(columns: size[0] + 20, rows: size[1] + 6)
+    try expectFrame("the larger view")
+    child.send(SIGTSTP)
+    try child.wait(for: "the stop") { child.isStopped && !terminal.model.isAlternate }
+    Self.expectWhole(terminal)
+    child.send(SIGCONT)
+    try expectFrame("the view again")
+    child.send(SIGINT)
+    #expect(try child.end().code == (line[0] == "lag-demo" ? 130 : 0))
+    Self.expectWhole(terminal)
+    #expect(!terminal.model.text.contains("Ctrl-C"), "\(terminal.model.text)")
+  }
+
   /// A second request to stop, a crash, and Ctrl-\.
   @Test(arguments: [SIGSEGV, SIGQUIT, SIGHUP])
   func everyWayOutPutsTheTerminalInOrder(signal: Int32) throws {
