@@ -10,15 +10,17 @@ unset CDPATH
 source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-if [ ! -d "${TMPDIR:-/tmp}" ]; then
-  printf 'error: %s: there is no such directory (TMPDIR); create it, or unset TMPDIR\n' "${TMPDIR:-/tmp}" >&2
-  exit 1
-fi
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/orderstream.XXXXXX")
-remove_work() { rm -rf "$WORK"; }
+WORK=''
+remove_work() { [ -z "$WORK" ] || rm -rf "$WORK"; }
 trap remove_work EXIT
 # TMPDIR may be relative, and commands run in other directories.
-WORK=$(cd "$WORK" && pwd)
+if ! temporary=$(cd -- "${TMPDIR:-/tmp}" 2>/dev/null && pwd) ||
+  ! WORK=$(mktemp -d "$temporary/orderstream.XXXXXX" 2>/dev/null); then
+  printf 'error: cannot create a directory in %s (TMPDIR); make it writable, or unset TMPDIR\n' "${TMPDIR:-/tmp}" >&2
+  exit 1
+fi
+[ -z "${TMPDIR:-}" ] || TMPDIR=$temporary
+unset temporary
 RUN="$(date +%Y%m%d%H%M%S)-$$"
 FAILED_CLAIMS=0
 CLAIMS=0

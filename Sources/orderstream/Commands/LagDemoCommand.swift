@@ -306,17 +306,9 @@ struct LagDemoOptions: Hashable, Sendable {
     rate = try reader.value(.rate, Rate.parse)
     consumerDelay = try reader.value(.consumerDelay, OptionValue.duration)
     consumers = try reader.integer(.consumers, in: 1...Self.maxConsumers)
-    sampleInterval = try reader.value(.sampleInterval, Self.interval)
+    sampleInterval = try reader.value(.sampleInterval, OptionValue.duration(atLeast: Self.shortestSampleInterval))
     drainTimeout = try reader.optional(.drainTimeout, OptionValue.duration)
     keep = reader.flag(.keep)
-  }
-
-  private static func interval(_ text: String) throws(ValueError) -> Duration {
-    let interval = try OptionValue.duration(text)
-    guard interval >= shortestSampleInterval else {
-      throw ValueError(why: "'\(text)' is too short", remedy: "give 1ms or more")
-    }
-    return interval
   }
 }
 

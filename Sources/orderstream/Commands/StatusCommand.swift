@@ -141,15 +141,7 @@ struct StatusOptions: Hashable, Sendable {
     common = try reader.common()
     topic = try reader.optional(.topic, OptionValue.name)
     group = try reader.optional(.group, OptionValue.name)
-    watch = try reader.optional(.watch, Self.interval)
-  }
-
-  private static func interval(_ text: String) throws(ValueError) -> Duration {
-    let interval = try OptionValue.duration(text)
-    guard interval >= shortestInterval else {
-      throw ValueError(why: "'\(text)' is too short", remedy: "give 100ms or more")
-    }
-    return interval
+    watch = try reader.optional(.watch, OptionValue.duration(atLeast: Self.shortestInterval))
   }
 }
 

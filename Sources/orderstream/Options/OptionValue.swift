@@ -99,6 +99,17 @@ enum OptionValue {
     return duration
   }
 
+  /// Converts durations that are no shorter than one of whole milliseconds.
+  static func duration(atLeast least: Duration) -> (String) throws(ValueError) -> Duration {
+    { text throws(ValueError) in
+      let duration = try duration(text)
+      guard duration >= least else {
+        throw ValueError(why: "'\(text)' is too short", remedy: "give \(least.milliseconds)ms or more")
+      }
+      return duration
+    }
+  }
+
   private static func noDuration(_ text: String) -> ValueError {
     ValueError(why: "'\(text)' is not a duration", remedy: "write it like 500ms, 10s, 5m, 1h30m or 0")
   }
