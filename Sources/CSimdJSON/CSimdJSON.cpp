@@ -173,6 +173,49 @@ inline int event_field(std::string_view key) noexcept {
   }
 }
 
+/// One value with all that is in it.
+void walk(element value, csimdjson_visitor visitor, void *context) noexcept {
+  csimdjson_token token{};
+  auto tell = [&](csimdjson_token_kind kind) {
+    token.kind = kind;
+    visitor(context, &token);
+  };
+  switch (value.type()) {
+    case element_type::ARRAY:
+      tell(CSIMDJSON_BEGIN_ARRAY);
+      for (element child : simdjson::dom::array(value.get_array().value_unsafe())) walk(child, visitor, context);
+      tell(CSIMDJSON_END_ARRAY);
+      break;
+    case element_type::OBJECT:
+      tell(CSIMDJSON_BEGIN_OBJECT);
+      for (auto field : simdjson::dom::object(value.get_object().value_unsafe())) {
+        token.text = text(field.key);
+        tell(CSIMDJSON_KEY);
+        walk(field.value, visitor, context);
+      }
+      tell(CSIMDJSON_END_OBJECT);
+      break;
+    case element_type::STRING:
+      token.text = text(value.get_string().value_unsafe());
+      tell(CSIMDJSON_TEXT);
+      break;
+    case element_type::INT64:
+      token.integer = value.get_int64().value_unsafe();
+      tell(CSIMDJSON_INTEGER);
+      break;
+    case element_type::UINT64:
+      token.unsigned_integer = value.get_uint64().value_unsafe();
+      tell(CSIMDJSON_UNSIGNED);
+      break;
+    case element_type::DOUBLE:
+      token.decimal = value.get_double().value_unsafe();
+      tell(CSIMDJSON_DECIMAL);
+      break;
+    case element_type::BOOL: tell(value.get_bool().value_unsafe() ? CSIMDJSON_TRUE : CSIMDJSON_FALSE); break;
+    default: tell(CSIMDJSON_NULL); break;
+  }
+}
+
 }  // namespace
 
 csimdjson_parser *csimdjson_parser_create(void) noexcept { return new (std::nothrow) csimdjson_parser; }
@@ -258,6 +301,16 @@ bool csimdjson_decode_event(
   event->timestamp = text(texts[event_timestamp]);
   event->quantity = quantity(found.values[event_quantity]);
   return event->quantity != 0;
+}
+
+bool csimdjson_walk(
+    csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_visitor visitor, void *context) noexcept {
+  if (length == 0 || bytes[0] >= 0x80 || !parser->prepare(length)) return false;
+  element root;
+  if (parser->json.parse(bytes, length, false).get(root) != simdjson::SUCCESS) return false;
+  if (length > 2 * deepest_nesting && deeper_than(root, deepest_nesting)) return false;
+  walk(root, visitor, context);
+  return true;
 }
 
 const char *csimdjson_version() noexcept {

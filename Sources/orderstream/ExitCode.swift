@@ -67,6 +67,9 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     return ranked.first(where: findings.contains) ?? .success
   }
 
+  /// The code of a run with this one that has also failed by `--fail-if`.
+  var withFailedCondition: ExitCode { self == .success || self == .input ? .refuted : self }
+
   /// Whether a run that did work still tells what it did, and this code beside it; others end a run by themselves.
   var isFinding: Bool { [.io, .unavailable, .data].contains(self) }
 

@@ -53,7 +53,7 @@ struct Main {
       if let names = NameCompletion.answer(arguments) { return try show(names) }
       let invocation = try Invocation.parse(arguments)
       if let options = invocation.common { console = Console(options) }
-      let code = try execute(invocation, console, start)
+      let code = try execute(invocation, facts(arguments), console, start)
       if code == .temporary, Signals.timeOut != nil, let limit = invocation.common?.timeout {
         console.report(timeOut(limit))
       }
@@ -83,15 +83,40 @@ struct Main {
       remedy: "give it more time; what is committed or acknowledged is kept")
   }
 
-  private static func execute(_ invocation: Invocation, _ console: Console, _ start: Int64) throws -> ExitCode {
-    func context(_ options: CommonOptions, members: Int = 1) throws -> CommandContext {
+  /// What was run, for documents.
+  private static func facts(_ arguments: [String]) -> RunFacts {
+    var facts = RunFacts()
+    facts.version = Version.number
+    facts.command = ["orderstream"] + ProcessArguments.masked(arguments)
+    facts.environment = OptionReader.environmentNames.compactMap { name in
+      ProcessEnvironment.lookup(name).flatMap { $0.isEmpty ? nil : (name, $0) }
+    }
+    return facts
+  }
+
+  private static func execute(
+    _ invocation: Invocation, _ facts: RunFacts, _ console: Console, _ start: Int64
+  ) throws -> ExitCode {
+    func run(
+      _ options: CommonOptions, members: Int = 1, _ work: (CommandContext) throws -> ExitCode
+    ) throws -> ExitCode {
       try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
       if let limit = options.timeout {
         Signals.limit(to: limit - .nanoseconds(SystemTime().monotonicNanoseconds - start))
       }
-      return CommandContext(options, console: console, stop: stop, startNanoseconds: start)
+      let context = CommandContext(
+        options, facts: facts, console: console, stop: stop, startNanoseconds: start)
+      do {
+        let code = try work(context)
+        return context.result.hasFailed ? code.withFailedCondition : code
+      } catch {
+        let error = CommandError(error)
+        guard context.result.hasFailed, error.code.withFailedCondition != error.code else { throw error }
+        console.report(error)
+        return error.code.withFailedCondition
+      }
     }
     switch invocation {
     case .help(let command): return try show(Help.page(command))
@@ -104,25 +129,25 @@ struct Main {
     case .settings(let settings): return try show(try PropertyListing.inForce(settings))
     case .completions(let shell): return try show(Completions.script(shell))
     case .produce(let options):
-      return try ProduceCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try ProduceCommand(options: options, context: $0).run() }
     case .inventory(let options):
-      return try InventoryCommand(options: options, context: context(options.run.common)).run()
+      return try run(options.run.common) { try InventoryCommand(options: options, context: $0).run() }
     case .analytics(let options):
-      return try AnalyticsCommand(options: options, context: context(options.run.common)).run()
+      return try run(options.run.common) { try AnalyticsCommand(options: options, context: $0).run() }
     case .replay(let options):
-      return try ReplayCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try ReplayCommand(options: options, context: $0).run() }
     case .lagDemo(let options):
-      return try LagDemoCommand(
-        options: options, context: context(options.common, members: options.consumers)
-      ).run()
+      return try run(options.common, members: options.consumers) {
+        try LagDemoCommand(options: options, context: $0).run()
+      }
     case .status(let options):
-      return try StatusCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try StatusCommand(options: options, context: $0).run() }
     case .tail(let options):
-      return try TailCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try TailCommand(options: options, context: $0).run() }
     case .audit(let options):
-      return try AuditCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try AuditCommand(options: options, context: $0).run() }
     case .delete(let options):
-      return try DeleteCommand(options: options, context: context(options.common)).run()
+      return try run(options.common) { try DeleteCommand(options: options, context: $0).run() }
     }
   }
 

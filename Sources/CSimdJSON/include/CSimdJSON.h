@@ -103,6 +103,42 @@ csimdjson_status csimdjson_decode_order(
 bool csimdjson_decode_event(
     csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_event *event) CSIMDJSON_NOEXCEPT;
 
+/// A value, a key, or the begin or end of a container, in the order of the text.
+typedef enum csimdjson_token_kind {
+  CSIMDJSON_NULL = 0,
+  CSIMDJSON_FALSE,
+  CSIMDJSON_TRUE,
+  CSIMDJSON_INTEGER,
+  CSIMDJSON_UNSIGNED,
+  CSIMDJSON_DECIMAL,
+  CSIMDJSON_TEXT,
+  CSIMDJSON_KEY,
+  CSIMDJSON_BEGIN_ARRAY,
+  CSIMDJSON_END_ARRAY,
+  CSIMDJSON_BEGIN_OBJECT,
+  CSIMDJSON_END_OBJECT,
+} csimdjson_token_kind;
+
+typedef struct csimdjson_token {
+  csimdjson_token_kind kind;
+  /// After TEXT and KEY; lives until the visitor returns.
+  csimdjson_text text;
+  /// After INTEGER.
+  int64_t integer;
+  /// After UNSIGNED: above the largest `int64_t`.
+  uint64_t unsigned_integer;
+  /// After DECIMAL.
+  double decimal;
+} csimdjson_token;
+
+typedef void (*csimdjson_visitor)(void *context, const csimdjson_token *token);
+
+/// Calls the visitor for each token of a JSON text of any shape, up to 512 levels deep. `bytes` is followed by
+/// `CSIMDJSON_PADDING` readable bytes. False, before any call, when it is not one JSON value with numbers in range.
+bool csimdjson_walk(
+    csimdjson_parser *parser, const uint8_t *bytes, size_t length, csimdjson_visitor visitor,
+    void *context) CSIMDJSON_NOEXCEPT;
+
 /// The version of simdjson, `3.0.1`.
 const char *csimdjson_version(void) CSIMDJSON_NOEXCEPT;
 

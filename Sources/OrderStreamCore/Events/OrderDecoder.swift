@@ -173,4 +173,16 @@ struct OrderParser: ~Copyable {
     let bytes = value.assumingMemoryBound(to: UInt8.self).baseAddress
     return csimdjson_decode_event(handle, bytes, value.count, &event) ? event : nil
   }
+
+  /// Calls the visitor for each token of a JSON text of any shape.
+  /// - Parameter value: followed by `ByteBuffer.tailPadding` readable bytes.
+  /// - Returns: whether it is one.
+  func walk(
+    _ value: UnsafeRawBufferPointer,
+    _ visitor: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<csimdjson_token>?) -> Void,
+    _ context: UnsafeMutableRawPointer
+  ) -> Bool {
+    csimdjson_walk(
+      handle, value.assumingMemoryBound(to: UInt8.self).baseAddress, value.count, visitor, context)
+  }
 }

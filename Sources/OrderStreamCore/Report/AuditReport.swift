@@ -58,6 +58,27 @@ public struct AuditReport: Report {
     }
   }
 
+  public var claims: [Claim] {
+    func none(_ text: String, _ count: Int64) -> Claim {
+      Claim(none: text, count: count, noun: "items", isWhole: completion.isWhole)
+    }
+    var claims = [
+      none("no item is lost", findings.count(.lost)),
+      none("no item has two events", findings.count(.duplicated)),
+      none("every event has a source", findings.count(.phantom)),
+      none("every event says what its order says", findings.count(.wrongAction)),
+      none("events are in the order of their sources", findings.count(.reordered)),
+    ]
+    if finishingCommand != nil {
+      claims.append(none("the group \(group ?? "") has committed everything", findings.pending))
+    }
+    var verifiable = none("every item can be verified", findings.unverifiable)
+    // Retention has the reason, and nothing is refuted.
+    if findings.unverifiable > 0 { verifiable.holds = nil }
+    claims.append(verifiable)
+    return claims
+  }
+
   public var consequence: String? { findings.isClean ? "nothing is proved" : "VIOLATED" }
 
   private var resultTone: Tone {

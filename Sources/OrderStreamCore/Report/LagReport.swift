@@ -90,6 +90,20 @@ public struct LagReport: Report, Sendable {
     text.append("\n" as StaticString)
   }
 
+  public var claims: [Claim] {
+    let isWhole = completion.isWhole
+    let drained: Bool? = drainMilliseconds != nil ? true : isWhole ? false : nil
+    let still = samples.last?.lag.map { "the lag was still \($0)" } ?? "the lag is unknown"
+    return [
+      Claim(
+        "every event was acknowledged", holds: failedDeliveries == 0 ? (isWhole ? true : nil) : false,
+        detail: failedDeliveries == 0 ? nil : "\(failedDeliveries) were not"),
+      Claim("the lag drained", holds: drained, detail: drained == true ? nil : still),
+      Claim(none: "no event was lost", count: lost, noun: "were", isWhole: isWhole),
+      Claim(none: "no event was seen twice", count: duplicated, noun: "were", isWhole: isWhole),
+    ]
+  }
+
   private var result: String {
     if isTrue { return "lag drained, every event was seen exactly once" }
     var reasons: [String] = []

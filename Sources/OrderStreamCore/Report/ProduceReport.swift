@@ -26,6 +26,20 @@ public struct ProduceReport: Report {
   /// Acknowledged events a second over the active time; 0 when nothing was acknowledged.
   public var eventsPerSecond: Int64 { deliveries.acknowledged * 1000 / max(1, activeMilliseconds) }
 
+  public var claims: [Claim] {
+    let missing = requested - rejected - deliveries.acknowledged
+    let known: Bool? = deliveries.failed > 0 ? false : completion.isWhole ? missing <= 0 : nil
+    var claims = [
+      Claim(
+        "every event was acknowledged", holds: known, detail: missing > 0 ? "\(missing) of \(requested) were not" : nil)
+    ]
+    if seed == nil {
+      claims.append(
+        Claim(none: "every line was an event", count: rejected, noun: "were not", isWhole: completion.isWhole))
+    }
+    return claims
+  }
+
   public func appendBody(to text: ReportText) {
     TextRows.append(title: "Produced to \(topic)", to: text)
     TextRows.append("Requested", requested, to: text)

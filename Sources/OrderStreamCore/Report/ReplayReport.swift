@@ -26,6 +26,10 @@ public struct ReplayReport: Report {
 
   public var isMatch: Bool { difference == nil }
 
+  private static let claim = "the replay gives the same bytes"
+
+  public var claims: [Claim] { [Claim(Self.claim, holds: isMatch, detail: difference?.description)] }
+
   private static func text(_ summary: MetricsSummary) -> String {
     let buffer = ByteBuffer()
     MetricsReport(summary, processed: 0).appendText(to: buffer)
@@ -60,6 +64,8 @@ public struct ReplayReport: Report {
       self.topic = topic
       self.initial = initial
     }
+
+    public var claims: [Claim] { [Claim(ReplayReport.claim, holds: nil, detail: consequence)] }
 
     public func appendBody(to text: ReportText) {
       TextRows.append(title: "Replay of \(topic)", to: text)

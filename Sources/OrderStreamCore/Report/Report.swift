@@ -12,6 +12,9 @@ public protocol Report {
   /// What it means for the claim of the command that it was cut short; ends the last line of the text.
   var consequence: String? { get }
 
+  /// What the command shows to be true or false; none of one that only tells.
+  var claims: [Claim] { get }
+
   /// Appends the text for people, whole lines, up to what `completion` adds.
   func appendBody(to text: ReportText)
 
@@ -26,6 +29,8 @@ extension Report {
   public var schemaVersion: Int { 1 }
 
   public var consequence: String? { nil }
+
+  public var claims: [Claim] { [] }
 
   public func appendBody(to text: ReportText, on screen: Screen) { appendBody(to: text) }
 
@@ -49,6 +54,10 @@ public struct ReportFrame: Sendable {
   public var elapsedMilliseconds: Int64
   /// First record received, or first sent, to last commit or acknowledgement; `nil` where no records move.
   public var activeMilliseconds: Int64?
+  /// What was run.
+  public var run = RunFacts()
+  /// At which numbers of the document the run has failed.
+  public var conditions: [FailCondition] = []
 
   public init(broker: String, elapsedMilliseconds: Int64, activeMilliseconds: Int64?) {
     self.broker = broker
@@ -56,8 +65,13 @@ public struct ReportFrame: Sendable {
     self.activeMilliseconds = activeMilliseconds
   }
 
-  /// Appends one document on one line, with a line feed.
-  public func append(_ report: some Report, to buffer: ByteBuffer) {
+  /// Appends one document on one line, with a line feed. That of a run that goes on is without `claims` and `run`.
+  /// - Parameter isLive: Whether the run goes on; then nothing fails that is not known yet.
+  /// - Returns: the conditions that the document meets.
+  @discardableResult
+  public func append(_ report: some Report, isLive: Bool? = nil, to buffer: ByteBuffer) -> [FailedCondition] {
+    let isLive = isLive ?? (report.completion == .ongoing)
+    let start = buffer.count
     var json = JSONWriter(buffer)
     json.beginObject()
     json.key("schema")
@@ -72,8 +86,76 @@ public struct ReportFrame: Sendable {
       json.integer(activeMilliseconds)
     }
     report.appendMembers(to: &json)
+    let failed = failedConditions(of: buffer, from: start, isFinal: !isLive)
+    if !isLive || !failed.isEmpty {
+      json.key("failed_conditions")
+      FailedCondition.append(failed, to: &json)
+    }
+    if !isLive {
+      appendClaims(report.claims + claims(of: failed), to: &json)
+      run.append(to: &json)
+    }
     json.endObject()
     buffer.append(UInt8(ascii: "\n"))
+    return failed
+  }
+
+  /// - Parameter start: of the document, whose object is open.
+  private func failedConditions(of buffer: ByteBuffer, from start: Int, isFinal: Bool) -> [FailedCondition] {
+    if conditions.isEmpty { return [] }
+    let text = ByteBuffer(capacity: buffer.count - start + 1)
+    text.append(UnsafeRawBufferPointer(rebasing: buffer.bytes[start...]))
+    text.append(UInt8(ascii: "}"))
+    guard let root = DocumentValue(parsing: text.bytes) else { preconditionFailure("a document is JSON") }
+    return conditions.compactMap { FailedCondition($0, in: root, isFinal: isFinal) }
+  }
+
+  private func claims(of failed: [FailedCondition]) -> [Claim] {
+    conditions.map { condition in FailedCondition.claim(condition, failed.first { $0.condition == condition }) }
+  }
+
+  private func appendClaims(_ claims: [Claim], to json: inout JSONWriter) {
+    json.key("claims")
+    json.beginArray()
+    for claim in claims {
+      json.beginObject()
+      json.member("claim", claim.text)
+      json.key("holds")
+      if let holds = claim.holds { json.bool(holds) } else { json.null() }
+      json.member("detail", claim.detail)
+      json.endObject()
+    }
+    json.endArray()
+  }
+}
+
+/// What was run, as `run` in a document: enough to run it again.
+public struct RunFacts: Sendable {
+  /// Of this program: `0.2.0`.
+  public var version = ""
+  /// Since 1970.
+  public var startMilliseconds: Int64 = 0
+  /// The words of the command line, that of the program in front; secrets are masked.
+  public var command: [String] = []
+  /// Variables of this program that were set, by name.
+  public var environment: [(name: String, value: String)] = []
+
+  public init() {}
+
+  func append(to json: inout JSONWriter) {
+    json.key("run")
+    json.beginObject()
+    json.member("version", version)
+    json.member("started_at", CivilTime.text(ofMilliseconds: startMilliseconds))
+    json.key("command")
+    json.beginArray()
+    for word in command { json.string(word) }
+    json.endArray()
+    json.key("environment")
+    json.beginObject()
+    for variable in environment { json.member(variable.name, variable.value) }
+    json.endObject()
+    json.endObject()
   }
 }
 

@@ -178,6 +178,13 @@ public struct StatusReport: Report, Sendable {
     }
   }
 
+  /// Of all groups that are shown; `nil` when one's is unknown, when there may be more of them, and when there is none.
+  private var lag: Int64? {
+    let known = groups.compactMap(\.lag.total.records)
+    guard !known.isEmpty, known.count == groups.count, groupsFailure == nil else { return nil }
+    return known.reduce(0) { $0.saturatingAdd($1) }
+  }
+
   // MARK: - JSON
 
   public func appendMembers(to json: inout JSONWriter) {
@@ -190,6 +197,8 @@ public struct StatusReport: Report, Sendable {
     for group in groups { append(group, to: &json) }
     json.endArray()
     json.member("groups_reason", groupsFailure?.why)
+    json.member("lag", lag)
+    json.member("lag_at_least", groups.reduce(0) { $0.saturatingAdd($1.lag.atLeast) })
     if let cluster { append(cluster, to: &json) }
   }
 

@@ -53,6 +53,14 @@ public enum CivilTime {
     appendFields(epochSeconds, separator: UInt8(ascii: "T"), length: 19, to: buffer)
   }
 
+  /// `2024-01-15T10:30:00Z`, cut to the second.
+  /// - Parameter milliseconds: Since 1970; a time out of `secondsRange` is the nearest in it.
+  public static func text(ofMilliseconds milliseconds: Int64) -> String {
+    let buffer = ByteBuffer(capacity: 64)
+    appendSeconds(min(max(floor(milliseconds, by: 1000), secondsRange.lowerBound), secondsRange.upperBound), to: buffer)
+    return String(decoding: buffer.bytes, as: UTF8.self) + "Z"
+  }
+
   /// Writes the first `length` bytes of date, separator and time.
   private static func appendFields(_ epochSeconds: Int64, separator: UInt8, length: Int, to buffer: ByteBuffer) {
     precondition(secondsRange.contains(epochSeconds), "a time is written only for the years 0000 to 9999")

@@ -112,15 +112,12 @@ final class MetricsOutput: LiveReport {
     let read = context.time.monotonicNanoseconds
     isFileOld = true
     try writeFileIfDue(live)
-    if context.showsView { return read }
-    let buffer = ByteBuffer()
-    if context.options.json {
-      context.appendDocument(
-        report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000, to: buffer)
-    } else {
+    if !context.showsView, !context.options.json {
+      let buffer = ByteBuffer()
       report.appendLine(to: buffer)
+      try context.console.write(buffer)
     }
-    try context.console.write(buffer)
+    try context.emitLive(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return read
   }
 
@@ -186,7 +183,7 @@ extension CommandSpec {
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
-    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "the report of everything up to now", command: "orderstream analytics"),
       .init(text: "a live view", command: "orderstream analytics --follow"),

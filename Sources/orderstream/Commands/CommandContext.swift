@@ -7,16 +7,22 @@ final class CommandContext: Sendable {
   let time: SystemTime
   let stop: StopFlag
   let log: ConsoleLog
+  let result: RunResult
   private let startNanoseconds: Int64
 
-  /// - Parameter startNanoseconds: monotonic clock at the start of the process.
-  init(_ options: CommonOptions, console: Console, stop: StopFlag, startNanoseconds: Int64) {
+  /// - Parameters:
+  ///   - facts: what was run; the time of its start is filled in here.
+  ///   - startNanoseconds: monotonic clock at the start of the process.
+  init(_ options: CommonOptions, facts: RunFacts, console: Console, stop: StopFlag, startNanoseconds: Int64) {
     self.options = options
     self.console = console
     self.stop = stop
     time = SystemTime(stop: stop)
     log = ConsoleLog(console: console, level: options.logLevel)
     self.startNanoseconds = startNanoseconds
+    var facts = facts
+    facts.startMilliseconds = time.wallMilliseconds - (time.monotonicNanoseconds - startNanoseconds) / 1_000_000
+    result = RunResult(options.result, facts: facts)
   }
 
   /// Wishes for topics that must be created.
@@ -26,24 +32,34 @@ final class CommandContext: Sendable {
       settings: Dictionary(options.topicConfig.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 }))
   }
 
-  /// Prints a report on stdout: as a document with `--json`, else as text.
-  func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws {
+  /// Prints the result of a run on stdout: as a document with `--json`, else as text.
+  /// - Parameter isLive: Whether the run goes on after it, as under `--watch`.
+  func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?, isLive: Bool = false) throws {
+    let document = document(of: report, broker, activeMilliseconds, isLive: isLive)
+    if options.json { return try console.write(ReportText(document), wraps: false) }
     let text = ReportText()
-    if options.json {
-      appendDocument(report, broker: broker, activeMilliseconds: activeMilliseconds, to: text.buffer)
-    } else {
-      report.appendText(to: text, on: console.screen)
-    }
-    try console.write(text, wraps: !options.json)
+    report.appendText(to: text, on: console.screen)
+    result.appendFailures(to: text)
+    try console.write(text, wraps: true)
   }
 
-  /// Appends a report's document, one line.
-  func appendDocument(
-    _ report: some Report, broker: String, activeMilliseconds: Int64?, to buffer: ByteBuffer
-  ) {
+  /// What a run shows of itself while it goes on: its document on stdout with `--json`, and whether it has failed; then
+  /// it is asked to stop.
+  func emitLive(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws {
+    guard options.json || result.isWatching else { return }
+    let document = document(of: report, broker, activeMilliseconds, isLive: true)
+    if options.json { try console.write(ReportText(document), wraps: false) }
+    if result.hasFailed { stop.request() }
+  }
+
+  private func document(
+    of report: some Report, _ broker: String, _ activeMilliseconds: Int64?, isLive: Bool
+  ) -> ByteBuffer {
     let elapsed = (time.monotonicNanoseconds - startNanoseconds) / 1_000_000
-    ReportFrame(broker: broker, elapsedMilliseconds: elapsed, activeMilliseconds: activeMilliseconds)
-      .append(report, to: buffer)
+    let frame = ReportFrame(broker: broker, elapsedMilliseconds: elapsed, activeMilliseconds: activeMilliseconds)
+    let buffer = ByteBuffer()
+    result.append(report, in: frame, isLive: isLive, to: buffer)
+    return buffer
   }
 
   /// Whether what a run shows while it goes on is drawn over on the terminal's screen.

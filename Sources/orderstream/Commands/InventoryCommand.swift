@@ -28,9 +28,11 @@ struct InventoryCommand {
     let progress = Progress("inventory", console: context.console, time: context.time)
     let output = InventoryOutput(
       topic: options.run.topic, outputTopic: options.outputTopic, context: context, broker: run.broker.name,
-      projection: projection, progress: progress)
+      projection: projection, progress: progress, isView: context.showsView && !shows)
     // What is emitted is read line by line, above the progress.
-    let isLive = options.run.bounds.follow && (context.options.json || context.showsView && !shows)
+    let isLive =
+      options.run.bounds.follow
+      && (context.options.json || context.result.isWatching || context.showsView && !shows)
     let observer = RunObserver(progress, context: context, live: isLive ? output : nil)
     let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
@@ -75,13 +77,17 @@ private struct InventoryOutput: LiveReport {
   let broker: String
   let projection: InventoryProjection
   let progress: Progress
+  /// Whether a terminal shows it while the run goes on.
+  let isView: Bool
 
   func begin(_ loop: PipelineLoop) {
-    if context.showsView { show(report(loop, .ongoing)) }
+    if isView { show(report(loop, .ongoing)) }
   }
 
   func report(_ loop: PipelineLoop) throws -> Int64 {
-    if context.showsView { show(report(loop, .ongoing)) } else { try emit(loop, .ongoing) }
+    let report = report(loop, .ongoing)
+    if isView { show(report) }
+    try context.emitLive(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return context.time.monotonicNanoseconds
   }
 
@@ -212,7 +218,7 @@ extension CommandSpec {
         help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
       ),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
-    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
       .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),

@@ -168,7 +168,7 @@ extension CommandSpec {
       .group.defaulting(to: nil, note: "a private one").saying(
         "Reset and replay this group, with --execute."
       ).onlyAsFlag,
-    ] + OptionSpec.creation + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
       .init(text: "rewind a group of your own", command: "orderstream replay --group analytics --execute"),

@@ -26,7 +26,13 @@ struct StatusCommand {
       do {
         let report = try look(broker, admin)
         (last, isSilent) = (report, false)
-        if context.showsView { show(report, interval) } else { try emit(report, broker.name) }
+        if context.showsView {
+          show(report, interval)
+          try context.emitLive(report, broker: broker.name, activeMilliseconds: nil)
+        } else {
+          try emit(report, broker.name, isLive: true)
+        }
+        if context.result.hasFailed { break }
       } catch {
         // Brokers that are away come back, if there were any.
         let error = CommandError(error)
@@ -40,8 +46,8 @@ struct StatusCommand {
     if context.showsView, let last { try emit(last, broker.name) }
   }
 
-  private func emit(_ report: StatusReport, _ broker: String) throws {
-    try context.emit(report, broker: broker, activeMilliseconds: nil)
+  private func emit(_ report: StatusReport, _ broker: String, isLive: Bool = false) throws {
+    try context.emit(report, broker: broker, activeMilliseconds: nil, isLive: isLive)
   }
 
   private func show(_ report: StatusReport, _ interval: Duration) {
@@ -159,7 +165,7 @@ extension CommandSpec {
       OptionSpec(
         name: .watch, placeholder: "[interval]", help: "Look again and again until SIGINT or SIGTERM.",
         impliedValue: "2s"),
-    ] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything", command: "orderstream status"),
       .init(text: "watch the lag of all groups", command: "orderstream status --watch"),

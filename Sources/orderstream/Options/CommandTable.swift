@@ -85,6 +85,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
   case before, watch
+  case failIf = "fail-if"
   case help, version, man
 }
 

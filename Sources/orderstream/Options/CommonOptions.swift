@@ -26,6 +26,7 @@ struct CommonOptions: Hashable, Sendable {
   var color: ColorPolicy
   var progress: ProgressPolicy
   var logLevel: LogLevel
+  var result: ResultOptions
 
   static let maxPartitions: Int32 = 100_000
 }
@@ -99,6 +100,7 @@ extension OptionSpec {
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")
 
+  static let results: [OptionSpec] = [.failIf]
   static let connection: [OptionSpec] = [.brokers, .property, .config, .wait, .timeout]
   static let presentation: [OptionSpec] = [.json, .quiet, .verbose, .color, .progress, .help, .version]
   static let creation: [OptionSpec] = [.partitions, .replicationFactor, .topicConfig]
@@ -112,6 +114,11 @@ extension OptionReader {
   private static let logLevelVariable = "ORDERSTREAM_LOG_LEVEL"
   private static let logLevelKeys = ["log-level"]
 
+  /// The variables that stand in for options.
+  static var environmentNames: [String] {
+    Set(CommandTable.all.flatMap(\.options).compactMap(\.environment)).sorted() + [logLevelVariable]
+  }
+
   func common() throws(CommandError) -> CommonOptions {
     let (properties, origins) = try properties()
     return CommonOptions(
@@ -123,7 +130,7 @@ extension OptionReader {
       wait: try optional(.wait, OptionValue.duration), timeout: try optional(.timeout, OptionValue.someDuration),
       json: flag(.json), quiet: flag(.quiet), verbose: flag(.verbose),
       color: try choice(.color), progress: try choice(.progress),
-      logLevel: try logLevel())
+      logLevel: try logLevel(), result: try ResultOptions(self))
   }
 
   func bounds() throws(CommandError) -> RunBounds {

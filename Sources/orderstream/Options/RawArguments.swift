@@ -294,15 +294,24 @@ enum ProcessArguments {
     return arguments
   }
 
+  /// Words of a command line with the values of secret properties masked.
+  static func masked(_ words: [String]) -> [String] {
+    words.map { word in secretValue(of: word).map { String(word[..<$0]) + "***" } ?? word }
+  }
+
+  /// Where the value of a secret property begins, in a word that has one: `-Xkey=value` and `-X=key=value` are one word,
+  /// `-X key=value` are two.
+  private static func secretValue(of word: String) -> String.Index? {
+    var pair = word[...]
+    if pair.hasPrefix("-X") { pair = pair.dropFirst(pair.hasPrefix("-X=") ? 3 : 2) }
+    guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+    return Property(key: String(pair[..<equals]), value: "").isSecret ? pair.utf8.index(after: equals) : nil
+  }
+
   /// Overwrites the value of a secret property where the system shows it to every user (`ps`).
   private static func hideSecret(of argument: String, at pointer: UnsafeMutablePointer<CChar>) {
-    var pair = argument[...]
-    // -Xkey=value and -X=key=value are one word, -X key=value are two.
-    if pair.hasPrefix("-X") { pair = pair.dropFirst(pair.hasPrefix("-X=") ? 3 : 2) }
-    guard let equals = pair.utf8.firstIndex(of: UInt8(ascii: "=")) else { return }
-    let property = Property(key: String(pair[..<equals]), value: "")
-    guard property.isSecret else { return }
-    var position = pointer + argument.utf8.distance(from: argument.startIndex, to: equals) + 1
+    guard let start = secretValue(of: argument) else { return }
+    var position = pointer + argument.utf8.distance(from: argument.startIndex, to: start)
     while position.pointee != 0 {
       position.pointee = CChar(bitPattern: UInt8(ascii: "*"))
       position += 1
