@@ -2,6 +2,7 @@
 #ifndef ORDERSTREAM_CCRYPTO_SHIM_H
 #define ORDERSTREAM_CCRYPTO_SHIM_H
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #endif

@@ -160,7 +160,7 @@ struct OtherCommandOptionTests {
   @Test func tailMaxEvents() throws { #expect(try tail("--max-events", "1").bounds.maxEvents == 1) }
 
   @Test func tailRaw() throws {
-    #expect(try tail("--raw").raw)
+    #expect(try tail("--raw").form == .raw && tail("--exact").form == .exact && tail().form == .document)
     #expect(try refused("tail", "--raw", "--json").code == .usage)
   }
 

@@ -1,5 +1,3 @@
-internal import CCrypto
-
 /// Turns each valid order into one inventory event an item, in item order, keyed by the order; poison goes where
 /// `OnPoison` says. The state is the position alone.
 public final class InventoryProjection: Processor {
@@ -214,18 +212,10 @@ final class DeadLetters {
   private func appendOriginal(_ record: RecordBatch.View) {
     guard let value = record.value else { return }
     Headers.append(name: "original-size", text: "\(value.count)", to: headers)
-    Headers.append(name: "original-sha256", text: Self.sha256(value), to: headers)
+    Headers.append(name: "original-sha256", text: Digest(of: value).description, to: headers)
   }
 
   private static func start(of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: bytes.prefix(keptBytes))
-  }
-
-  /// In 64 lower-case hexadecimal digits.
-  private static func sha256(_ bytes: UnsafeRawBufferPointer) -> String {
-    var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    _ = SHA256(bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count, &digest)
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 }

@@ -91,9 +91,14 @@ public struct OrderPublisher {
 
   private mutating func sendNext<Source: OrderSource>(of source: Source, _ wallMilliseconds: Int64) throws {
     let order = source.take(sequence: sent, wallMilliseconds: wallMilliseconds)
-    let record = OutgoingRecord(
-      partition: Partitioner.partition(key: order.key, count: producer.partitionCount),
-      timestampMs: wallMilliseconds, key: order.key, value: order.value, headers: order.headers)
+    let record: OutgoingRecord
+    if let exact = order.exact {
+      record = exact
+    } else {
+      record = OutgoingRecord(
+        partition: Partitioner.partition(key: order.key, count: producer.partitionCount),
+        timestampMs: wallMilliseconds, key: order.key, value: order.value, headers: order.headers)
+    }
     sent += 1
     do throws(BrokerError) {
       try producer.send(record)
@@ -141,6 +146,15 @@ public struct SourceOrder {
   public var headers: Headers
   /// Whether its status is `failed`.
   public var isFailed: Bool
+  /// A record that is sent as it is, whatever stands in the others; `nil` for one that is made of them.
+  public var exact: OutgoingRecord?
+
+  /// A record that is sent as it is: into its partition, with its timestamp.
+  public init(exact record: OutgoingRecord, isFailed: Bool) {
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    self.init(key: nothing, value: nothing, isFailed: isFailed)
+    exact = record
+  }
 
   public init(
     key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, headers: Headers = .none, isFailed: Bool

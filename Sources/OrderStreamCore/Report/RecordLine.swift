@@ -92,4 +92,39 @@ enum Base64 {
     }
     return String(decoding: text, as: UTF8.self)
   }
+
+  /// - Returns: `nil` when the text is not base64 with padding.
+  static func decode(_ text: String) -> [UInt8]? {
+    var text = Array(text.utf8)
+    guard text.count % 4 == 0 else { return nil }
+    var padding = 0
+    while padding < 2, text.last == UInt8(ascii: "=") {
+      text.removeLast()
+      padding += 1
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count / 4 * 3 + 2)
+    var (group, digits) = (UInt32(0), 0)
+    for character in text {
+      guard let digit = values[Int(character)] else { return nil }
+      (group, digits) = (group << 6 | digit, digits + 1)
+      if digits == 4 {
+        bytes += [UInt8(group >> 16 & 255), UInt8(group >> 8 & 255), UInt8(group & 255)]
+        (group, digits) = (0, 0)
+      }
+    }
+    // What is left over of the last digit must be 0, so that one text stands for bytes.
+    switch digits {
+    case 0: return bytes
+    case 2 where group & 15 == 0: return bytes + [UInt8(group >> 4)]
+    case 3 where group & 3 == 0: return bytes + [UInt8(group >> 10), UInt8(group >> 2 & 255)]
+    default: return nil
+    }
+  }
+
+  private static let values: [UInt32?] = {
+    var values = [UInt32?](repeating: nil, count: 256)
+    for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt32(value) }
+    return values
+  }()
 }

@@ -9,7 +9,20 @@ public struct ReplayReport: Report {
   /// Records that disappeared from the log and explain a difference; empty when none did.
   public var goneRanges: [String]
   public let difference: LineDifference?
+  /// The certificate that was asked for.
+  public var certificate: Certified?
   public var completion: Completion { .whole }
+
+  public struct Certified: Sendable {
+    /// As the user named it.
+    public var file: String
+    public var certificate: Certificate
+
+    public init(file: String, _ certificate: Certificate) {
+      self.file = file
+      self.certificate = certificate
+    }
+  }
 
   public init(
     topic: String, initial: MetricsSummary, replay: MetricsSummary, initialFile: String, replayFile: String,
@@ -24,7 +37,10 @@ public struct ReplayReport: Report {
     difference = LineDifference(Self.text(initial), Self.text(replay))
   }
 
-  public var isMatch: Bool { difference == nil }
+  public var isMatch: Bool { difference == nil && isCertified }
+
+  /// Whether the certificate, if there is one, is of the records that were replayed.
+  private var isCertified: Bool { certificate.map { $0.certificate.report == Certificate.digest(of: replay) } ?? true }
 
   private static let claim = "the replay gives the same bytes"
 
@@ -43,6 +59,13 @@ public struct ReplayReport: Report {
     TextRows.append("Reports", "\(initialFile) \(replayFile)", to: text)
     TextRows.append(
       "Result", isMatch ? "match: the two reports are the same bytes" : "MISMATCH", isMatch ? .good : .bad, to: text)
+    if let certificate {
+      TextRows.append(
+        "Certificate",
+        isCertified
+          ? "\(certificate.file), of \(TextRows.count(certificate.certificate.records, "record"))"
+          : "none: other records were there when it was made", isCertified ? nil : .bad, to: text)
+    }
     if let difference { TextRows.append("First difference", difference.description, to: text) }
     for range in goneRanges { TextRows.append("Records gone", range, to: text) }
   }
@@ -114,6 +137,15 @@ public struct ReplayReport: Report {
     json.beginArray()
     for range in goneRanges { json.string(range) }
     json.endArray()
+    json.key("certificate")
+    if let certificate, isCertified {
+      json.beginObject()
+      json.member("file", certificate.file)
+      json.member("records", certificate.certificate.records)
+      json.endObject()
+    } else {
+      json.null()
+    }
   }
 }
 

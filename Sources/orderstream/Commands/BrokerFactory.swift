@@ -32,12 +32,16 @@ enum BrokerFactory {
       remedy: "choose another name or directory")
   }
 
-  /// - Parameter outages: how long brokers of a cluster that stop answering are waited for.
-  static func open(_ context: CommandContext, to use: BrokerUse, outages: OutageLimit) throws -> any Broker {
+  /// - Parameters:
+  ///   - brokers: where the log is; `nil` for what `--brokers` says.
+  ///   - outages: how long brokers of a cluster that stop answering are waited for.
+  static func open(
+    _ context: CommandContext, _ brokers: BrokerSpec? = nil, to use: BrokerUse, outages: OutageLimit
+  ) throws -> any Broker {
     let properties = context.options.properties.map { ($0.key, $0.value) }
     // Before anything is reached; they have no effect on the embedded log, but a wrong one is wrong on every broker.
     try check(context.options)
-    switch context.options.brokers {
+    switch brokers ?? context.options.brokers {
     case .embedded(let named):
       if !properties.isEmpty { context.console.note("properties of librdkafka have no effect on the embedded log") }
       if !context.options.topicConfig.isEmpty {

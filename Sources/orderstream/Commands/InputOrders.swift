@@ -1,8 +1,8 @@
 import OrderStreamCore
 
-/// The orders of `produce --input`, line by line, published as they are and keyed by their `order_id`. Names the lines that
-/// are none, the first twenty, and counts the rest; an input that begins with nothing but such lines is another kind of
-/// file, and refused as a whole.
+/// The lines of `produce --input`: orders, published as they are and keyed by their `order_id`, or with `--exact` records
+/// that are published to the byte. Names the lines that are neither, the first twenty, and counts the rest; an input that
+/// begins with nothing but such lines is another kind of file, and refused as a whole.
 final class InputOrders: OrderSource {
   /// An order must be among as many lines that are not blank.
   private static let trialLines: Int64 = 100
@@ -18,24 +18,34 @@ final class InputOrders: OrderSource {
   let name: String
   /// Hears of each line that is handed out, and of what becomes of it; `nil` where nothing is published.
   var inFlight: LinesInFlight?
+  /// Partitions of the topic that records are copied into; lines of others are refused.
+  var partitionLimit: Int32?
   private let path: String
   private let context: CommandContext
+  /// Whether lines are records and no orders.
+  private let isExact: Bool
   private let decoder = OrderDecoder()
+  /// The record of the line in hand, with `isExact`.
+  private var record: ExactRecord?
   private(set) var counts = Counts()
   /// Of the line in hand, from 1; blank lines count.
   private var number: Int64 = 0
   private var line = UnsafeRawBufferPointer(start: nil, count: 0)
   private var isInHand = false
   private var hasLookedForFirst = false
-  /// Lines that are not orders, before the first one that is.
-  private var heldBack: [(line: Int64, poison: Poison)] = []
+  /// Lines that are not what is wanted, before the first one that is, and why.
+  private var heldBack: [(line: Int64, why: String)] = []
 
-  init(_ path: String, _ context: CommandContext) throws {
+  init(_ path: String, isExact: Bool, _ context: CommandContext) throws {
     self.path = path
+    self.isExact = isExact
     self.context = context
     name = path == "-" ? "stdin" : path
-    reader = try LineReader(path)
+    reader = try LineReader(path, longest: isExact ? ExactRecord.longestLine : Poison.longestValue)
   }
+
+  /// Of the topic that the records were read from, as the line in hand says.
+  var partitionCount: Int32? { record?.partitionCount }
 
   /// Reads up to the first order. Nothing need be opened for an input that has none.
   /// - Throws: `data` when the input is another kind of file.
@@ -56,8 +66,13 @@ final class InputOrders: OrderSource {
 
   func advance() throws -> Bool {
     try findFirst()
-    if !isInHand { isInHand = try read() }
-    return isInHand
+    while true {
+      if !isInHand { isInHand = try read() }
+      // The first line is read before there is a topic.
+      guard isInHand, let record, let partitionLimit, record.partition >= partitionLimit else { return isInHand }
+      isInHand = false
+      try reject("it is of partition \(record.partition), and the topic has \(partitionLimit)")
+    }
   }
 
   func take(sequence: Int64, wallMilliseconds: Int64) -> SourceOrder {
@@ -65,6 +80,13 @@ final class InputOrders: OrderSource {
     counts.valid += 1
     isInHand = false
     inFlight?.add(sequence, line: number, line)
+    if let record {
+      let isFailed = decoder.decode(record.value?.bytes) == nil && decoder.order.isFailed
+      return SourceOrder(
+        exact: OutgoingRecord(
+          partition: record.partition, timestampMs: record.timestampMs, key: record.key?.bytes,
+          value: record.value?.bytes, headers: Headers(block: record.headers.bytes)), isFailed: isFailed)
+    }
     return SourceOrder(key: decoder.order.orderID, value: line, isFailed: decoder.order.isFailed)
   }
 
@@ -77,7 +99,7 @@ final class InputOrders: OrderSource {
   func reportRest() {
     nameHeldBack(othersGoThrough: false)
     let rest = counts.rejected - Console.namedErrors
-    if rest > 0 { context.console.reportMore(rest, "lines of \(name) are not orders") }
+    if rest > 0 { context.console.reportMore(rest, "lines of \(name) are not \(isExact ? "records" : "orders")") }
   }
 
   /// Reads up to the next line that is an order; `false` at the end, and once a signal requests a stop.
@@ -85,31 +107,39 @@ final class InputOrders: OrderSource {
     while !context.stop.isRequested, let next = try reader.next() {
       number += 1
       switch next {
-      case .tooLong: try reject(.tooLong)
+      case .tooLong:
+        try reject(isExact ? "it is longer than \(ExactRecord.longestLine >> 20) MiB" : Poison.tooLong.reason)
       case .text(let bytes):
         if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
-        guard let poison = decoder.decode(bytes) else {
+        guard let fault = fault(bytes) else {
           line = bytes
           return true
         }
-        try reject(poison)
+        try reject(fault)
       }
     }
     return false
   }
 
-  private func reject(_ poison: Poison) throws {
+  /// Takes a line in; returns why it is not what is wanted.
+  private func fault(_ line: UnsafeRawBufferPointer) -> String? {
+    guard isExact else { return decoder.decode(line).map(\.reason) }
+    do { record = try ExactRecord(parsing: line) } catch { return error.why }
+    return nil
+  }
+
+  private func reject(_ why: String) throws {
     counts.rejected += 1
     if counts.valid > 0 {
-      if counts.rejected <= Console.namedErrors { name(number, poison, othersGoThrough: true) }
+      if counts.rejected <= Console.namedErrors { name(number, why, othersGoThrough: true) }
     } else {
-      if counts.rejected <= Console.namedErrors { heldBack.append((number, poison)) }
+      if counts.rejected <= Console.namedErrors { heldBack.append((number, why)) }
       if counts.rejected == Self.trialLines {
         let format = ForeignFormat(reader.head)
         let first = heldBack[0]
         let why =
-          "none of its first \(Self.trialLines) lines is an order; "
-          + (format.map { "it is \($0.name)" } ?? "line \(first.line): \(first.poison.message) (\(first.poison.code))")
+          "none of its first \(Self.trialLines) lines is \(isExact ? "a record" : "an order"); "
+          + (format.map { "it is \($0.name)" } ?? "line \(first.line): \(first.why)")
         throw noOrders(why, format)
       }
     }
@@ -118,24 +148,32 @@ final class InputOrders: OrderSource {
   private func noOrders(_ why: String, _ format: ForeignFormat?) -> CommandError {
     let remedy =
       format.map { "convert it to JSON lines first: \($0.command(for: path))" }
-      ?? "each line must be one order, as `orderstream produce --dry-run --events 3` prints them"
+      ?? (isExact
+        ? "each line must be one record, as `orderstream tail --exact` prints them"
+        : "each line must be one order, as `orderstream produce --dry-run --events 3` prints them")
     return CommandError(.data, "nothing of \(name) is published", why: why, remedy: remedy)
   }
 
   private func nameHeldBack(othersGoThrough: Bool) {
-    for held in heldBack { name(held.line, held.poison, othersGoThrough: othersGoThrough) }
+    for held in heldBack { name(held.line, held.why, othersGoThrough: othersGoThrough) }
     heldBack.removeAll()
   }
 
-  private func name(_ line: Int64, _ poison: Poison, othersGoThrough: Bool) {
+  private func name(_ line: Int64, _ why: String, othersGoThrough: Bool) {
     context.console.report(
       CommandError(
-        .data, "cannot publish line \(line) of \(name)", why: "\(poison.message) (\(poison.code))",
+        .data, "cannot publish line \(line) of \(name)", why: why,
         remedy: othersGoThrough
-          ? "the other orders go through; correct it and publish it alone" : "correct it and run the same command again"
+          ? "the other \(isExact ? "records" : "orders") go through; correct it and publish it alone"
+          : "correct it and run the same command again"
       ),
       endsRun: false)
   }
+}
+
+extension Poison {
+  /// In words, with its code.
+  fileprivate var reason: String { "\(message) (\(code))" }
 }
 
 /// A kind of file that is not made of JSON lines, as far as its first bytes tell, and the command that makes them of it.

@@ -41,7 +41,7 @@ struct InputPublishing {
     let admin = try broker.admin()
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
-    try publishing.prepare()
+    orders.partitionLimit = try publishing.prepare(copyOf: orders.partitionCount)
     var sending = try publishing.send(orders, schedule: options.rate.schedule, reports: .all)
     publishing.settle(&sending, taken: orders.counts.valid)
     return sending

@@ -15,7 +15,7 @@ final class LineReader {
     /// The bytes without the line feed (and without a carriage return before it), valid until the next call.
     /// `ByteBuffer.tailPadding` readable bytes follow them.
     case text(UnsafeRawBufferPointer)
-    /// Longer than `Poison.longestValue`.
+    /// Longer than is kept.
     case tooLong
   }
 
@@ -27,6 +27,7 @@ final class LineReader {
 
   private let descriptor: Int32
   private let name: String
+  private let longest: Int
   private let line = ByteBuffer(capacity: 4096)
   private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: LineReader.chunkBytes, alignment: 16)
   private var unread: Range<Int> = 0..<0
@@ -41,9 +42,12 @@ final class LineReader {
   /// The line in hand is too long; its bytes are not kept.
   private var isTooLong = false
 
-  /// - Parameter path: `-` for stdin.
+  /// - Parameters:
+  ///   - path: `-` for stdin.
+  ///   - longest: bytes of a line that is kept.
   /// - Throws: `input` when the file cannot be opened; the signal's code when one ends the wait for a pipe's writer.
-  init(_ path: String) throws(CommandError) {
+  init(_ path: String, longest: Int = Poison.longestValue) throws(CommandError) {
+    self.longest = longest
     name = path == "-" ? "stdin" : path
     if path == "-" && FileDescriptor.inputWasClosed {
       throw CommandError(
@@ -89,7 +93,7 @@ final class LineReader {
       let end = bytes.firstIndex(of: 0x0A)
       let length = end ?? bytes.count
       // One byte more than a valid value, for the carriage return.
-      if line.count + length > Poison.longestValue + 1 { isTooLong = true }
+      if line.count + length > longest + 1 { isTooLong = true }
       if !isTooLong { line.append(UnsafeRawBufferPointer(rebasing: bytes[..<length])) }
       unread = unread.lowerBound + length + (end == nil ? 0 : 1)..<unread.upperBound
       isInLine = end == nil
@@ -153,7 +157,7 @@ final class LineReader {
     if isFirstLine && bytes.starts(with: Self.byteOrderMark) {
       bytes = UnsafeRawBufferPointer(rebasing: bytes[Self.byteOrderMark.count...])
     }
-    return bytes.count > Poison.longestValue ? .tooLong : .text(bytes)
+    return bytes.count > longest ? .tooLong : .text(bytes)
   }
 
   private func fill() throws(CommandError) -> Bool {

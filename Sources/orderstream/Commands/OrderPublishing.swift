@@ -19,8 +19,19 @@ struct OrderPublishing {
   static func randomSeed() -> UInt64 { UInt64.random(in: 0..<(1 << 53)) }
 
   /// Makes the topic if it is missing.
-  func prepare() throws {
-    _ = try TopicSetup.ensure(topic, wishes: context.topicWishes, admin: admin)
+  /// - Parameter partitions: how many the topic has that records are copied from; `nil` where that is nobody's matter.
+  /// - Returns: how many it has.
+  @discardableResult
+  func prepare(copyOf partitions: Int32? = nil) throws -> Int32 {
+    var wishes = context.topicWishes
+    if let partitions, let other = try wishes.partitions ?? admin.topic(topic)?.partitionCount, other != partitions {
+      throw CommandError(
+        .configuration, "cannot copy into \(topic)",
+        why: "the records are of a topic with \(partitions) partitions and this one has \(other)",
+        remedy: wishes.partitions == nil ? "name another topic with --topic" : "leave --partitions out")
+    }
+    wishes.partitions = wishes.partitions ?? partitions
+    return try TopicSetup.ensure(topic, wishes: wishes, admin: admin)
   }
 
   /// The first number of a run, and what the topic's records say about the numbers before it.

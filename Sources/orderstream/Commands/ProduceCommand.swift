@@ -12,7 +12,7 @@ struct ProduceCommand {
       try printOrders(GeneratedOrders(try orders(generator, first: generator.firstOrder ?? 1)))
       return dryRunCode(rejected: 0)
     case .lines(let path):
-      let lines = try InputOrders(path, context)
+      let lines = try InputOrders(path, isExact: options.exact, context)
       guard options.dryRun else {
         return try InputPublishing(options: options, context: context, orders: lines).run()
       }
@@ -132,6 +132,8 @@ struct ProduceOptions: Hashable, Sendable {
   var unacknowledged: String?
   /// Prints the values and opens no broker.
   var dryRun: Bool
+  /// Whether lines are records as `tail --exact` prints them.
+  var exact: Bool
 
   enum Source: Hashable, Sendable {
     case generator(Generator)
@@ -178,12 +180,18 @@ struct ProduceOptions: Hashable, Sendable {
     topic = try reader.topic()
     rate = try reader.value(.rate, Rate.parse)
     dryRun = reader.flag(.dryRun)
+    exact = reader.flag(.exact)
     unacknowledged = try reader.optional(.unacknowledged, Self.file)
     let path = try reader.optional(.input, OptionValue.path)
     if unacknowledged != nil, dryRun || path == nil {
       throw reader.conflict(
         "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
         dryRun ? "give one of the two" : "add --input <file>")
+    }
+    if exact, dryRun || path == nil {
+      throw reader.conflict(
+        "option --exact", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
+        dryRun ? "leave one of the two out" : "add --input <file>, or --input -")
     }
     guard let path else {
       source = .generator(try Generator(reader, rate: rate))
@@ -293,6 +301,12 @@ extension CommandSpec {
         name: .input, placeholder: "<file|->",
         help: "Publish these JSON lines as they are instead of generating orders ('-': stdin).", completion: .file),
       OptionSpec(
+        name: .exact,
+        help: """
+          With --input: each line is a record as 'tail --exact' prints it, published to the byte into the same partition, \
+          whatever its value is. A missing topic gets as many partitions as that of the lines.
+          """),
+      OptionSpec(
         name: .unacknowledged, placeholder: "<file>",
         help: """
           With --input: write the lines that were not acknowledged, or not read, to this file. Publishing it with \
@@ -309,5 +323,8 @@ extension CommandSpec {
         command: "orderstream produce --seed 7 --start-time 2024-01-15T00:00:00Z --span 24h"),
       .init(
         text: "your own orders to a cluster", command: "orderstream produce -b localhost:9092 --input orders.jsonl"),
+      .init(
+        text: "an exact copy of a topic",
+        command: "orderstream tail -b localhost:9092 --exact | orderstream produce -b embedded:copy --input - --exact"),
     ])
 }

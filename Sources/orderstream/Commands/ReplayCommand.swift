@@ -9,6 +9,7 @@ struct ReplayCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    if let check = options.check { return try CertificateCheck(options: options, check: check, context: context).run() }
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
       let broker = try context.openBroker(to: .read)
@@ -20,6 +21,7 @@ struct ReplayCommand {
       initial: try BrokerFactory.outputFile(Self.initialFile, context.options.brokers),
       replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
     )
+    let certificateFile = try options.certificate.map { try BrokerFactory.outputFile($0, context.options.brokers) }
     let broker = try context.openBroker(to: options.events == 0 ? .write : .create)
     let admin = try broker.admin()
     defer { admin.close() }
@@ -57,9 +59,17 @@ struct ReplayCommand {
       return try finishCutShort(
         initial, failure, .cutShort(by: failure, after: extent.committed, of: extent.inAll), broker.name)
     }
-    let report = ReplayReport(
+    var report = ReplayReport(
       topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
       replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
+    if let certificateFile, report.isMatch {
+      guard let made = try certify(ends: replay.ends, second.summary, broker, admin) else {
+        return try finishCutShort(
+          initial, nil, .cutShort(by: nil, after: extent.committed, of: extent.inAll), broker.name)
+      }
+      report.certificate = .init(file: certificateFile.path, made)
+      if made.report == Certificate.digest(of: second.summary) { try write(made, to: certificateFile) }
+    }
     try context.emit(
       report, broker: broker.name,
       activeMilliseconds: (initial.run.activeNanoseconds + second.run.activeNanoseconds) / 1_000_000)
@@ -111,6 +121,25 @@ struct ReplayCommand {
       remedy: failure.remedy)
   }
 
+  /// What the records up to the frozen ends are, read once more; `nil` when a signal came first.
+  private func certify(
+    ends: [Offset], _ summary: MetricsSummary, _ broker: any Broker, _ admin: any Admin
+  ) throws -> Certificate? {
+    let ranges = zip(try lowWatermarks(admin), ends).map { min($0, $1)..<$1 }
+    let pass = CertificatePass(topic: options.topic)
+    let total = summary.totalOrders + summary.rejected
+    guard try context.run(pass, "certificate", ranges, broker, of: total) else { return nil }
+    return Certificate(
+      broker: broker.name, topic: options.topic, madeMilliseconds: context.time.wallMilliseconds,
+      version: Version.number, partitions: pass.partitions(ranges), summary: pass.summary)
+  }
+
+  private func write(_ certificate: Certificate, to file: AtomicFile) throws {
+    let text = ByteBuffer()
+    certificate.append(to: text)
+    try file.write(text.bytes)
+  }
+
   private func refuseActiveGroup(_ admin: any Admin) throws {
     guard let group = options.group else { return }
     let found = try admin.group(group)
@@ -143,6 +172,20 @@ struct ReplayOptions: Hashable, Sendable {
   var execute: Bool
   /// How many orders to produce first.
   var events: Int64
+  /// Whether somebody has named the topic.
+  var topicIsGiven: Bool
+  /// The file for a certificate of the records and their report; `nil` for none.
+  var certificate: String?
+  /// What is verified instead of a replay.
+  var check: Check?
+
+  /// `--verify`.
+  struct Check: Hashable, Sendable {
+    /// The certificate.
+    var file: String
+    /// The log that it was made of, or a copy of it, to find the first record that differs.
+    var against: BrokerSpec?
+  }
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -150,6 +193,31 @@ struct ReplayOptions: Hashable, Sendable {
     group = try reader.optional(.group, OptionValue.name)
     execute = reader.flag(.execute)
     events = try reader.optionalInteger(.events, in: 0...ProduceOptions.maxEvents) ?? 0
+    topicIsGiven = reader.text(.topic) != nil
+    certificate = try reader.optional(.certificate, OptionValue.filePath)
+    check = try Check(reader)
+    if check != nil, let other = [OptionName.events, .execute, .group, .certificate].first(where: reader.isGiven) {
+      throw reader.conflict(
+        "option --verify", "it only looks, and --\(other.rawValue) is for a replay", "leave one of the two out")
+    }
+    if certificate != nil, group != nil {
+      throw reader.conflict(
+        "option --certificate", "it is of all records, and a named group may have counted others",
+        "leave --group out")
+    }
+  }
+}
+
+extension ReplayOptions.Check {
+  /// `nil` without `--verify`.
+  init?(_ reader: OptionReader) throws(CommandError) {
+    against = try reader.optional(.against, BrokerSpec.parse)
+    guard let file = try reader.optional(.verify, OptionValue.filePath) else {
+      if against == nil { return nil }
+      throw reader.conflict(
+        "option --against", "there is nothing to verify", "add --verify <certificate>")
+    }
+    self.file = file
   }
 }
 
@@ -158,11 +226,25 @@ extension CommandSpec {
     name: .replay, summary: "compute metrics twice and compare them to the byte",
     details: """
       Computes the metrics into metrics_initial.txt, resets the group's offsets and state, computes them again into \
-      metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one.
+      metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one. A \
+      certificate says what the records and their report were, to be verified on another machine or the other broker.
       """,
     options: [
       OptionSpec(
         name: .events, short: "n", placeholder: "<n>", defaultNote: "none", help: "Produce this many orders first."),
+      OptionSpec(
+        name: .certificate, placeholder: "<file>",
+        help: "Write the digests of all records and of their report to this file.", completion: .file),
+      OptionSpec(
+        name: .verify, placeholder: "<file>",
+        help: """
+          Replay nothing; say whether the topic holds what this certificate says, or where it differs. Records after \
+          those of the certificate are no difference.
+          """, completion: .file),
+      OptionSpec(
+        name: .against, placeholder: "<spec>",
+        help: "With --verify: the log that the certificate was made of, to name the first record that differs.",
+        completion: .brokers),
       .execute.saying("Really reset the group that --group names; without it, only say what would be done."),
       .topic,
       .group.defaulting(to: nil, note: "a private one").saying(
@@ -171,6 +253,8 @@ extension CommandSpec {
     ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
+      .init(text: "a certificate to hand on", command: "orderstream replay --certificate orders.cert"),
+      .init(text: "check it elsewhere", command: "orderstream replay --verify orders.cert -b localhost:9092"),
       .init(text: "rewind a group of your own", command: "orderstream replay --group analytics --execute"),
     ])
 }

@@ -15,7 +15,8 @@ struct TailCommand {
     defer { admin.close() }
     let ranges = try self.ranges(watermarks, admin, isNew: found.isNew)
     var printer = RecordPrinter(
-      console: context.console, topic: options.topic, isRaw: options.raw, limit: options.bounds.maxEvents)
+      console: context.console, topic: options.topic, form: options.form, partitionCount: watermarks.count,
+      limit: options.bounds.maxEvents)
     if let count = options.last {
       try printLast(count, of: ranges, broker, &printer)
       if printer.isDone || context.stop.isRequested { return Signals.exitCode ?? .success }
@@ -191,100 +192,6 @@ struct TailCommand {
   }
 }
 
-/// The newest of the records that were seen, by timestamp, then partition and offset: so many at the most.
-private struct LastRecords {
-  /// Offsets that are read at once at the least: to begin costs more than to read them.
-  static let leastStretch: Int64 = 200
-
-  struct Record {
-    let place: (timestamp: Int64, partition: Int32, offset: Offset)
-    let line: [UInt8]
-  }
-
-  private let limit: Int
-  private var records: [Record] = []
-
-  init(_ limit: Int) { self.limit = limit }
-
-  /// - Parameter line: made only for a record that is kept.
-  mutating func add(_ record: RecordBatch.View, line: () -> [UInt8]) {
-    let place = (timestamp: record.timestampMs, partition: record.partition, offset: record.offset)
-    if records.count >= 2 * limit { prune() }
-    if records.count >= limit, let least = threshold, place < least { return }
-    records.append(Record(place: place, line: line()))
-  }
-
-  /// What is not above it is not among the last.
-  private var threshold: (timestamp: Int64, partition: Int32, offset: Offset)?
-
-  private mutating func prune() {
-    records = sorted
-    threshold = records.first?.place
-  }
-
-  var sorted: [Record] { Array(records.sorted { $0.place < $1.place }.suffix(limit)) }
-}
-
-/// Prints records on stdout, and counts them.
-private struct RecordPrinter {
-  private let output: BufferedOutput
-  private let document: RecordLine
-  private let isRaw: Bool
-  private let escapes: Bool
-  private let limit: Int64?
-  private var printed: Int64 = 0
-
-  /// - Parameter limit: the most records to print; `nil` for all.
-  init(console: Console, topic: String, isRaw: Bool, limit: Int64?) {
-    output = BufferedOutput(console)
-    document = RecordLine(topic: topic)
-    self.isRaw = isRaw
-    self.limit = limit
-    escapes = console.outputIsTerminal
-  }
-
-  var isDone: Bool { limit.map { printed >= $0 } ?? false }
-
-  /// The record's line, without its line feed.
-  func line(_ record: RecordBatch.View) -> [UInt8] {
-    let buffer = ByteBuffer()
-    append(record, to: buffer)
-    return Array(buffer.bytes)
-  }
-
-  mutating func print(_ record: LastRecords.Record) throws {
-    record.line.withUnsafeBytes { output.buffer.append($0) }
-    try endLine()
-  }
-
-  mutating func print(_ record: RecordBatch.View) throws {
-    append(record, to: output.buffer)
-    try endLine()
-  }
-
-  private func append(_ record: RecordBatch.View, to buffer: ByteBuffer) {
-    let start = buffer.count
-    if isRaw {
-      if let value = record.value { buffer.append(value) }
-    } else {
-      document.append(record, to: buffer)
-    }
-    guard escapes else { return }
-    // A terminal would obey control characters.
-    let text = TerminalText.escaped(UnsafeRawBufferPointer(rebasing: buffer.bytes[start...]))
-    buffer.truncate(to: start)
-    buffer.append(text)
-  }
-
-  private mutating func endLine() throws {
-    output.buffer.append(UInt8(ascii: "\n"))
-    printed += 1
-    try output.lineDone()
-  }
-
-  func flush() throws { try output.flush() }
-}
-
 /// `orderstream tail`, checked.
 struct TailOptions: Hashable, Sendable {
   var common: CommonOptions
@@ -302,7 +209,10 @@ struct TailOptions: Hashable, Sendable {
   var key: String?
   /// `idleTimeout` is always `nil`.
   var bounds: RunBounds
-  var raw: Bool
+  var form: Form
+
+  /// How a record is printed: as a document to read, as one that `produce --exact` takes, or its bare value.
+  enum Form: Hashable, Sendable { case document, exact, raw }
 
   /// What is kept in memory.
   static let maxLast: Int64 = 100_000
@@ -331,10 +241,11 @@ struct TailOptions: Hashable, Sendable {
     }
     key = reader.text(.key)?.text
     bounds = try reader.bounds()
-    raw = reader.flag(.raw)
+    form = reader.flag(.raw) ? .raw : reader.flag(.exact) ? .exact : .document
     if from.isEmpty { from = [.earliest] }
-    if raw, common.json {
-      throw reader.conflict("option --raw", "--json asks for documents", "leave one of the two out")
+    if form == .raw, common.json || reader.flag(.exact) {
+      let other = common.json ? "--json" : "--exact"
+      throw reader.conflict("option --raw", "\(other) asks for documents", "leave one of the two out")
     }
     if bounds.follow, !to.isEmpty {
       throw reader.conflict("option --to", "--follow goes on behind every end", "leave one of the two out")
@@ -381,6 +292,8 @@ extension CommandSpec {
       OptionSpec(name: .key, placeholder: "<key>", help: "Print records with this key only."),
       .follow.saying("Do not end at the end of the topic: run until SIGINT or SIGTERM. Waits for a missing topic."),
       .maxEvents.letter(nil).saying("Print this many records, then end."),
+      OptionSpec(
+        name: .exact, help: "Print everything of each record to the byte, for 'produce --input - --exact' elsewhere."),
       OptionSpec(name: .raw, help: "Print each value as it is, and a line feed."),
       .topic.saying("Topic to print; it may also stand behind the command."),
     ] + OptionSpec.creation + OptionSpec.connection

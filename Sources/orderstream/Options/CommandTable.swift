@@ -86,6 +86,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case noGroup = "no-group"
   case before, watch
   case failIf = "fail-if"
+  case certificate, verify, against, exact
   case help, version, man
 }
 

@@ -53,6 +53,12 @@ enum OptionValue {
     return text
   }
 
+  /// The path of a file that is written, or read twice: stdout and stdin are none.
+  static func filePath(_ text: String) throws(ValueError) -> String {
+    if text == "-" { throw ValueError(why: "'-' is no file", remedy: "name a file") }
+    return try path(text)
+  }
+
   /// Units of durations, the largest first.
   private static let units: [(name: String, nanoseconds: Int64)] = [
     ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000),

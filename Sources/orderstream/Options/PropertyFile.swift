@@ -29,7 +29,8 @@ struct PropertyFile: Sendable {
   /// - Throws: `input` when it cannot be read, `configuration` when a line is malformed.
   /// - Parameter origin: who named the file: `option -F`, `ORDERSTREAM_CONFIG`.
   init(path: String, namedBy origin: String) throws(CommandError) {
-    try self.init(path: path, bytes: Self.read(path, origin))
+    let remedy = "give \(origin) a file of properties"
+    try self.init(path: path, bytes: FileDescriptor.contents(of: path, limit: Self.maxBytes, remedy: remedy))
   }
 
   init(path: String, bytes: [UInt8]) throws(CommandError) {
@@ -73,25 +74,6 @@ struct PropertyFile: Sendable {
     lines.last { keys.contains($0.key) }.map {
       RawValue(text: $0.value, source: .file(path: path, line: $0.number, key: $0.key))
     }
-  }
-
-  private static func read(_ path: String, _ origin: String) throws(CommandError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 { throw unreadable(path, origin, FileDescriptor.message(errno)) }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = chunk.withUnsafeMutableBytes { FileDescriptor.read(descriptor, $0) }
-      if count < 0 { throw unreadable(path, origin, FileDescriptor.message(errno)) }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
-      if bytes.count > maxBytes { throw unreadable(path, origin, "it is larger than 1 MiB") }
-    }
-  }
-
-  private static func unreadable(_ path: String, _ origin: String, _ why: String) -> CommandError {
-    CommandError(.input, "cannot read \(path)", why: why, remedy: "give \(origin) a file of properties")
   }
 }
 

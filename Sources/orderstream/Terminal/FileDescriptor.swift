@@ -119,6 +119,29 @@ enum FileDescriptor {
   /// Written once, before there is another thread.
   nonisolated(unsafe) private(set) static var inputWasClosed = false
 
+  /// The whole of a small file.
+  /// - Parameters:
+  ///   - limit: In bytes; a larger file is refused.
+  ///   - remedy: What to do about a file that cannot be read.
+  /// - Throws: `input`.
+  static func contents(of path: String, limit: Int, remedy: String) throws(CommandError) -> [UInt8] {
+    func unreadable(_ why: String) -> CommandError {
+      CommandError(.input, "cannot read \(path)", why: why, remedy: remedy)
+    }
+    let descriptor = open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
+    if descriptor < 0 { throw unreadable(message(errno)) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = chunk.withUnsafeMutableBytes { read(descriptor, $0) }
+      if count < 0 { throw unreadable(message(errno)) }
+      if count == 0 { return bytes }
+      bytes += chunk[..<count]
+      if bytes.count > limit { throw unreadable("it is larger than \(limit >> 20) MiB") }
+    }
+  }
+
   /// Opens `/dev/null` in place of whichever of stdin, stdout and stderr is closed, so that no file of ours ever gets
   /// their numbers. In place of stdout it is opened for reading: writing to it still fails, as it must.
   static func secureStandardStreams() {
