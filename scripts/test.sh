@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything with warnings as errors, and runs all tests.
+# Installs what is missing, builds everything with warnings as errors, and runs all tests, those of the documentation too.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/homebrew.sh"
 cd -- "$(dirname "${BASH_SOURCE[0]}")/.." >/dev/null
@@ -29,4 +29,7 @@ fi
 
 printf '\n== Test\n'
 swift test --skip-build
+
+printf '\n== Documentation\n'
+ORDERSTREAM_BIN="$(swift build --show-bin-path)/orderstream" env -u ORDERSTREAM_BROKERS scripts/docs-test.sh
 printf '\ntest: ok\n'
