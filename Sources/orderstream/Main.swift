@@ -109,6 +109,7 @@ struct Main {
       let context = CommandContext(
         options, facts: facts, console: console, stop: stop, startNanoseconds: start)
       do {
+        try context.checkResultFiles()
         let code = try work(context)
         return context.result.hasFailed ? code.withFailedCondition : code
       } catch {
@@ -148,6 +149,8 @@ struct Main {
       return try run(options.common) { try AuditCommand(options: options, context: $0).run() }
     case .delete(let options):
       return try run(options.common) { try DeleteCommand(options: options, context: $0).run() }
+    case .report(let options):
+      return try ReportCommand(options: options, console: Console(quiet: options.quiet)).run()
     }
   }
 

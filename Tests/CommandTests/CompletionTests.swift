@@ -61,7 +61,7 @@ struct CompletionTests {
     ("orderstream|produce|--dry", "--dry-run"), ("orderstream|tail|--from|l", "latest"),
     ("orderstream|analytics|--on-error|", "skip fail"), ("orderstream|status|--color|=|al", "always"),
     ("orderstream|status|--color|=", "auto always never"), ("orderstream|completions|z", "zsh"),
-    ("orderstream|help|aud", "audit"), ("orderstream|produce|--events|", ""),
+    ("orderstream|help|aud", "audit"), ("orderstream|report|--out", "--output"), ("orderstream|produce|--events|", ""),
   ])
   func bashCompletes(line: String, expected: String) throws {
     try TemporaryDirectory.with { directory in

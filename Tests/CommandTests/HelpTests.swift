@@ -37,7 +37,12 @@ struct HelpTests {
     for command in CommandTable.all {
       for option in command.options {
         for value in option.choices + [option.defaultValue].compactMap({ $0 }) {
-          let needed = command.name == .delete ? ["--group", "g"] : []
+          let needed: [String] =
+            switch command.name {
+            case .delete: ["--group", "g"]
+            case .report: ["document.json"]
+            default: []
+            }
           _ = try Invocation.parse(
             [command.name.rawValue, option.spelling, value] + needed, environment: { _ in nil })
         }

@@ -111,7 +111,13 @@ public struct Document: Sendable, Equatable {
   /// - Parameter bytes: `ByteBuffer.tailPadding` readable bytes follow them.
   /// - Returns: `nil` when they are no document of this program.
   public init?(parsing bytes: UnsafeRawBufferPointer) {
-    guard let root = DocumentValue(parsing: bytes), let schema = root["schema"]?.text, schema.hasPrefix(Self.prefix),
+    guard let root = DocumentValue(parsing: bytes) else { return nil }
+    self.init(root)
+  }
+
+  /// - Returns: `nil` for a value that is no document of this program.
+  public init?(_ root: DocumentValue) {
+    guard let schema = root["schema"]?.text, schema.hasPrefix(Self.prefix),
       let slash = schema.lastIndex(of: "/"), let version = Int(schema[schema.index(after: slash)...])
     else { return nil }
     self.root = root

@@ -183,7 +183,7 @@ extension CommandSpec {
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
-    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "the report of everything up to now", command: "orderstream analytics"),
       .init(text: "a live view", command: "orderstream analytics --follow"),

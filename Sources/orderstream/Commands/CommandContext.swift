@@ -36,12 +36,21 @@ final class CommandContext: Sendable {
   /// - Parameter isLive: Whether the run goes on after it, as under `--watch`.
   func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?, isLive: Bool = false) throws {
     let document = document(of: report, broker, activeMilliseconds, isLive: isLive)
-    if options.json { return try console.write(ReportText(document), wraps: false) }
-    let text = ReportText()
-    report.appendText(to: text, on: console.screen)
-    result.appendFailures(to: text)
-    try console.write(text, wraps: true)
+    // Each is written whatever becomes of the other.
+    let written = Result { if !isLive { try result.writeFiles(of: document) } }
+    if options.json {
+      try console.write(ReportText(document), wraps: false)
+    } else {
+      let text = ReportText()
+      report.appendText(to: text, on: console.screen)
+      result.appendFailures(to: text)
+      try console.write(text, wraps: true)
+    }
+    try written.get()
   }
+
+  /// Checks that the files of the result can be written, before there is one.
+  func checkResultFiles() throws { try result.checkFiles(outputFile) }
 
   /// What a run shows of itself while it goes on: its document on stdout with `--json`, and whether it has failed; then
   /// it is asked to stop.

@@ -218,7 +218,7 @@ extension CommandSpec {
         help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
       ),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
-    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
       .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),

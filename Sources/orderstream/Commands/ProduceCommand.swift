@@ -316,7 +316,7 @@ extension CommandSpec {
         name: .dryRun,
         help: "Print the events, one a line, and open no broker. Order numbers start at 1 or --first-order."),
       .topic,
-    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(
         text: "10 000 orders of one day, the same every time",

@@ -250,7 +250,7 @@ extension CommandSpec {
       .group.defaulting(to: nil, note: "a private one").saying(
         "Reset and replay this group, with --execute."
       ).onlyAsFlag,
-    ] + OptionSpec.creation + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
       .init(text: "a certificate to hand on", command: "orderstream replay --certificate orders.cert"),

@@ -5,11 +5,37 @@ import Synchronization
 struct ResultOptions: Hashable, Sendable {
   /// `--fail-if`.
   var conditions: [FailCondition] = []
+  /// Paths of the files that are asked for.
+  var files: [ResultFile: String] = [:]
 
   init() {}
 
   init(_ reader: OptionReader) throws(CommandError) {
     conditions = try reader.values(.failIf, FailCondition.parse)
+    for file in ResultFile.allCases { files[file] = try reader.optional(file.option, ResultFile.path) }
+  }
+}
+
+/// A file that a run leaves besides stdout, made of its final document alone.
+enum ResultFile: CaseIterable, Sendable {
+  /// `--report`.
+  case page
+
+  var option: OptionName {
+    switch self {
+    case .page: .report
+    }
+  }
+
+  func append(_ document: Document, to buffer: ByteBuffer) {
+    switch self {
+    case .page: ReportPage.append([document], to: buffer)
+    }
+  }
+
+  fileprivate static func path(_ text: String) throws(ValueError) -> String {
+    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
+    return try OptionValue.path(text)
   }
 }
 
@@ -20,6 +46,8 @@ final class RunResult: Sendable {
   private let facts: RunFacts
   /// The conditions that the run has met first.
   private let failures = Mutex<[FailedCondition]>([])
+  /// In the order of `ResultFile`.
+  private let files = Mutex<[(kind: ResultFile, file: AtomicFile)]>([])
 
   init(_ options: ResultOptions, facts: RunFacts) {
     self.options = options
@@ -44,6 +72,28 @@ final class RunResult: Sendable {
     guard !failed.isEmpty else { return }
     failures.withLock { first in
       first += failed.filter { failure in !first.contains { $0.condition == failure.condition } }
+    }
+  }
+
+  /// Checks that the files can be written, before there is a result.
+  /// - Parameter open: As `CommandContext.outputFile`.
+  func checkFiles(_ open: (String) throws -> AtomicFile?) throws {
+    for kind in ResultFile.allCases {
+      guard let path = options.files[kind], let file = try open(path) else { continue }
+      files.withLock { $0.append((kind, file)) }
+    }
+  }
+
+  /// Writes the files.
+  /// - Parameter document: The final one.
+  func writeFiles(of document: ByteBuffer) throws {
+    let files = files.withLock { $0 }
+    if files.isEmpty { return }
+    guard let parsed = Document(parsing: document.bytes) else { preconditionFailure("a document is JSON") }
+    for (kind, file) in files {
+      let content = ByteBuffer()
+      kind.append(parsed, to: content)
+      try file.write(content.bytes)
     }
   }
 
@@ -107,4 +157,12 @@ extension OptionSpec {
       Fail (exit 1) if a number of the JSON document is beyond a limit: 'latency_ms.p99>10ms', 'lag>=1000'. The \
       comparisons are < <= > >= ==; what is unknown or missing fails too. Ends a run that is followed when it happens.
       """, isRepeatable: true)
+}
+
+extension OptionSpec {
+  static let report = OptionSpec(
+    name: .report, placeholder: "<file.html>",
+    help:
+      "Write the result as a page too: charts, claims, and how to run it again. 'orderstream report' makes it later.",
+    completion: .file)
 }

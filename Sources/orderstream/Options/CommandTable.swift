@@ -2,7 +2,8 @@
 /// of a command is in the file of the command, with its options.
 enum CommandTable {
   static let all: [CommandSpec] = [
-    .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .helpPage, .completions,
+    .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .report, .helpPage,
+    .completions,
   ]
 
   static func spec(_ name: CommandName) -> CommandSpec {
@@ -21,7 +22,7 @@ enum CommandTable {
 enum CommandName: String, CaseIterable, Sendable {
   case produce, inventory, analytics, replay
   case lagDemo = "lag-demo"
-  case status, tail, audit, delete, help, completions
+  case status, tail, audit, delete, report, help, completions
 }
 
 /// One command, as the parser, the help pages and the completions read it.
@@ -42,6 +43,8 @@ struct CommandSpec: Sendable {
     var choices: [String] = []
     var completion = OptionSpec.Completion.nothing
     var isRequired = false
+    /// Whether there may be several.
+    var isRepeatable = false
   }
 
   struct Example: Sendable {
@@ -87,6 +90,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case before, watch
   case failIf = "fail-if"
   case certificate, verify, against, exact
+  case report
   case help, version, man
 }
 
@@ -220,7 +224,8 @@ enum Habits {
     "topics": "status", "topic": "status", "groups": "status", "group": "status", "list": "status", "ls": "status",
     "lag": "status", "describe": "status", "info": "status", "metadata": "status",
     "rm": "delete", "remove": "delete", "drop": "delete", "verify": "audit", "check": "audit", "stats": "analytics",
-    "metrics": "analytics", "report": "analytics", "reserve": "inventory", "stock": "inventory", "rewind": "replay",
+    "metrics": "analytics", "page": "report", "html": "report", "reserve": "inventory", "stock": "inventory",
+    "rewind": "replay",
     "demo": "lag-demo", "completion": "completions", "version": "--version", "man": "help --man",
   ]
 

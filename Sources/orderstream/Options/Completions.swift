@@ -84,6 +84,12 @@ enum BashCompletion {
 
   private static func words(_ command: CommandSpec) -> String {
     let options = command.options.flatMap(Completions.spellings)
+    if command.positional?.completion == .file {
+      return """
+            \(command.name.rawValue)) if [[ $cur == -?* ]]; then COMPREPLY=($(compgen -W \
+        '\(options.joined(separator: " "))' -- "$cur")); else \(files("-f")) fi ;;
+        """
+    }
     let words = (command.positional?.choices ?? []) + options
     let names = command.positional.map { Self.names($0.completion) } ?? ""
     let list = names.isEmpty ? "'\(words.joined(separator: " "))'" : "\"\(words.joined(separator: " ")) \(names)\""
@@ -147,8 +153,10 @@ enum ZshCompletion {
   private static func arguments(_ command: CommandSpec) -> String {
     var specs = command.options.map(option)
     if let positional = command.positional {
-      let action = positional.completion.namesKind.map(names) ?? "(\(positional.choices.joined(separator: " ")))"
-      specs.append(Completions.quoted("1:\(command.name.rawValue):\(action)"))
+      let words = "(\(positional.choices.joined(separator: " ")))"
+      let action = positional.completion.namesKind.map(names) ?? (positional.completion == .file ? "_files" : words)
+      specs.append(
+        Completions.quoted("\(positional.isRepeatable ? "*" : "1"):\(command.name.rawValue):\(action)"))
     }
     let list = specs.map { "          \($0)" }.joined(separator: " \\\n")
     return "        \(command.name.rawValue)) _arguments -s \\\n\(list) ;;"
@@ -232,7 +240,9 @@ enum FishCompletion {
     for command in CommandTable.all {
       let condition = "complete -c orderstream -n 'contains -- \(command.name.rawValue) (__orderstream_command)'"
       lines += command.options.map { "\(condition)\(option($0))" }
-      if let positional = command.positional {
+      if command.positional?.completion == .file {
+        lines.append("\(condition) -F")
+      } else if let positional = command.positional {
         let values = positional.completion.namesKind.map(names) ?? positional.choices.joined(separator: " ")
         lines.append("\(condition) -a \(quoted(values))")
       }

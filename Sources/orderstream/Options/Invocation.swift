@@ -21,6 +21,7 @@ enum Invocation: Hashable, Sendable {
   case tail(TailOptions)
   case audit(AuditOptions)
   case delete(DeleteOptions)
+  case report(ReportOptions)
 
   /// - Parameter arguments: without the name of the program.
   /// - Throws: `usage`; `input` for a `-F` file that cannot be read; `configuration` for what is wrong inside it.
@@ -39,7 +40,8 @@ enum Invocation: Hashable, Sendable {
       throw .usage("command line", why: "the command is missing", remedy: "name one, like 'orderstream produce'")
     }
     let spec = CommandTable.spec(name)
-    let word = try positional(raw, spec)
+    let words = try positionals(raw, spec)
+    let word = words.first
     switch name {
     case .help:
       let command = try word.map(page)
@@ -58,14 +60,15 @@ enum Invocation: Hashable, Sendable {
     case .tail: return .tail(try TailOptions(reader, topic: word))
     case .audit: return .audit(try AuditOptions(reader))
     case .delete: return .delete(try DeleteOptions(reader))
+    case .report: return .report(try ReportOptions(reader, documents: words))
     case .help, .completions: preconditionFailure("help and completions are answered without options")
     }
   }
 
-  /// The options that all commands share; `nil` for help, version and completions.
+  /// The options that all commands with a broker share; `nil` for the others.
   var common: CommonOptions? {
     switch self {
-    case .help, .summary, .manual, .version, .completions, .properties, .settings: nil
+    case .help, .summary, .manual, .version, .completions, .properties, .settings, .report: nil
     case .produce(let options): options.common
     case .inventory(let options): options.run.common
     case .analytics(let options): options.run.common
@@ -78,12 +81,12 @@ enum Invocation: Hashable, Sendable {
     }
   }
 
-  private static func positional(_ raw: RawArguments, _ spec: CommandSpec) throws(CommandError) -> String? {
-    let most = spec.positional == nil ? 0 : 1
+  private static func positionals(_ raw: RawArguments, _ spec: CommandSpec) throws(CommandError) -> [String] {
+    let most = spec.positional.map { $0.isRepeatable ? Int.max : 1 } ?? 0
     if raw.positionals.count > most {
       throw stray(raw, raw.positionals[most], spec)
     }
-    return raw.positionals.first
+    return raw.positionals
   }
 
   /// A word that no option and no place on the line takes: what it most likely is.

@@ -1,0 +1,245 @@
+/// What a run tells in words and tables: violations with their coordinates, differences, topics, groups, partitions.
+struct RunTables {
+  typealias Section = RunCharts.Section
+
+  private let document: Document
+
+  init(_ document: Document) { self.document = document }
+
+  /// Those for which the document has what they show.
+  var sections: [Section] {
+    switch document.command {
+    case "produce": [partitions].compactMap { $0 }
+    case "audit": [verdicts, violations].compactMap { $0 }
+    case "replay": [difference, recordsGone].compactMap { $0 }
+    case "status": [topics, groups].compactMap { $0 }
+    case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
+    default: []
+    }
+  }
+
+  private func elements(_ key: String) -> [DocumentValue] { document[key]?.elements ?? [] }
+
+  private func names(_ value: DocumentValue?) -> String {
+    (value?.elements ?? []).compactMap(\.text).joined(separator: ", ")
+  }
+
+  /// A number with a bar beside it.
+  private static func meter(_ value: Double?, of largest: Double) -> HTML {
+    guard let value, largest > 0 else { return "" }
+    return "<span class=\"meter\"><i style=\"width:\(PageNumber.place(value / largest * 100))%\"></i></span>"
+  }
+
+  // MARK: - produce
+
+  private var partitions: Section? {
+    guard let members = document["partitions"]?.members, !members.isEmpty else { return nil }
+    let largest = members.compactMap(\.value.number).max() ?? 0
+    var table = PageTable(
+      caption: "Acknowledged by partition", columns: [.text("partition"), .number("acknowledged"), .text("")])
+    table.rows = members.map {
+      ["\($0.key)", "\(PageNumber.text($0.value))", Self.meter($0.value.number, of: largest)]
+    }
+    let isLong = members.count > 16
+    return ("Acknowledged by partition", isLong ? table.folded("\(members.count) partitions") : table.markup)
+  }
+
+  // MARK: - audit
+
+  private static let meanings: [(key: String, text: String)] = [
+    ("lost", "an item without an event"), ("duplicated", "an item with more than one event"),
+    ("phantom", "an event without a source"), ("wrong_action", "an event that does not say what its order says"),
+    ("reordered", "an event before one of an earlier order"),
+    ("pending", "an item that the group has not committed yet"),
+    ("other", "an event of another topic"), ("unverifiable", "retention has removed the order or the event"),
+  ]
+
+  private var verdicts: Section? {
+    var table = PageTable(
+      caption: "Findings", columns: [.text("finding"), .text("meaning"), .number("count")])
+    table.rows = Self.meanings.compactMap { key, text in
+      document[key].map { ["\(key.replacing("_", with: " "))", "\(text)", "\(PageNumber.text($0))"] }
+    }
+    return table.rows.isEmpty ? nil : ("Findings", table.markup)
+  }
+
+  private var violations: Section? {
+    let violations = elements("violations")
+    if violations.isEmpty { return nil }
+    let items = violations.map { violation -> HTML in
+      let places = [("source", "source"), ("output", "output")].compactMap { key, word in
+        violation[key]?.text.map { HTML("\(word) <code>\($0)</code>") }
+      }
+      let facts = ["expected", "found"].map { key in
+        HTML("<dt>\(key)</dt><dd><code>\(violation[key]?.text ?? "nothing")</code></dd>")
+      }
+      return """
+        <li><b>\((violation["verdict"]?.text ?? "violation").replacing("_", with: " "))</b>: \(places.joined(", "))
+        <dl>\(facts.joined())</dl></li>
+
+        """
+    }
+    // Each list of a verdict has its first ones only.
+    let notes = AuditFindings.Verdict.allCases.compactMap { verdict -> String? in
+      let shown = violations.count { $0["verdict"]?.text == verdict.rawValue }
+      guard let count = document[verdict.rawValue]?.integer, shown < count else { return nil }
+      return "\(verdict.rawValue.replacing("_", with: " ")): \(shown) of \(count.grouped) shown."
+    }
+    let note: HTML = notes.isEmpty ? "" : "<p class=\"note\">\(notes.joined(separator: " "))</p>\n"
+    return ("Violations", "<ol class=\"violations\">\n\(items.joined())</ol>\n\(note)")
+  }
+
+  // MARK: - replay
+
+  private var difference: Section? {
+    guard let difference = document["first_difference"], case .object = difference else { return nil }
+    func line(_ key: String) -> HTML { "<code>\(difference[key]?.text ?? "no such line")</code>" }
+    return (
+      "First difference",
+      """
+      <p>Line \(PageNumber.text(difference["line"])) of the two reports:</p>
+      <dl class="facts"><dt>first pass</dt><dd>\(line("initial"))</dd>
+      <dt>after the replay</dt><dd>\(line("replay"))</dd></dl>
+
+      """
+    )
+  }
+
+  private var recordsGone: Section? {
+    let ranges = elements("records_gone").compactMap(\.text)
+    if ranges.isEmpty { return nil }
+    return ("Records gone", "<ul>\(ranges.map { HTML("<li><code>\($0)</code></li>") }.joined())</ul>\n")
+  }
+
+  // MARK: - status
+
+  private var topics: Section? {
+    let topics = elements("topics")
+    if topics.isEmpty { return nil }
+    var html: HTML = ""
+    var table = PageTable(
+      caption: "Topics", columns: [.text("topic"), .number("partitions"), .number("records"), .text("remark")])
+    for topic in topics {
+      let partitions = topic["partitions"]?.elements ?? []
+      let sizes = partitions.map { partition -> Double? in
+        guard let low = partition["low"]?.number, let high = partition["high"]?.number else { return nil }
+        return max(0, high - low)
+      }
+      let known = sizes.compactMap { $0 }
+      let size = known.count == sizes.count ? PageNumber.decimal(known.reduce(0, +)) : PageNumber.unknown
+      let name = topic["name"]?.text ?? ""
+      table.rows.append(["\(name)", "\(partitions.count)", "\(size)", "\(topic["reason"]?.text ?? "")"])
+      html += partitionTable(of: name, partitions)
+    }
+    return ("Topics", table.markup + html)
+  }
+
+  private func partitionTable(of name: String, _ partitions: [DocumentValue]) -> HTML {
+    let hasLeaders = partitions.contains { $0["leader"] != nil }
+    var table = PageTable(
+      caption: "Partitions of \(name)",
+      columns: [.text("partition"), .number("low"), .number("high"), .number("stable")]
+        + (hasLeaders ? [.number("leader"), .text("in sync")] : []) + [.text("remark")])
+    table.rows = partitions.map { partition in
+      var row: [HTML] = ["\(PageNumber.text(partition["partition"]))"]
+      row += ["low", "high", "stable"].map { "\(PageNumber.text(partition[$0]))" }
+      if hasLeaders {
+        let inSync = (partition["in_sync"]?.elements ?? []).compactMap(\.numberText).joined(separator: " ")
+        row += ["\(PageNumber.text(partition["leader"]))", "\(inSync)"]
+      }
+      return row + ["\(partition["reason"]?.text ?? "")"]
+    }
+    return table.folded("Partitions of \(name)")
+  }
+
+  private var groups: Section? {
+    let groups = elements("groups")
+    if groups.isEmpty {
+      return document["groups_reason"]?.text.map { ("Groups", "<p>Groups may be missing: \($0)</p>\n") }
+    }
+    var table = PageTable(
+      caption: "Groups",
+      columns: [.text("group"), .text("state"), .number("members"), .number("lag"), .text("remark")])
+    var html: HTML = ""
+    for group in groups {
+      let name = group["group"]?.text ?? ""
+      let members =
+        group["members_known"]?.bool == false ? PageNumber.unknown : String(group["members"]?.elements.count ?? 0)
+      var lag = PageNumber.text(group["lag"])
+      if group["lag"] == .null, let least = group["lag_at_least"] { lag += ", at least \(PageNumber.text(least))" }
+      table.rows.append([
+        "\(name)", "\(group["state"]?.text ?? PageNumber.unknown)", "\(members)", "\(lag)",
+        "\(group["reason"]?.text ?? "")",
+      ])
+      html += lagTable(of: name, group["partitions"]?.elements ?? [])
+    }
+    let note: HTML =
+      document["groups_reason"]?.text.map { "<p class=\"note\">Groups may be missing: \($0)</p>\n" } ?? ""
+    return ("Groups", table.markup + html + note)
+  }
+
+  private func lagTable(of name: String, _ partitions: [DocumentValue]) -> HTML {
+    let largest = partitions.compactMap { $0["lag"]?.number }.max() ?? 0
+    var table = PageTable(
+      caption: "Lag of \(name) by partition",
+      columns: [.text("partition"), .number("committed"), .number("stable"), .number("lag"), .text("remark")])
+    table.rows = partitions.map { partition in
+      let lag = partition["lag"]
+      return [
+        "\(partition["topic"]?.text ?? "")[\(PageNumber.text(partition["partition"]))]",
+        "\(PageNumber.text(partition["committed"]))", "\(PageNumber.text(partition["stable"]))",
+        "\(PageNumber.text(lag))", "\(partition["reason"]?.text ?? "")\(Self.meter(lag?.number, of: largest))",
+      ]
+    }
+    return table.rows.isEmpty ? "" : table.folded("Lag of \(name) by partition")
+  }
+
+  // MARK: - delete
+
+  private var removedTopics: Section? {
+    var table = PageTable(
+      caption: "Topics", columns: [.text("topic"), .number("partitions"), .number("records"), .text("read by")])
+    table.rows = elements("topics").map { topic in
+      [
+        "\(topic["name"]?.text ?? "")", "\(PageNumber.text(topic["partitions"]))",
+        "\(PageNumber.text(topic["records"]))",
+        "\(names(topic["readers"]))",
+      ]
+    }
+    return table.rows.isEmpty ? nil : ("Topics", table.markup)
+  }
+
+  private var removedGroups: Section? {
+    var table = PageTable(
+      caption: "Groups", columns: [.text("group"), .number("committed offsets"), .number("state records")])
+    table.rows = elements("groups").map { group in
+      [
+        "\(group["group"]?.text ?? "")", "\(PageNumber.text(group["offsets"]))",
+        "\(PageNumber.text(group["state_records"]))",
+      ]
+    }
+    return table.rows.isEmpty ? nil : ("Groups", table.markup)
+  }
+
+  private var removedStarts: Section? {
+    var table = PageTable(
+      caption: "Starts of partitions",
+      columns: [.text("partition"), .number("from"), .number("up to"), .number("records"), .text("not read by")])
+    table.rows = elements("starts").map { start in
+      [
+        "\(start["topic"]?.text ?? "")[\(PageNumber.text(start["partition"]))]", "\(PageNumber.text(start["low"]))",
+        "\(PageNumber.text(start["before"]))", "\(PageNumber.text(start["records"]))", "\(names(start["unread_by"]))",
+      ]
+    }
+    return table.rows.isEmpty ? nil : ("Starts of partitions", table.markup)
+  }
+
+  private var left: Section? {
+    let left = elements("left").compactMap(\.text)
+    return left.isEmpty ? nil : ("Left", "<ul>\(left.map { HTML("<li>\($0)</li>") }.joined())</ul>\n")
+  }
+}
+
+extension HTML {
+  static func + (left: HTML, right: HTML) -> HTML { "\(left)\(right)" }
+}
