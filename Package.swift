@@ -16,7 +16,8 @@ let package = Package(
     .library(name: "CCounters", targets: ["CCounters"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0")
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     // C borders: no logic beyond what the name says.
@@ -36,7 +37,11 @@ let package = Package(
       name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
 
     // The domain, and one back end a target. Back ends never import each other.
-    .target(name: "OrderStreamCore", dependencies: ["CSimdJSON", "CCrypto", "OrderStreamThreads"]),
+    .target(
+      name: "OrderStreamCore",
+      dependencies: [
+        "CSimdJSON", "CCrypto", "OrderStreamThreads", .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ]),
     // Threads for calls that block.
     .target(name: "OrderStreamThreads"),
     .target(
@@ -52,7 +57,12 @@ let package = Package(
     .target(
       name: "OrderStreamTestSupport",
       dependencies: ["OrderStreamCore", "OrderStreamEmbedded", "OrderStreamKafka", "OrderStreamThreads", "CRdKafka"]),
-    .testTarget(name: "CoreTests", dependencies: ["OrderStreamCore", "OrderStreamTestSupport", "CCounters"]),
+    .testTarget(
+      name: "CoreTests",
+      dependencies: [
+        "OrderStreamCore", "OrderStreamTestSupport", "CCounters",
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ]),
     .testTarget(
       name: "EmbeddedTests",
       dependencies: ["OrderStreamEmbedded", "OrderStreamThreads", "OrderStreamTestSupport", "CCounters"]),

@@ -53,9 +53,9 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try connection()) }
 
   public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
   ) throws(BrokerError) -> any Producer {
-    try EmbeddedProducer(try connection(), topic: topic, pace: pace, reports: reports)
+    try EmbeddedProducer(try connection(), topic: topic, pace: pace, reports: reports, latency: latency)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
@@ -105,7 +105,7 @@ public struct AbsentLog: Broker {
   public func admin() throws(BrokerError) -> any Admin { AbsentAdmin() }
 
   public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
   ) throws(BrokerError) -> any Producer {
     throw TopicRow.unknown(topic)
   }

@@ -115,11 +115,12 @@ public final class KafkaBroker: Broker {
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
   public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
   ) throws(BrokerError) -> any Producer {
     try refuseBookkeeping(topic)
     return try KafkaProducer(
       topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, reports: reports,
+      latency: latency,
       context: context, stop: stop)
   }
 

@@ -11,9 +11,9 @@ extension ForwardingBroker {
   public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
 
   public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
   ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: topic, pace: pace, reports: reports)
+    try inner.producer(topic: topic, pace: pace, reports: reports, latency: latency)
   }
 }
 

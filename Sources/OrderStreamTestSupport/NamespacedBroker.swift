@@ -16,9 +16,9 @@ final class NamespacedBroker: Broker {
   func admin() throws(BrokerError) -> any Admin { NamespacedAdmin(try inner.admin(), prefix: prefix) }
 
   func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
   ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: prefix + topic, pace: pace, reports: reports)
+    try inner.producer(topic: prefix + topic, pace: pace, reports: reports, latency: latency)
   }
 
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

@@ -38,6 +38,29 @@ import Testing
     }
   }
 
+  @Test("Each acknowledged record has a latency, at full speed and at a rate", arguments: BackEnd.all)
+  func latency(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      try broker.createTopic("t", partitions: 3)
+      let (rate, time): (OrderPublisher.Schedule, _) = ({ $0 * 100_000 }, SystemTime())
+      for (schedule, pace) in [(nil, ProducerPace.bulk), (rate, .interactive)] {
+        let latency = AcknowledgementLatency(from: schedule.map { .schedule($0) } ?? .fullSpeed, time: time)
+        let producer = try broker.producer(topic: "t", pace: pace, reports: .refusals, latency: latency)
+        defer { producer.close() }
+        let start = time.monotonicNanoseconds
+        var publisher = OrderPublisher(
+          GeneratedOrders(.init(seed: 1, firstOrder: 1, count: 5000)), producer: producer, schedule: schedule,
+          time: time,
+          stop: StopFlag(), latency: latency)
+        try publisher.run { _ in }
+        let all = latency.figures.all
+        #expect(all.count + (latency.figures.isParted ? latency.figures.firstSecond.count : 0) == 5000)
+        #expect(producer.deliveries.acknowledged == 5000)
+        #expect(all.p50 > 0 && all.max <= (time.monotonicNanoseconds - start) / 1000)
+      }
+    }
+  }
+
   @Test("A tombstone is not an empty value", arguments: BackEnd.all)
   func tombstone(_ backEnd: BackEnd) throws {
     try backEnd.run { _, broker in

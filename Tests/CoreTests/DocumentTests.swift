@@ -105,7 +105,27 @@ import Testing
     #expect(document["seed"] as? UInt64 == .max && document["events_per_second"] as? Int == 2250)
     let input = ProduceReport(topic: "t", deliveries: DeliveryCounts(partitionCount: 1))
     let other = try Self.document(input, active: 4)
+    for key in ["latency_ms", "latency_first_second_ms"] {
+      let none = try #require(other[key] as? [String: Any])
+      #expect(none["count"] as? Int == 0 && none.values.filter { $0 is NSNull }.count == 5)
+    }
+    #expect((other["latency_buckets"] as? [Any])?.isEmpty == true)
     #expect(other["seed"] is NSNull && other["first_order"] is NSNull)
+  }
+
+  @Test func latency() throws {
+    var report = ReportTests.produce
+    report.latency = ReportTests.latency
+    let buffer = ByteBuffer()
+    ReportFrame(broker: "b", elapsedMilliseconds: 5, activeMilliseconds: 4).append(report, to: buffer)
+    let text = String(decoding: buffer.bytes, as: UTF8.self)
+    #expect(
+      text.contains(
+        #""latency_ms":{"p50":1.204,"p90":21.304,"p99":21.304,"p999":21.304,"max":21.304,"count":4},"#
+          + #""latency_first_second_ms":{"p50":132.204,"p90":132.204,"p99":132.204,"p999":132.204,"max":132.204,"#
+          + #""count":5},"#
+          + #""latency_buckets":[{"le_ms":1.250,"count":3},{"le_ms":1.600,"count":0}"#))
+    #expect(text.contains(#"{"le_ms":20.000,"count":0},{"le_ms":25.000,"count":1}],"#))
   }
 
   @Test func inventory() throws {

@@ -153,6 +153,17 @@ import Testing
     #expect(text.hasSuffix("\n\n  lost: 20 of 1254 shown\n") && !text.contains("1 of 1 shown"))
   }
 
+  /// Of four records after the first second, and of five before.
+  static var latency: LatencyFigures {
+    var recorder = LatencyRecorder()
+    for (sent, border) in [([0, 0, 0, -20_100_000], -1_000_000_000), ([-131_000_000], 0)] as [([Int64], Int64)] {
+      var runs = TimeRuns()
+      for time in sent { for _ in 0..<(border == 0 ? 5 : 1) { runs.append(time) } }
+      recorder.record(runs, at: 1_204_000, border: border, in: .nanoseconds)
+    }
+    return recorder.figures
+  }
+
   static var produce: ProduceReport {
     var deliveries = DeliveryCounts(partitionCount: 2)
     deliveries.acknowledged = 9
@@ -186,6 +197,17 @@ import Testing
           First order                100
 
         """)
+    var measured = Self.produce
+    measured.latency = Self.latency
+    #expect(
+      Self.text(measured).contains(
+        """
+          Events per second          2250
+          Latency, ms (4)            p50 1.20  p90 21.3  p99 21.3  p99.9 21.3  max 21.3
+          First second, ms (5)       p50 132  p90 132  p99 132  p99.9 132  max 132
+          Partitions                 0:4 1:5
+
+        """))
     #expect(ProduceReport(topic: "t", deliveries: DeliveryCounts(partitionCount: 1)).eventsPerSecond == 0)
     let counts = InventoryProjection.Counts(orders: 3, items: 7, reserved: 5, released: 2, rejected: 1)
     let head = """

@@ -9,8 +9,12 @@ public protocol Broker: Sendable {
   func admin() throws(BrokerError) -> any Admin
 
   /// A producer for one existing topic.
-  /// - Parameter reports: the records that `Producer.takeReports` tells of.
-  func producer(topic: String, pace: ProducerPace, reports: RecordReports.Detail) throws(BrokerError) -> any Producer
+  /// - Parameters:
+  ///   - reports: the records that `Producer.takeReports` tells of.
+  ///   - latency: is told of each acknowledgement.
+  func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
+  ) throws(BrokerError) -> any Producer
 
   /// A consumer of one existing topic.
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer
@@ -21,9 +25,11 @@ public protocol Broker: Sendable {
 }
 
 extension Broker {
-  /// A producer that tells of refused records only.
-  public func producer(topic: String, pace: ProducerPace) throws(BrokerError) -> any Producer {
-    try producer(topic: topic, pace: pace, reports: .refusals)
+  /// A producer that tells of refused records only, if nothing else is said.
+  public func producer(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals
+  ) throws(BrokerError) -> any Producer {
+    try producer(topic: topic, pace: pace, reports: reports, latency: nil)
   }
 }
 

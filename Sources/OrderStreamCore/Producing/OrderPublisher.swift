@@ -3,8 +3,6 @@
 public struct OrderPublisher {
   /// Orders between two looks at the clock, the stop flag and the reports, at full speed.
   static let stride: Int64 = 256
-  /// A paced publisher sleeps once it is at least this far ahead.
-  static let leastSleepNanoseconds: Int64 = 500_000
   /// How long the last acknowledgements may take after the last record.
   public static let flushTimeout: Duration = .seconds(60)
 
@@ -16,6 +14,7 @@ public struct OrderPublisher {
   private let schedule: Schedule?
   private let time: any TimeSource
   private let stop: StopFlag
+  private let latency: AcknowledgementLatency?
 
   /// Orders that the producer was given so far, those that it did not take included.
   public private(set) var sent: Int64 = 0
@@ -29,14 +28,17 @@ public struct OrderPublisher {
   /// - Parameters:
   ///   - producer: the source is told what it reports while the run goes on; what comes last is left to be taken.
   ///   - schedule: the pace; `nil` for as fast as possible.
+  ///   - latency: is started with the run; the producer has the same one.
   public init(
-    _ source: any OrderSource, producer: any Producer, schedule: Schedule?, time: any TimeSource, stop: StopFlag
+    _ source: any OrderSource, producer: any Producer, schedule: Schedule?, time: any TimeSource, stop: StopFlag,
+    latency: AcknowledgementLatency? = nil
   ) {
     self.source = source
     self.producer = producer
     self.schedule = schedule
     self.time = time
     self.stop = stop
+    self.latency = latency
   }
 
   /// Sends all orders and waits for their acknowledgements. After a request to stop an order may be left in the source's
@@ -47,6 +49,7 @@ public struct OrderPublisher {
   public mutating func run(progress: (OrderPublisher) -> Void) throws {
     let start = time.monotonicNanoseconds
     startNanoseconds = start
+    latency?.begin(at: start)
     // The same loop for both; for the generator the compiler makes one of its own, without calls through the protocol.
     if let generated = source as? GeneratedOrders {
       try sendAll(of: generated, start, progress)
@@ -78,12 +81,13 @@ public struct OrderPublisher {
     }
   }
 
-  /// Sleeps until an order is due, in slices, so that a stop is seen.
+  /// Sleeps until an order is due, in slices, so that a stop is seen. No order is sent before it is due, since its latency
+  /// counts from then.
   private func pace(until due: Int64, _ progress: (OrderPublisher) -> Void) {
     progress(self)
     while !stop.isRequested {
       let rest = due - time.monotonicNanoseconds
-      guard rest >= Self.leastSleepNanoseconds else { return }
+      guard rest > 0 else { return }
       time.sleep(.nanoseconds(min(rest, 100_000_000)))
       progress(self)
     }

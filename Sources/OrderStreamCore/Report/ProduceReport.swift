@@ -13,6 +13,8 @@ public struct ProduceReport: Report {
   /// `nil` with `--input`.
   public var seed: UInt64?
   public var firstOrder: Int64?
+  /// From sending to acknowledgement, of each acknowledged event; with `--rate` from when it was due.
+  public var latency = LatencyFigures()
   /// First record sent to last acknowledgement.
   public var activeMilliseconds: Int64 = 0
   /// In acknowledged events.
@@ -52,6 +54,7 @@ public struct ProduceReport: Report {
     TextRows.append("Failed orders", failedOrders, to: text)
     TextRows.append("Rejected", rejected, rejected > 0 ? .warning : nil, to: text)
     TextRows.append("Events per second", eventsPerSecond, to: text)
+    latency.appendRows(to: text)
     TextRows.append("Partitions", partitions, to: text)
     if let seed { TextRows.append("Seed", String(seed), to: text) }
     if let firstOrder { TextRows.append("First order", firstOrder, to: text) }
@@ -73,6 +76,7 @@ public struct ProduceReport: Report {
     json.member("failed_orders", failedOrders)
     json.member("rejected", rejected)
     json.member("events_per_second", eventsPerSecond)
+    latency.appendMembers(to: &json)
     json.key("partitions")
     json.beginObject()
     for (partition, count) in deliveries.acknowledgedByPartition.enumerated() {

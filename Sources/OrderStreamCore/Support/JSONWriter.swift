@@ -68,6 +68,15 @@ public struct JSONWriter {
     Self.appendHundredths(value, to: buffer)
   }
 
+  /// A number of thousandths (microseconds as milliseconds) with three decimals: `1204` is `1.204`. Not negative.
+  public mutating func thousandths(_ value: Int64) {
+    separate()
+    let (whole, rest) = value.magnitude.quotientAndRemainder(dividingBy: 1000)
+    Self.appendDigits(whole, atLeast: 1, to: buffer)
+    buffer.append(UInt8(ascii: "."))
+    Self.appendDigits(rest, atLeast: 3, to: buffer)
+  }
+
   /// A value that is JSON already, verbatim.
   public mutating func raw(_ json: UnsafeRawBufferPointer) {
     separate()

@@ -12,13 +12,15 @@ final class EmbeddedProducer: Producer {
   private var calls: Int64 = 0
 
   init(
-    _ connection: LogConnection, topic name: String, pace: ProducerPace, reports: RecordReports.Detail
+    _ connection: LogConnection, topic name: String, pace: ProducerPace, reports: RecordReports.Detail,
+    latency: AcknowledgementLatency?
   ) throws(BrokerError) {
     topic = try connection.read("cannot produce to \(name)") { try TopicRow.get($0, name: name) }
     partitionCount = topic.partitionCount
     queue = ProducerQueue(
-      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all, connection.time)
-    let writer = ProducerWriter(connection, topic: topic, queue: queue)
+      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all,
+      latency: latency, connection.time)
+    let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: latency)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()
       // Nobody waits for a writer that never began.
@@ -65,9 +67,11 @@ final class ProducerWriter: @unchecked Sendable {
   private let connection: LogConnection
   private let topic: TopicRow
   private let queue: ProducerQueue
+  private let latency: AcknowledgementLatency?
   private var budget = FlushBudget()
 
-  init(_ connection: LogConnection, topic: TopicRow, queue: ProducerQueue) {
+  init(_ connection: LogConnection, topic: TopicRow, queue: ProducerQueue, latency: AcknowledgementLatency?) {
+    self.latency = latency
     self.connection = connection
     self.topic = topic
     self.queue = queue
@@ -80,6 +84,8 @@ final class ProducerWriter: @unchecked Sendable {
         Failpoint.reach("producer/before-write")
         try write(chunks)
         Failpoint.reach("producer/before-acknowledge")
+        // Before they count as acknowledged, so that whoever has waited for that finds their latencies.
+        latency?.acknowledge(chunks.lazy.map(\.sent), at: connection.time.monotonicNanoseconds)
         queue.acknowledge(chunks)
         Failpoint.reach("producer/after-acknowledge")
       } catch {

@@ -35,8 +35,17 @@ final class ProducerQueue: @unchecked Sendable {
   /// Whether every record is told of; a chunk keeps the sequences of its records only then.
   private let tellsOfAll: Bool
   private var reports = RecordReports()
+  private let latency: AcknowledgementLatency?
+  /// When the record in hand was sent, or due, on the monotonic clock; 0 where nobody measures it.
+  @exclusivity(unchecked) private var sent: Int64 = 0
+  /// Records that `sent` still holds for.
+  @exclusivity(unchecked) private var sendsLeft = 0
 
-  init(partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool, _ time: any TimeSource) {
+  init(
+    partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool, latency: AcknowledgementLatency?,
+    _ time: any TimeSource
+  ) {
+    self.latency = latency
     self.limits = limits
     self.time = time
     self.tellsOfAll = tellsOfAll
@@ -59,8 +68,12 @@ final class ProducerQueue: @unchecked Sendable {
   func add(_ record: OutgoingRecord, byteCount: Int, sequence: Int64) throws(BrokerError) {
     monitor.lock()
     defer { monitor.unlock() }
+    if sendsLeft == 0 { lookAtClock(sequence) }
+    sendsLeft -= 1
     while queuedRecords >= limits.queuedRecords || queuedBytes >= limits.queuedBytes, fatal == nil, !isClosing {
       monitor.waitForProgress()
+      // What is sent next is sent later than this one.
+      sendsLeft = 0
     }
     if let fatal { throw fatal }
     precondition(!isClosing, "a producer is not used after close")
@@ -71,6 +84,7 @@ final class ProducerQueue: @unchecked Sendable {
     let partition = Int(record.partition)
     let chunk = chunk(partition, for: byteCount)
     chunk.append(record, byteCount: byteCount)
+    if sent != 0 { chunk.sent.append(sent) }
     if tellsOfAll { chunk.sequences.append(sequence) }
     openRecords += 1
     queuedRecords += 1
@@ -154,6 +168,15 @@ final class ProducerQueue: @unchecked Sendable {
   }
 
   // Only while locked.
+
+  /// When the record of this sequence counts as sent, and for how many more that holds.
+  private func lookAtClock(_ sequence: Int64) {
+    switch latency?.origin {
+    case .sending(let stride): (sent, sendsLeft) = (time.monotonicNanoseconds, stride)
+    case .schedule: (sent, sendsLeft) = (latency?.due(sequence) ?? 0, 1)
+    case nil: sendsLeft = .max
+    }
+  }
 
   /// The open chunk of a partition; one without room for so many bytes more moves to the ready ones.
   private func chunk(_ partition: Int, for byteCount: Int) -> RecordChunk {

@@ -22,6 +22,8 @@ final class RecordChunk {
 
   /// Of a producer's records, where somebody wants to hear of each of them; else empty.
   var sequences: [Int64] = []
+  /// When they were sent, or due, on the monotonic clock, where their latency is measured; else empty.
+  @exclusivity(unchecked) var sent = TimeRuns()
 
   init(partition: Int32) { self.partition = partition }
 
@@ -35,6 +37,7 @@ final class RecordChunk {
     self.partition = partition
     bytes.removeAll()
     sequences.removeAll(keepingCapacity: true)
+    sent.removeAll()
     count = 0
     minTimestamp = .max
     maxTimestamp = .min

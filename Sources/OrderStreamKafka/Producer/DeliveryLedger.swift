@@ -16,6 +16,21 @@ final class DeliveryLedger: Sendable {
     var reports = Reports()
     /// By partition, the highest sequence that was acknowledged.
     var highest: [Int64]
+    var sendTimes = SendTimes()
+  }
+
+  /// When records were sent, on the monotonic clock, as far as there is no schedule that tells.
+  private struct SendTimes {
+    /// So many reports of an event share a look at a record's age, which costs two clock readings.
+    static let stride = 8
+
+    /// Of the records that the event in hand acknowledges.
+    var acknowledged = TimeRuns()
+    /// Of records whose last way into a client's queue was not the first: they were sent again, or had to wait for room.
+    var first: [Int64: Int64] = [:]
+    var last: Int64 = 0
+    /// Reports that the last look still holds for.
+    var left = 0
   }
 
   /// `RecordReports` before its errors have words.
@@ -27,13 +42,15 @@ final class DeliveryLedger: Sendable {
 
   private let entries: Mutex<Entries>
   private let tellsOfAll: Bool
+  private let latency: AcknowledgementLatency?
   /// Set while records of refused batches wait to be sent again.
   private let holdsRefused = Atomic<Bool>(false)
   /// Set while records fail for want of time and none is acknowledged.
   private let stalled = Atomic<Bool>(false)
 
-  init(partitionCount: Int32, tellsOfAll: Bool) {
+  init(partitionCount: Int32, tellsOfAll: Bool, latency: AcknowledgementLatency?) {
     self.tellsOfAll = tellsOfAll
+    self.latency = latency
     entries = Mutex(
       Entries(
         counts: DeliveryCounts(partitionCount: partitionCount),
@@ -52,7 +69,9 @@ final class DeliveryLedger: Sendable {
   ///   not the record's fault and is kept.
   func enter(_ event: borrowing NativeEvent, isFatal: Bool) {
     guard event.isDeliveryReport else { return }
+    let now = latency?.time.monotonicNanoseconds ?? 0
     entries.withLock { entries in
+      entries.sendTimes.left = 0
       event.forEachReport { report in
         if report.error == RD_KAFKA_RESP_ERR_NO_ERROR {
           enterAcknowledged(report, in: &entries)
@@ -60,12 +79,52 @@ final class DeliveryLedger: Sendable {
           enterRefused(report, in: &entries)
         } else if isFatal && !Self.isOwnFault(report.error) {
           entries.unacknowledged.append(report.copy())
+          keepSendTime(report, in: &entries)
         } else {
           enterFailed(report, in: &entries)
         }
       }
+      // Before anybody can count them as acknowledged.
+      if let latency, !entries.sendTimes.acknowledged.isEmpty {
+        latency.acknowledge(CollectionOfOne(entries.sendTimes.acknowledged), at: now)
+        entries.sendTimes.acknowledged.removeAll()
+      }
     }
   }
+
+  // MARK: - Send times
+
+  /// A record was to be sent at this moment, and has to wait for room in the queue.
+  func noteWait(_ tag: RecordTag, since nanoseconds: Int64) {
+    guard let latency, latency.due(tag.sequence) == nil else { return }
+    entries.withLock { entries in
+      if entries.sendTimes.first[tag.sequence] == nil { entries.sendTimes.first[tag.sequence] = nanoseconds }
+    }
+  }
+
+  /// Of a record that will be sent again by another client.
+  private func keepSendTime(_ report: borrowing DeliveryReport, in entries: inout Entries) {
+    let sequence = RecordTag(report.tag).sequence
+    guard let latency, latency.due(sequence) == nil, entries.sendTimes.first[sequence] == nil else { return }
+    entries.sendTimes.first[sequence] = latency.time.monotonicNanoseconds - report.age.nanoseconds
+  }
+
+  private func noteAcknowledged(
+    _ report: borrowing DeliveryReport, _ sequence: Int64, _ latency: AcknowledgementLatency, in entries: inout Entries
+  ) {
+    if let due = latency.due(sequence) { return entries.sendTimes.acknowledged.append(due) }
+    if !entries.sendTimes.first.isEmpty, let first = entries.sendTimes.first.removeValue(forKey: sequence) {
+      return entries.sendTimes.acknowledged.append(first)
+    }
+    if entries.sendTimes.left == 0 {
+      entries.sendTimes.last = latency.time.monotonicNanoseconds - report.age.nanoseconds
+      entries.sendTimes.left = SendTimes.stride
+    }
+    entries.sendTimes.left -= 1
+    entries.sendTimes.acknowledged.append(entries.sendTimes.last)
+  }
+
+  // MARK: - Reports
 
   private func enterAcknowledged(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     let tag = RecordTag(report.tag)
@@ -83,6 +142,7 @@ final class DeliveryLedger: Sendable {
       entries.counts.reordered += 1
     }
     if tellsOfAll { entries.reports.acknowledged.append(tag.sequence) }
+    if let latency { noteAcknowledged(report, tag.sequence, latency, in: &entries) }
     stalled.store(false, ordering: .relaxed)
   }
 
@@ -91,17 +151,20 @@ final class DeliveryLedger: Sendable {
     let tag = RecordTag(report.tag)
     guard tag.isAlone else {
       entries.refused.append(report.copy())
+      keepSendTime(report, in: &entries)
       holdsRefused.store(true, ordering: .relaxed)
       return
     }
     entries.counts.failed += 1
     entries.counts.refused += 1
+    entries.sendTimes.first[tag.sequence] = nil
     guard tellsOfAll || entries.reports.refused.count < RecordReports.refusalLimit else { return }
     entries.reports.refused.append((tag.sequence, report.partition, NativeError(report.error)))
   }
 
   private func enterFailed(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     entries.counts.failed += 1
+    entries.sendTimes.first[RecordTag(report.tag).sequence] = nil
     if report.mayBePersisted { entries.counts.uncertain += 1 }
     entries.failure = entries.failure ?? NativeError(report.error)
     if tellsOfAll { entries.reports.failed.append(RecordTag(report.tag).sequence) }
@@ -216,7 +279,9 @@ struct UnacknowledgedRecord: Sendable {
 /// Serves a client's delivery reports on a thread of its own, so that they are counted however slowly the sender sends.
 ///
 /// A sender at full speed serves most of them itself (`serveReady`): what one thread allocates and another one frees
-/// costs both of them more than the reports do. The thread therefore leaves reports lying for a moment.
+/// costs both of them more than the reports do. The thread therefore leaves reports lying for a moment, but not where
+/// records are sent at a rate that somebody watches, nor once the sender waits for the last ones: their latency ends when
+/// they are served.
 final class ReportPump: Sendable {
   /// How long the thread sleeps at most when nothing comes.
   private static let pollInterval = Duration.milliseconds(100)
@@ -228,9 +293,12 @@ final class ReportPump: Sendable {
   private let ledger: DeliveryLedger
   private let time: any TimeSource
   private let stopped = Atomic<Bool>(false)
+  private let pauses: Atomic<Bool>
   private let thread = Mutex<BackgroundThread<Void>?>(nil)
 
-  init(_ client: NativeClient, _ ledger: DeliveryLedger, _ time: any TimeSource) {
+  /// - Parameter pauses: whether the sender serves reports too.
+  init(_ client: NativeClient, _ ledger: DeliveryLedger, pauses: Bool, _ time: any TimeSource) {
+    self.pauses = Atomic(pauses)
     self.client = client
     self.ledger = ledger
     self.time = time
@@ -243,7 +311,7 @@ final class ReportPump: Sendable {
       while !stopped.load(ordering: .acquiring) {
         serve(Self.pollInterval)
         serveReady()
-        time.sleep(Self.pause)
+        if pauses.load(ordering: .relaxed) { time.sleep(Self.pause) }
       }
     }
     thread.withLock { $0 = started }
@@ -260,6 +328,9 @@ final class ReportPump: Sendable {
   func serveReady() {
     while let event = queue.poll(.zero) { ledger.enter(event, isFatal: client.isFatal) }
   }
+
+  /// The sender serves nothing any more.
+  func leavesNone() { pauses.store(false, ordering: .relaxed) }
 
   /// Ends the thread; reports that are still queued are served here.
   func stop() {

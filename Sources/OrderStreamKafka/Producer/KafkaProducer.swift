@@ -24,6 +24,7 @@ final class KafkaProducer: Producer {
   let partitionCount: Int32
   private let topic: String
   private let context: KafkaContext
+  private let pace: ProducerPace
   private let profile: ClientProfile
   private let ledger: DeliveryLedger
   private let stop: StopFlag?
@@ -39,15 +40,16 @@ final class KafkaProducer: Producer {
 
   /// - Parameter stop: Once it is requested, a full queue is not waited for much longer.
   init(
-    topic: String, partitionCount: Int32, pace: ProducerPace, reports: RecordReports.Detail, context: KafkaContext,
-    stop: StopFlag?
+    topic: String, partitionCount: Int32, pace: ProducerPace, reports: RecordReports.Detail,
+    latency: AcknowledgementLatency?, context: KafkaContext, stop: StopFlag?
   ) throws(BrokerError) {
     self.topic = topic
     self.partitionCount = partitionCount
     self.context = context
     self.stop = stop
+    self.pace = pace
     profile = .producer(pace)
-    ledger = DeliveryLedger(partitionCount: partitionCount, tellsOfAll: reports == .all)
+    ledger = DeliveryLedger(partitionCount: partitionCount, tellsOfAll: reports == .all, latency: latency)
     link = try makeLink(profile)
   }
 
@@ -110,6 +112,7 @@ final class KafkaProducer: Producer {
       switch code {
       case RD_KAFKA_RESP_ERR_NO_ERROR: return
       case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        ledger.noteWait(tag, since: context.time.monotonicNanoseconds)
         link.pump.serve(.milliseconds(10))
         if ledger.isStalled { throw stalled() }
         if stop?.isRequested == true {
@@ -117,7 +120,9 @@ final class KafkaProducer: Producer {
           sinceStop = limit
           if limit.hasPassed { throw stopped() }
         }
-      case RD_KAFKA_RESP_ERR__FATAL: try replaceLink(alone: tag.isAlone)
+      case RD_KAFKA_RESP_ERR__FATAL:
+        ledger.noteWait(tag, since: context.time.monotonicNanoseconds)
+        try replaceLink(alone: tag.isAlone)
       default:
         throw context.errors.map(
           NativeError(code), "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
@@ -142,6 +147,7 @@ final class KafkaProducer: Producer {
   private func flush(alone: Bool, _ deadline: Deadline) throws(BrokerError) {
     let link = try openLink(alone: alone)
     if link.client.isFatal { return try replaceLink(alone: alone) }
+    link.pump.leavesNone()
     // Fails when its time is up; what counts is the ledger.
     try? link.client.flush(deadline.remaining(atMost: .milliseconds(100)))
     if ledger.finished < sent && !deadline.hasPassed { link.pump.serve(.milliseconds(1)) }
@@ -181,7 +187,7 @@ final class KafkaProducer: Producer {
 
   private func makeLink(_ profile: ClientProfile) throws(BrokerError) -> ProducerLink {
     let client = try context.factory.client(profile)
-    do { return try ProducerLink(client, topic: topic, ledger, context.time) } catch {
+    do { return try ProducerLink(client, topic: topic, ledger, pace, context.time) } catch {
       throw context.errors.map(error, "cannot produce to \(topic)")
     }
   }
@@ -239,11 +245,11 @@ final class ProducerLink {
   let pump: ReportPump
 
   init(
-    _ client: NativeClient, topic: String, _ ledger: DeliveryLedger, _ time: any TimeSource
+    _ client: NativeClient, topic: String, _ ledger: DeliveryLedger, _ pace: ProducerPace, _ time: any TimeSource
   ) throws(NativeError) {
     self.client = client
     self.topic = try NativeTopic(client, topic)
-    pump = ReportPump(client, ledger, time)
+    pump = ReportPump(client, ledger, pauses: pace == .bulk, time)
     // The first record on a topic that the client does not know waits for the next metadata request.
     _ = try? client.metadata(topic, .seconds(5))
     pump.start()

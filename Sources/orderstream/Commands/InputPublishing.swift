@@ -42,7 +42,8 @@ struct InputPublishing {
     defer { admin.close() }
     let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
     orders.partitionLimit = try publishing.prepare(copyOf: orders.partitionCount)
-    var sending = try publishing.send(orders, schedule: options.rate.schedule, reports: .all)
+    var sending = try publishing.send(
+      orders, schedule: options.rate.schedule, reports: .all, comesLate: !orders.reader.isFile)
     publishing.settle(&sending, taken: orders.counts.valid)
     return sending
   }

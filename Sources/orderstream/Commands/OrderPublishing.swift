@@ -81,13 +81,18 @@ struct OrderPublishing {
   /// - Parameters:
   ///   - reports: which records the source hears of.
   ///   - count: how many orders there are, where that is known.
+  ///   - comesLate: whether an order may not be there when it is due, so that its latency counts from its sending.
   func send(
-    _ orders: any OrderSource, schedule: OrderPublisher.Schedule?, reports: RecordReports.Detail, count: Int64? = nil
+    _ orders: any OrderSource, schedule: OrderPublisher.Schedule?, reports: RecordReports.Detail, count: Int64? = nil,
+    comesLate: Bool = false
   ) throws -> Sending {
-    let producer = try broker.producer(topic: topic, pace: schedule == nil ? .bulk : .interactive, reports: reports)
+    let origin = schedule.map(AcknowledgementLatency.Origin.schedule) ?? .fullSpeed
+    let latency = AcknowledgementLatency(from: comesLate ? .eachSending : origin, time: context.time)
+    let producer = try broker.producer(
+      topic: topic, pace: schedule == nil ? .bulk : .interactive, reports: reports, latency: latency)
     defer { producer.close() }
     var publisher = OrderPublisher(
-      orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop)
+      orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop, latency: latency)
     let progress = Progress("produce", console: context.console, time: context.time)
     var failure: CommandError?
     do {
@@ -101,6 +106,7 @@ struct OrderPublishing {
     var report = ProduceReport(topic: topic, deliveries: producer.deliveries)
     report.deliveries.refused += publisher.refusedAtOnce
     report.failedOrders = publisher.failedOrders
+    report.latency = latency.figures
     if publisher.sent > 0, let start = publisher.startNanoseconds {
       report.activeMilliseconds = (end - start) / 1_000_000
     }

@@ -53,7 +53,7 @@ struct CommandDocumentTests {
   private static let produce: [String: Kind] = [
     "requested": .count, "acknowledged": .count, "failed_deliveries": .count, "possibly_duplicated": .count,
     "failed_orders": .count, "rejected": .count, "events_per_second": .decimal, "partitions": .object, "seed": .count,
-    "first_order": .count,
+    "first_order": .count, "latency_ms": .object, "latency_first_second_ms": .object, "latency_buckets": .array,
   ]
 
   @Test func theDocumentOfProduce() throws {
@@ -64,6 +64,8 @@ struct CommandDocumentTests {
     #expect(document["seed"].int == 12 && document["first_order"].int == 1)
     #expect(document["partitions"].members.keys.sorted() == ["0", "1", "2", "3", "4", "5"])
     #expect(document["partitions"].sum == 300)
+    // The run is over within its first second.
+    #expect(document["latency_ms"]["count"].int == 300 && document["latency_ms"] == document["latency_first_second_ms"])
     #expect(try stage.json("produce", "--events", "2")["first_order"].int == 301)
   }
 
