@@ -17,7 +17,8 @@ struct AtomicFile: Sendable {
   let path: String
   /// With symbolic links followed.
   let target: String
-  private let isReplaced: Bool
+  /// Whether it has an old and a new state; `false` where it is written in place.
+  let isReplaced: Bool
 
   /// - Throws: `creation` when the path cannot be written, `io` when the disk refuses.
   init(_ path: String) throws(CommandError) {

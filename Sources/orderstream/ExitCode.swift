@@ -177,8 +177,10 @@ struct CommandError: Error, Hashable, Sendable, CustomStringConvertible {
   var isSilent: Bool { code == .pipe }
 
   /// `error: <what failed>: <why>; <what to do>`, one line in which control characters are visible escapes.
-  var description: String {
-    let line = remedy.isEmpty ? "error: \(what): \(why)" : "error: \(what): \(why); \(remedy)"
-    return TerminalText.escaped(line)
+  var description: String { "error: \(sentence)" }
+
+  /// The same without the first word.
+  var sentence: String {
+    TerminalText.escaped(remedy.isEmpty ? "\(what): \(why)" : "\(what): \(why); \(remedy)")
   }
 }

@@ -100,7 +100,6 @@ struct Main {
     func run(
       _ options: CommonOptions, members: Int = 1, _ work: (CommandContext) throws -> ExitCode
     ) throws -> ExitCode {
-      try ResourceLimits.check(for: options.brokers, members: members)
       let stop = StopFlag()
       Signals.install(stop: stop)
       if let limit = options.timeout {
@@ -108,16 +107,23 @@ struct Main {
       }
       let context = CommandContext(
         options, facts: facts, console: console, stop: stop, startNanoseconds: start)
+      var failure: CommandError?
+      var code = ExitCode.success
       do {
-        try context.checkResultFiles()
-        let code = try work(context)
-        return context.result.hasFailed ? code.withFailedCondition : code
+        try context.result.begin(context)
+        try ResourceLimits.check(for: options.brokers, members: members)
+        code = try work(context)
       } catch {
-        let error = CommandError(error)
-        guard context.result.hasFailed, error.code.withFailedCondition != error.code else { throw error }
-        console.report(error)
-        return error.code.withFailedCondition
+        failure = cutShort(CommandError(error))
+        code = failure?.code ?? code
       }
+      try context.result.finish(code, failure, context)
+      guard context.result.hasFailed, code.withFailedCondition != code else {
+        if let failure { throw failure }
+        return code
+      }
+      if let failure { console.report(failure) }
+      return code.withFailedCondition
     }
     switch invocation {
     case .help(let command): return try show(Help.page(command))

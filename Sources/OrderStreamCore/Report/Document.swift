@@ -1,7 +1,7 @@
 internal import CSimdJSON
 
 /// A JSON value as a document holds it: members keep their order, whole numbers their digits.
-public enum DocumentValue: Sendable, Equatable {
+public enum DocumentValue: Sendable, Hashable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -12,7 +12,7 @@ public enum DocumentValue: Sendable, Equatable {
   case list([DocumentValue])
   case object([Member])
 
-  public struct Member: Sendable, Equatable {
+  public struct Member: Sendable, Hashable {
     public var key: String
     public var value: DocumentValue
 
@@ -100,7 +100,7 @@ public enum DocumentValue: Sendable, Equatable {
 
 /// The JSON document of a run. What leaves a run in another form (a page, a table, a verdict) is a function of it alone.
 public struct Document: Sendable, Equatable {
-  public let root: DocumentValue
+  public private(set) var root: DocumentValue
   /// The command, as in `orderstream.<command>/1`.
   public let command: String
   /// The version of the schema, the number in `orderstream.<command>/1`.
@@ -125,7 +125,22 @@ public struct Document: Sendable, Equatable {
     schemaVersion = version
   }
 
+  /// A document of what is known of a run, behind its `schema`.
+  public init(command: String, schemaVersion: Int, members: [DocumentValue.Member]) {
+    let schema = DocumentValue.Member("schema", .text("\(Self.prefix)\(command)/\(schemaVersion)"))
+    root = .object([schema] + members)
+    self.command = command
+    self.schemaVersion = schemaVersion
+  }
+
   public subscript(_ key: String) -> DocumentValue? { root[key] }
+
+  /// This document with one more member at its end.
+  public func adding(_ key: String, _ value: DocumentValue) -> Document {
+    var copy = self
+    copy.root = .object(root.members + [.init(key, value)])
+    return copy
+  }
 
   /// What the run claims, and whether it holds.
   public var claims: [Claim] {

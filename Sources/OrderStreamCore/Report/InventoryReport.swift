@@ -1,6 +1,8 @@
 /// What `inventory` did: what this process committed in this run.
 public struct InventoryReport: Report, Sendable {
   public let command: StaticString = "inventory"
+  /// Who has read what; only in the document.
+  public var reader: GroupReader?
   public var outputTopic: String
   public var counts: InventoryProjection.Counts
   /// Orders that were removed before the group read them, accepted with `--accept-loss`.
@@ -46,6 +48,7 @@ public struct InventoryReport: Report, Sendable {
   }
 
   public func appendMembers(to json: inout JSONWriter) {
+    reader?.appendMembers(to: &json)
     json.member("output_topic", outputTopic)
     json.member("orders", counts.orders)
     json.member("items", counts.items)

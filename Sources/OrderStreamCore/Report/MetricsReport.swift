@@ -3,6 +3,8 @@
 public struct MetricsReport: Report {
   public let command: StaticString = "analytics"
   public let summary: MetricsSummary
+  /// Who has read what; only in the document.
+  public var reader: GroupReader?
   /// Records committed by this process in this run; only in the document.
   public let processed: Int64
   /// Records that were removed before the group read them, accepted with `--accept-loss`; only in the document.
@@ -80,6 +82,7 @@ public struct MetricsReport: Report {
   private static func digits(_ value: Int64) -> Int { String(value).utf8.count }
 
   public func appendMembers(to json: inout JSONWriter) {
+    reader?.appendMembers(to: &json)
     summary.totals.appendMembers(to: &json)
     if let changed { LiveMetricsReport.append(changed, to: &json) }
     Self.appendMinutes(of: summary, to: &json)
@@ -123,6 +126,7 @@ public struct LiveMetricsReport: Report {
   public let command: StaticString = "analytics"
   public let completion = Completion.ongoing
   public let totals: MetricsTotals
+  public var reader: GroupReader?
   let changed: [MetricsTotals.Minute]
   let processed: Int64
   let lostRecords: Int64
@@ -147,6 +151,7 @@ public struct LiveMetricsReport: Report {
   }
 
   public func appendMembers(to json: inout JSONWriter) {
+    reader?.appendMembers(to: &json)
     totals.appendMembers(to: &json)
     Self.append(changed, to: &json)
     json.member("processed", processed)

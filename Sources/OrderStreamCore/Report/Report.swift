@@ -142,6 +142,16 @@ public struct RunFacts: Sendable {
 
   public init() {}
 
+  /// As in a document.
+  public var value: DocumentValue {
+    let buffer = ByteBuffer()
+    var json = JSONWriter(buffer)
+    json.beginObject()
+    append(to: &json)
+    json.endObject()
+    return DocumentValue(parsing: buffer.bytes)?["run"] ?? .null
+  }
+
   func append(to json: inout JSONWriter) {
     json.key("run")
     json.beginObject()
@@ -156,6 +166,22 @@ public struct RunFacts: Sendable {
     for variable in environment { json.member(variable.name, variable.value) }
     json.endObject()
     json.endObject()
+  }
+}
+
+/// Whose result it is: a group, and the topic that it has read.
+public struct GroupReader: Sendable {
+  public var topic: String
+  public var group: String
+
+  public init(topic: String, group: String) {
+    self.topic = topic
+    self.group = group
+  }
+
+  func appendMembers(to json: inout JSONWriter) {
+    json.member("topic", topic)
+    json.member("group", group)
   }
 }
 

@@ -19,7 +19,8 @@ struct AnalyticsCommand {
     let live = follows ? LiveMetrics(metrics) : nil
     let progress = Progress("analytics", console: context.console, time: context.time)
     let output = MetricsOutput(
-      context: context, topic: options.run.topic, broker: run.broker.name, file: file, live: live, progress: progress)
+      context: context, reader: GroupReader(topic: options.run.topic, group: options.run.group),
+      broker: run.broker.name, file: file, live: live, progress: progress)
     let observer = RunObserver(progress, context: context, live: follows ? output : nil)
     let (loop, outcome) = try run.perform(settings, metrics, observer)
     defer { loop.close() }
@@ -64,7 +65,7 @@ final class MetricsOutput: LiveReport {
   private static let fileBytesPerSecond: Int64 = 10_000_000
 
   private let context: CommandContext
-  private let topic: String
+  private let reader: GroupReader
   private let broker: String
   private let file: AtomicFile?
   /// The totals as they are shown while the run goes on; `nil` for a run that is not followed.
@@ -76,10 +77,11 @@ final class MetricsOutput: LiveReport {
   private var isFileOld = false
 
   init(
-    context: CommandContext, topic: String, broker: String, file: AtomicFile?, live: LiveMetrics?, progress: Progress
+    context: CommandContext, reader: GroupReader, broker: String, file: AtomicFile?, live: LiveMetrics?,
+    progress: Progress
   ) {
     self.context = context
-    self.topic = topic
+    self.reader = reader
     self.progress = progress
     self.broker = broker
     self.file = file
@@ -90,6 +92,8 @@ final class MetricsOutput: LiveReport {
   func final(_ report: MetricsReport, activeMilliseconds: Int64) throws {
     // The result is known, whatever becomes of its file.
     let written = Result { try write(report) }
+    var report = report
+    report.reader = reader
     try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
     try written.get()
   }
@@ -106,8 +110,9 @@ final class MetricsOutput: LiveReport {
   func report(_ loop: PipelineLoop) throws -> Int64 {
     guard let live else { preconditionFailure("only a run that is followed has live reports") }
     let changed = try loop.refresh(live)
-    let report = LiveMetricsReport(
+    var report = LiveMetricsReport(
       live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
+    report.reader = reader
     if context.showsView { show(live.summary) }
     let read = context.time.monotonicNanoseconds
     isFileOld = true
@@ -132,7 +137,7 @@ final class MetricsOutput: LiveReport {
   }
 
   private func show(_ summary: MetricsSummary) {
-    let (heading, broker, progress) = ("Order metrics of \(topic)", broker, progress)
+    let (heading, broker, progress) = ("Order metrics of \(reader.topic)", broker, progress)
     context.console.display.show(view: { screen in
       let text = ReportText()
       MetricsReport(summary, processed: 0).appendView(
@@ -183,7 +188,8 @@ extension CommandSpec {
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
-    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics) + OptionSpec.connection
+      + OptionSpec.presentation,
     examples: [
       .init(text: "the report of everything up to now", command: "orderstream analytics"),
       .init(text: "a live view", command: "orderstream analytics --follow"),

@@ -147,7 +147,7 @@ extension CommandSpec {
         "Count what this group has not committed yet as pending; that alone does not make the exit code 1."
       ).onlyAsFlag,
       OptionSpec(name: .noGroup, help: "Count nothing as pending: every missing item is lost."),
-    ] + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.results(.page, .metrics, .junit) + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),
       .init(text: "beside a running one", command: "orderstream audit --group inventory"),

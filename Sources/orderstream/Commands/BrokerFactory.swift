@@ -94,6 +94,16 @@ extension BrokerFactory {
   }
 }
 
+extension BrokerSpec {
+  /// As `Broker.name`, without opening it.
+  var documentName: String {
+    guard case .embedded(nil) = self, let directory = try? Self.defaultDirectory(ProcessEnvironment.lookup) else {
+      return description
+    }
+    return Self.embedded(directory: directory).description
+  }
+}
+
 extension CommandContext {
   /// Opens the broker that `--brokers` names; on a terminal, says which one and how to choose another.
   /// - Parameter outages: how long brokers that stop answering are waited for.

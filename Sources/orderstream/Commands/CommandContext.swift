@@ -36,8 +36,8 @@ final class CommandContext: Sendable {
   /// - Parameter isLive: Whether the run goes on after it, as under `--watch`.
   func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?, isLive: Bool = false) throws {
     let document = document(of: report, broker, activeMilliseconds, isLive: isLive)
-    // Each is written whatever becomes of the other.
-    let written = Result { if !isLive { try result.writeFiles(of: document) } }
+    // The result is known, whatever becomes of its files.
+    let written = Result { try result.keep(document, isLive: isLive, at: time.monotonicNanoseconds) }
     if options.json {
       try console.write(ReportText(document), wraps: false)
     } else {
@@ -49,27 +49,29 @@ final class CommandContext: Sendable {
     try written.get()
   }
 
-  /// Checks that the files of the result can be written, before there is one.
-  func checkResultFiles() throws { try result.checkFiles(outputFile) }
-
   /// What a run shows of itself while it goes on: its document on stdout with `--json`, and whether it has failed; then
   /// it is asked to stop.
   func emitLive(_ report: some Report, broker: String, activeMilliseconds: Int64?) throws {
     guard options.json || result.isWatching else { return }
     let document = document(of: report, broker, activeMilliseconds, isLive: true)
+    let written = Result { try result.keep(document, isLive: true, at: time.monotonicNanoseconds) }
     if options.json { try console.write(ReportText(document), wraps: false) }
     if result.hasFailed { stop.request() }
+    try written.get()
   }
 
   private func document(
     of report: some Report, _ broker: String, _ activeMilliseconds: Int64?, isLive: Bool
   ) -> ByteBuffer {
-    let elapsed = (time.monotonicNanoseconds - startNanoseconds) / 1_000_000
-    let frame = ReportFrame(broker: broker, elapsedMilliseconds: elapsed, activeMilliseconds: activeMilliseconds)
+    let frame = ReportFrame(
+      broker: broker, elapsedMilliseconds: elapsedMilliseconds, activeMilliseconds: activeMilliseconds)
     let buffer = ByteBuffer()
     result.append(report, in: frame, isLive: isLive, to: buffer)
     return buffer
   }
+
+  /// Duration of the run so far.
+  var elapsedMilliseconds: Int64 { (time.monotonicNanoseconds - startNanoseconds) / 1_000_000 }
 
   /// Whether what a run shows while it goes on is drawn over on the terminal's screen.
   var showsView: Bool { console.outputIsScreen && !console.isQuiet && !options.json && options.progress == .auto }

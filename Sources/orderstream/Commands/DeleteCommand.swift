@@ -113,7 +113,7 @@ extension CommandSpec {
         help:
           "Keep the topics; remove the records of each partition below this place; 'orderstream help' lists its forms."),
       .execute.saying("Really remove; without it, only show what would be removed."),
-    ] + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.results() + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "what a removal would take along", command: "orderstream delete --topic order-events"),
       .init(

@@ -27,7 +27,8 @@ struct InventoryCommand {
       time: context.time, listener: emissions)
     let progress = Progress("inventory", console: context.console, time: context.time)
     let output = InventoryOutput(
-      topic: options.run.topic, outputTopic: options.outputTopic, context: context, broker: run.broker.name,
+      topic: options.run.topic, group: options.run.group, outputTopic: options.outputTopic, context: context,
+      broker: run.broker.name,
       projection: projection, progress: progress, isView: context.showsView && !shows)
     // What is emitted is read line by line, above the progress.
     let isLive =
@@ -72,6 +73,7 @@ struct InventoryCommand {
 /// view on a terminal.
 private struct InventoryOutput: LiveReport {
   let topic: String
+  let group: String
   let outputTopic: String
   let context: CommandContext
   let broker: String
@@ -97,9 +99,11 @@ private struct InventoryOutput: LiveReport {
   }
 
   private func report(_ loop: PipelineLoop, _ completion: Completion) -> InventoryReport {
-    InventoryReport(
+    var report = InventoryReport(
       outputTopic: outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
       completion: completion)
+    report.reader = GroupReader(topic: topic, group: group)
+    return report
   }
 
   private func show(_ report: InventoryReport) {
@@ -218,7 +222,8 @@ extension CommandSpec {
         help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
       ),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
-    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics) + OptionSpec.connection
+      + OptionSpec.presentation,
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
       .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),

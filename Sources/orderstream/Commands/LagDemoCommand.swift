@@ -336,7 +336,8 @@ extension CommandSpec {
         name: .drainTimeout, placeholder: "<duration>", defaultNote: "from the number of events and the delay",
         help: "Give up when the lag has not drained this long after the last event."),
       OptionSpec(name: .keep, help: "Keep the topic and the group."),
-    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics, .junit) + OptionSpec.connection
+      + OptionSpec.presentation,
     examples: [
       .init(text: "watch it", command: "orderstream lag-demo"),
       .init(text: "three consumers keep up better", command: "orderstream lag-demo --consumers 3 --events 3000"),

@@ -181,7 +181,7 @@ struct ProduceOptions: Hashable, Sendable {
     rate = try reader.value(.rate, Rate.parse)
     dryRun = reader.flag(.dryRun)
     exact = reader.flag(.exact)
-    unacknowledged = try reader.optional(.unacknowledged, Self.file)
+    unacknowledged = try reader.optional(.unacknowledged, OptionValue.file)
     let path = try reader.optional(.input, OptionValue.path)
     if unacknowledged != nil, dryRun || path == nil {
       throw reader.conflict(
@@ -202,11 +202,6 @@ struct ProduceOptions: Hashable, Sendable {
         "option --input", "--\(extra.rawValue) is for generated orders", "leave one of the two out")
     }
     source = .lines(path: path)
-  }
-
-  private static func file(_ text: String) throws(ValueError) -> String {
-    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
-    return try OptionValue.path(text)
   }
 }
 
@@ -316,7 +311,8 @@ extension CommandSpec {
         name: .dryRun,
         help: "Print the events, one a line, and open no broker. Order numbers start at 1 or --first-order."),
       .topic,
-    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics, .junit) + OptionSpec.connection
+      + OptionSpec.presentation,
     examples: [
       .init(
         text: "10 000 orders of one day, the same every time",

@@ -194,7 +194,7 @@ struct ReplayOptions: Hashable, Sendable {
     execute = reader.flag(.execute)
     events = try reader.optionalInteger(.events, in: 0...ProduceOptions.maxEvents) ?? 0
     topicIsGiven = reader.text(.topic) != nil
-    certificate = try reader.optional(.certificate, OptionValue.filePath)
+    certificate = try reader.optional(.certificate, OptionValue.file)
     check = try Check(reader)
     if check != nil, let other = [OptionName.events, .execute, .group, .certificate].first(where: reader.isGiven) {
       throw reader.conflict(
@@ -212,7 +212,7 @@ extension ReplayOptions.Check {
   /// `nil` without `--verify`.
   init?(_ reader: OptionReader) throws(CommandError) {
     against = try reader.optional(.against, BrokerSpec.parse)
-    guard let file = try reader.optional(.verify, OptionValue.filePath) else {
+    guard let file = try reader.optional(.verify, OptionValue.file) else {
       if against == nil { return nil }
       throw reader.conflict(
         "option --against", "there is nothing to verify", "add --verify <certificate>")
@@ -250,7 +250,8 @@ extension CommandSpec {
       .group.defaulting(to: nil, note: "a private one").saying(
         "Reset and replay this group, with --execute."
       ).onlyAsFlag,
-    ] + OptionSpec.creation + OptionSpec.results + [.report] + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.creation + OptionSpec.results(.page, .metrics, .junit) + OptionSpec.connection
+      + OptionSpec.presentation,
     examples: [
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
       .init(text: "a certificate to hand on", command: "orderstream replay --certificate orders.cert"),

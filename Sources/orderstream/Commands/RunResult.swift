@@ -5,37 +5,55 @@ import Synchronization
 struct ResultOptions: Hashable, Sendable {
   /// `--fail-if`.
   var conditions: [FailCondition] = []
-  /// Paths of the files that are asked for.
-  var files: [ResultFile: String] = [:]
+  /// Files that have the result in another form.
+  var files: [File] = []
+  /// Files of other options of the command.
+  var otherFiles: [OtherFile] = []
+  /// Of which these are options.
+  var command = CommandName.status
+  /// Members of the command's documents that name what it works on, as far as the options say.
+  var names: [DocumentValue.Member] = []
+
+  struct File: Hashable, Sendable {
+    var kind: ResultFile
+    var path: String
+  }
+
+  struct OtherFile: Hashable, Sendable {
+    /// As messages call it.
+    var option: String
+    var path: String
+  }
 
   init() {}
 
   init(_ reader: OptionReader) throws(CommandError) {
+    command = reader.command.name
     conditions = try reader.values(.failIf, FailCondition.parse)
-    for file in ResultFile.allCases { files[file] = try reader.optional(file.option, ResultFile.path) }
-  }
-}
-
-/// A file that a run leaves besides stdout, made of its final document alone.
-enum ResultFile: CaseIterable, Sendable {
-  /// `--report`.
-  case page
-
-  var option: OptionName {
-    switch self {
-    case .page: .report
+    for kind in ResultFile.allCases {
+      guard let path = try reader.optional(kind.option.name, OptionValue.file) else { continue }
+      files.append(File(kind: kind, path: path))
     }
-  }
-
-  func append(_ document: Document, to buffer: ByteBuffer) {
-    switch self {
-    case .page: ReportPage.append([document], to: buffer)
+    guard !files.isEmpty else { return }
+    for (key, name) in [("topic", OptionName.topic), ("group", .group), ("output_topic", .outputTopic)] {
+      let text = reader.text(name)?.text ?? reader.command.option(name)?.defaultValue
+      if let text { names.append(.init(key, .text(text))) }
     }
-  }
-
-  fileprivate static func path(_ text: String) throws(ValueError) -> String {
-    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
-    return try OptionValue.path(text)
+    if let file = files.first, reader.flag(.dryRun) {
+      throw reader.conflict(
+        "option \(file.kind.option.spelling)", "a dry run has no result", "leave one of the two out")
+    }
+    for name in [OptionName.output, .unacknowledged, .input, .config, .certificate, .verify] {
+      guard let path = reader.text(name)?.text ?? reader.command.option(name)?.defaultValue, path != "-" else {
+        continue
+      }
+      otherFiles.append(OtherFile(option: "--\(name.rawValue)", path: path))
+    }
+    if command == .replay {
+      for path in [ReplayCommand.initialFile, ReplayCommand.replayFile] {
+        otherFiles.append(OtherFile(option: "replay", path: path))
+      }
+    }
   }
 }
 
@@ -46,8 +64,7 @@ final class RunResult: Sendable {
   private let facts: RunFacts
   /// The conditions that the run has met first.
   private let failures = Mutex<[FailedCondition]>([])
-  /// In the order of `ResultFile`.
-  private let files = Mutex<[(kind: ResultFile, file: AtomicFile)]>([])
+  private let files = Mutex(ResultFiles.none)
 
   init(_ options: ResultOptions, facts: RunFacts) {
     self.options = options
@@ -55,7 +72,7 @@ final class RunResult: Sendable {
   }
 
   /// Whether documents are of use while the run goes on, also where nobody prints them.
-  var isWatching: Bool { !options.conditions.isEmpty }
+  var isWatching: Bool { !options.conditions.isEmpty || files.withLock { $0.isLive } }
 
   /// Whether the run has failed by a condition.
   var hasFailed: Bool { failures.withLock { !$0.isEmpty } }
@@ -75,26 +92,37 @@ final class RunResult: Sendable {
     }
   }
 
-  /// Checks that the files can be written, before there is a result.
-  /// - Parameter open: As `CommandContext.outputFile`.
-  func checkFiles(_ open: (String) throws -> AtomicFile?) throws {
-    for kind in ResultFile.allCases {
-      guard let path = options.files[kind], let file = try open(path) else { continue }
-      files.withLock { $0.append((kind, file)) }
+  // MARK: - Files
+
+  /// Checks the files of the run, before any work, and says in those that must not look like a result that there is none
+  /// yet.
+  func begin(_ context: CommandContext) throws {
+    let opened = try ResultFiles(options) { try BrokerFactory.outputFile($0, context.options.brokers) }
+    files.withLock { $0 = opened }
+    try opened.begin(failure(.temporary, "the run is not over: it goes on, or was killed", context))
+  }
+
+  /// Brings a document into the files: those that are renewed while the run goes on, or at its end all.
+  func keep(_ document: ByteBuffer, isLive: Bool, at now: Int64) throws(CommandError) {
+    try files.withLock { files throws(CommandError) in
+      try files.keep(document, isLive: isLive, facts: facts, at: now)
     }
   }
 
-  /// Writes the files.
-  /// - Parameter document: The final one.
-  func writeFiles(of document: ByteBuffer) throws {
-    let files = files.withLock { $0 }
-    if files.isEmpty { return }
-    guard let parsed = Document(parsing: document.bytes) else { preconditionFailure("a document is JSON") }
-    for (kind, file) in files {
-      let content = ByteBuffer()
-      kind.append(parsed, to: content)
-      try file.write(content.bytes)
+  /// Brings how the run ended into the files, where no document has told it.
+  func finish(_ code: ExitCode, _ error: CommandError?, _ context: CommandContext) throws(CommandError) {
+    // Nobody reads stdout to its end, on purpose.
+    let isFailure = code != .success && code != .pipe
+    let message = error?.sentence ?? "the run ended with exit code \(code.rawValue): \(code.meaning)"
+    try files.withLock { files throws(CommandError) in
+      try files.finish(isFailure ? failure(code, message, context) : nil, facts: facts)
     }
+  }
+
+  private func failure(_ code: ExitCode, _ message: String, _ context: CommandContext) -> RunFailure {
+    RunFailure(
+      command: options.command, broker: context.options.brokers.documentName, names: options.names,
+      elapsedMilliseconds: context.elapsedMilliseconds, facts: facts, code: code, message: message)
   }
 
   /// Appends what has failed to the text for people.

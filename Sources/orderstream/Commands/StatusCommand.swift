@@ -165,7 +165,7 @@ extension CommandSpec {
       OptionSpec(
         name: .watch, placeholder: "[interval]", help: "Look again and again until SIGINT or SIGTERM.",
         impliedValue: "2s"),
-    ] + OptionSpec.results + OptionSpec.connection + OptionSpec.presentation,
+    ] + OptionSpec.results(.csv, .metrics) + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything", command: "orderstream status"),
       .init(text: "watch the lag of all groups", command: "orderstream status --watch"),

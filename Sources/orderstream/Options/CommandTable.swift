@@ -91,6 +91,9 @@ enum OptionName: String, CaseIterable, Sendable {
   case failIf = "fail-if"
   case certificate, verify, against, exact
   case report
+  case csv
+  case metricsFile = "metrics-file"
+  case junit
   case help, version, man
 }
 

@@ -100,7 +100,8 @@ extension OptionSpec {
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")
 
-  static let results: [OptionSpec] = [.failIf]
+  /// Where the result of a run goes besides stdout, and when it has failed.
+  static func results(_ files: ResultFile...) -> [OptionSpec] { [.failIf] + files.map(\.option) }
   static let connection: [OptionSpec] = [.brokers, .property, .config, .wait, .timeout]
   static let presentation: [OptionSpec] = [.json, .quiet, .verbose, .color, .progress, .help, .version]
   static let creation: [OptionSpec] = [.partitions, .replicationFactor, .topicConfig]

@@ -53,9 +53,9 @@ enum OptionValue {
     return text
   }
 
-  /// The path of a file that is written, or read twice: stdout and stdin are none.
-  static func filePath(_ text: String) throws(ValueError) -> String {
-    if text == "-" { throw ValueError(why: "'-' is no file", remedy: "name a file") }
+  /// A path of a file besides stdout, which has the result.
+  static func file(_ text: String) throws(ValueError) -> String {
+    if text == "-" { throw ValueError(why: "stdout has the result", remedy: "name a file") }
     return try path(text)
   }
 
