@@ -4,7 +4,8 @@
 # Claims: every acknowledged event is on the log, and later runs make new orders; inventory is exactly-once (audit);
 # the metrics are those that an independent program computes from the records.
 #
-#   scripts/crash-test.sh [--kills <n>] [--events <n>] [--seed <n>]     (defaults: 100 kills, 300000 events)
+#   scripts/crash-test.sh [--kills <n>] [--events <n>] [--seed <n>] [--junit <file>]
+#                                        (defaults: 100 kills, 300000 events)
 #   scripts/crash-test.sh --kills 10 --events 20000                     (the short form of .ci/run: below a minute)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -60,6 +61,7 @@ start_and_kill() {
   wait "$process" 2>/dev/null || ended=$?
   if [ "$ended" -ne 0 ] && [ "$ended" -ne 137 ]; then
     printf '  FAILED  exit code %s of a restart\n' "$ended"
+    END_REASON="exit code $ended of a restart: $(first_error)"
     head -n 5 "$WORK/stderr.txt" | sed 's/^/          /'
     exit 1
   fi

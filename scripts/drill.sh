@@ -5,7 +5,7 @@
 # both members of analytics report what is on the log.
 #
 #   scripts/drill.sh [--rounds <n>] [--away <seconds>] [--rate <orders a second>] [--seed <n>] [--brokers <n>]
-#                    [--break <command>] [--heal <command>] [--grow <command>]
+#                    [--break <command>] [--heal <command>] [--grow <command>] [--junit <file>]
 #
 # Defaults: 20 rounds of up to 15 s away each, 1000 orders/s, and the compose profile "cluster" (start it first):
 #   --break 'docker compose --profile cluster kill -s KILL broker-{}'    {}: the number of a broker, 1 to --brokers (3)
@@ -55,11 +55,11 @@ followers=() broken=''
 
 # Whatever happens, brokers are healed and processes ended.
 clean_up() {
-  local number process
+  local code=$? number process
   for process in "${followers[@]}"; do kill -9 "$process" 2>/dev/null || true; done
   if [ -n "${producer:-}" ]; then end_producer; fi
   for number in $broken; do act "$heal" "$number" || true; done
-  remove_work
+  end "$code"
 }
 trap clean_up EXIT
 

@@ -4,6 +4,7 @@
 #   WORK      a temporary directory, removed at the end
 #   RUN       a word that no other run has, for names of topics and groups
 #   BROKER    ORDERSTREAM_BROKERS if set, else an embedded log in WORK (exported as ORDERSTREAM_BROKERS)
+# --junit <file> is taken out of the script's arguments: see junit.sh.
 set -euo pipefail
 # With CDPATH, `cd` prints where it went.
 unset CDPATH
@@ -56,8 +57,12 @@ unset ORDERSTREAM_TOPIC ORDERSTREAM_GROUP
 
 die() {
   printf 'error: %s\n' "$*" >&2
+  END_REASON=$*
   exit 1
 }
+
+# shellcheck source=scripts/junit.sh
+source "$(dirname "${BASH_SOURCE[0]}")/junit.sh"
 
 heading() { printf '\n== %s\n' "$*"; }
 
@@ -113,8 +118,12 @@ run() {
   [ "$code" -eq 0 ] && return
   printf '  FAILED  exit code 0 (was %s)\n' "$code"
   head -n 20 "$output" "$WORK/stderr.txt" | sed 's/^/          /'
+  END_REASON="$*: exit code $code: $(first_error)"
   exit 1
 }
+
+# What the last command said of its failure.
+first_error() { grep -m 1 '^error' "$WORK/stderr.txt" || tail -n 1 "$WORK/stderr.txt"; }
 
 in_words() {
   case "$1" in
@@ -127,11 +136,15 @@ in_words() {
 # claim <sentence> <actual> <operator of test> <expected>
 claim() {
   CLAIMS=$((CLAIMS + 1))
+  local found
   if test "$2" "$3" "$4" 2>/dev/null; then
     printf '  ok      %s\n' "$1"
+    junit_case "$1"
   else
     FAILED_CLAIMS=$((FAILED_CLAIMS + 1))
-    printf '  FAILED  %s\n          found %s, expected %s%s\n' "$1" "${2:-nothing}" "$(in_words "$3")" "$4"
+    found="found ${2:-nothing}, expected $(in_words "$3")$4"
+    printf '  FAILED  %s\n          %s\n' "$1" "$found"
+    junit_case "$1" failure "$found"
   fi
 }
 
@@ -141,14 +154,17 @@ claim_same() {
   local difference
   if difference=$(cmp "$2" "$3" 2>&1); then
     printf '  ok      %s\n' "$1"
+    junit_case "$1"
   else
     FAILED_CLAIMS=$((FAILED_CLAIMS + 1))
     printf '  FAILED  %s\n          %s\n' "$1" "$difference"
+    junit_case "$1" failure "$difference"
   fi
 }
 
 # The last line of a test, and its exit code.
 verdict() {
+  HAS_VERDICT=yes
   if [ "$FAILED_CLAIMS" -gt 0 ]; then
     printf '\n%s: FAILED (%s of %s claims are false)\n' "$1" "$FAILED_CLAIMS" "$CLAIMS"
     exit 1

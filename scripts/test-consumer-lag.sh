@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Claims: a consumer slower than the producer falls behind, the log keeps what it has not read, and it catches up with
 # nothing lost and nothing doubled.
+#
+#   scripts/test-consumer-lag.sh [--junit <file>]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_binary

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Claims: 10 000 events are published, each acknowledged once, each an order of its own; a later run makes new orders.
+#
+#   scripts/test-producer.sh [--junit <file>]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_binary

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Claims: the metrics computed again from the first record are the same, to the byte.
+#
+#   scripts/test-replay.sh [--junit <file>]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_binary

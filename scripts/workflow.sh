@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole workflow: the producer, consumer lag and replay tests, then analytics and inventory on one topic.
 # Stops at the first test that fails.
+# With ORDERSTREAM_JUNIT=<directory> each of the four has a file of test cases there.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_binary
