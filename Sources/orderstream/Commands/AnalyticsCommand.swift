@@ -104,15 +104,14 @@ final class MetricsOutput: LiveReport {
     guard let live else { return }
     _ = try loop.refresh(live)
     if context.showsView { show(live.summary) }
+    try context.beginLive(liveReport(live, changed: [], loop), broker: broker)
   }
 
   /// A document, a view on a terminal, or a line; and the file when it is due.
   func report(_ loop: PipelineLoop) throws -> Int64 {
     guard let live else { preconditionFailure("only a run that is followed has live reports") }
     let changed = try loop.refresh(live)
-    var report = LiveMetricsReport(
-      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
-    report.reader = reader
+    let report = liveReport(live, changed: changed, loop)
     if context.showsView { show(live.summary) }
     let read = context.time.monotonicNanoseconds
     isFileOld = true
@@ -124,6 +123,15 @@ final class MetricsOutput: LiveReport {
     }
     try context.emitLive(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return read
+  }
+
+  private func liveReport(
+    _ live: LiveMetrics, changed: [MetricsTotals.Minute], _ loop: PipelineLoop
+  ) -> LiveMetricsReport {
+    var report = LiveMetricsReport(
+      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
+    report.reader = reader
+    return report
   }
 
   func turned() throws {

@@ -82,8 +82,10 @@ private struct InventoryOutput: LiveReport {
   /// Whether a terminal shows it while the run goes on.
   let isView: Bool
 
-  func begin(_ loop: PipelineLoop) {
-    if isView { show(report(loop, .ongoing)) }
+  func begin(_ loop: PipelineLoop) throws {
+    let report = report(loop, .ongoing)
+    if isView { show(report) }
+    try context.beginLive(report, broker: broker)
   }
 
   func report(_ loop: PipelineLoop) throws -> Int64 {

@@ -72,7 +72,16 @@ final class RunResult: Sendable {
   }
 
   /// Whether documents are of use while the run goes on, also where nobody prints them.
-  var isWatching: Bool { !options.conditions.isEmpty || files.withLock { $0.isLive } }
+  var isWatching: Bool { hasConditions || files.withLock { $0.isLive } }
+
+  /// Whether numbers decide on the run.
+  var hasConditions: Bool { !options.conditions.isEmpty }
+
+  /// The conditions on keys that a document lacks.
+  func conditionsWithoutKey(in document: ByteBuffer) -> [FailCondition] {
+    guard hasConditions, let root = DocumentValue(parsing: document.bytes) else { return [] }
+    return options.conditions.filter { $0.finding(root) == .missing }
+  }
 
   /// Whether the run has failed by a condition.
   var hasFailed: Bool { failures.withLock { !$0.isEmpty } }

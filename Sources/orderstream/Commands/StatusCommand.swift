@@ -11,9 +11,9 @@ struct StatusCommand {
     defer { admin.close() }
     if let interval = options.watch {
       try watch(broker, admin, interval)
-    } else {
-      try emit(try look(broker, admin), broker.name)
+      return Signals.timeOut ?? .success
     }
+    try emit(try look(broker, admin), broker.name)
     return .success
   }
 
@@ -43,7 +43,10 @@ struct StatusCommand {
       let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
       context.time.sleep(max(.milliseconds(10), interval - passed))
     }
-    if context.showsView, let last { try emit(last, broker.name) }
+    // What is unknown or missing fails at the end, so there is one.
+    if let last, context.showsView || context.result.hasConditions && !context.result.hasFailed {
+      try emit(last, broker.name)
+    }
   }
 
   private func emit(_ report: StatusReport, _ broker: String, isLive: Bool = false) throws {

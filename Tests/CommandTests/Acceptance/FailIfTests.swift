@@ -64,6 +64,11 @@ struct FailIfTests {
     let json = try run("\(command) --follow --json --fail-if \(key)>=50 --fail-if nosuch>1", exits: 1, in: stage)
     let last = try JSON(String(try #require(json.text.split(separator: "\n").last)))
     #expect(last["failed_conditions"][0]["value"].int == 50 && last["failed_conditions"][1]["key"].string == "nosuch")
+    if command == "analytics" {
+      // What was there before the run counts too.
+      let again = try run("analytics --follow --fail-if total_orders>=50 --fail-if nosuch>1", exits: 1, in: stage)
+      #expect(again.text.contains("FAILED: total_orders is 50 ") && again.errors.contains("has no nosuch while"))
+    }
     let text = try run("\(command) -g other --follow --fail-if \(key)>=50", exits: 1, in: stage)
     #expect(text.text.contains("FAILED: \(key) is 50 "))
   }
@@ -75,6 +80,8 @@ struct FailIfTests {
     try run("analytics -n 10", in: stage)
     let watch = try run("status --watch=100ms --fail-if groups.analytics.lag>=40", exits: 1, in: stage)
     #expect(watch.text.contains("FAILED: groups.analytics.lag is 40 "))
+    let unknown = try run("status --watch=100ms --timeout 400ms --fail-if groups.nosuch.lag>1", exits: 75, in: stage)
+    #expect(unknown.text.contains("FAILED: the document has no groups.nosuch.lag "))
   }
 
   @Test("a document says what was run, without secrets")
