@@ -50,13 +50,15 @@ import Testing
   @Test func liveAnalytics() throws {
     let summary = ReportTests.summary(rejected: 2)
     let changed = [MetricsTotals.Minute(minute: summary.minutes[1].minute, orders: 5, failed: 2)]
-    let line = LiveMetricsReport(summary.totals, changed: changed, processed: 7, lostRecords: 0)
-    let last = MetricsReport(summary, processed: 7, changed: changed)
+    let line = LiveMetricsReport(
+      summary.totals, changed: changed, processed: 7, lostRecords: 0, latency: ReportTests.latency)
+    let last = MetricsReport(summary, processed: 7, changed: changed, latency: ReportTests.latency)
     for (report, isLast) in [(line as any Report, false), (last, true)] {
       let document = try Self.document(report, active: 3)
       #expect(document["schema"] as? String == "orderstream.analytics/2")
       #expect(document["complete"] as? Bool == isLast && document["total_orders"] as? Int == 10_000)
       #expect(document["changed_by_minute"] as? [String: Int] == ["2024-01-15T10:31": 5])
+      #expect((document["latency_ms"] as? [String: Any])?["count"] as? Int == 4)
       #expect(document["changed_failed_by_minute"] as? [String: Int] == ["2024-01-15T10:31": 2])
       #expect((document["orders_by_minute"] as? [String: Int])?.count == (isLast ? 7 : nil))
       #expect((document["failed_by_minute"] == nil) == !isLast)

@@ -118,6 +118,38 @@ import Testing
     runs.forEach { _ in Issue.record("nothing is left") }
   }
 
+  @Test("Timestamps of records of any age stay within a bucket, and an old backlog is a few runs")
+  func timestamps() {
+    let now: Int64 = 1_796_000_000_000
+    var random = SeededRandom(seed: 3)
+    for age in [Int64(1000), 30_000, 3_600_000, 86_400_000_000] {
+      let batch = RecordBatch()
+      var time = now - age
+      var latencies: [Int64] = []
+      for offset in 0..<10_000 {
+        time += Int64(random.next() % 3)
+        batch.append(partition: 0, offset: Int64(offset), timestampMs: time, key: nil, value: nil)
+        latencies.append(max(0, now - time))
+      }
+      batch.append(partition: 0, offset: 10_000, timestampMs: -1, key: nil, value: nil)
+      var times = TimeRuns()
+      times.append(batch, 0..<4000, at: now)
+      times.append(batch, 4000..<10_001, at: now)
+      var count = 0
+      times.forEach { _ in count += 1 }
+      if age >= 3_600_000 { #expect(count < 30) }
+      var recorder = LatencyRecorder()
+      recorder.record(times, at: now, border: .min, in: .milliseconds)
+      let summary = recorder.figures.all
+      #expect(summary.count == 10_000 && summary.max == (latencies.max() ?? 0) * 1000)
+      let sorted = latencies.sorted()
+      for (found, perMille) in [(summary.p50, 500), (summary.p90, 900), (summary.p99, 990), (summary.p999, 999)] {
+        let exact = sorted[(sorted.count * perMille + 999) / 1000 - 1] * 1000
+        #expect(found >= exact && found - exact <= exact / 512)
+      }
+    }
+  }
+
   @Test("Milliseconds for people have the digits that matter")
   func text() {
     let values: [(Int64, String)] = [

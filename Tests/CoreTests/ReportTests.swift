@@ -70,7 +70,9 @@ import Testing
       .split(separator: "\n").suffix(2)
     #expect(lines == ["  1969-12-31 23:59        1     0 failed", "  9999-12-31 23:59  1234567  1000 failed"])
     let line = ByteBuffer()
-    LiveMetricsReport(Self.summary(rejected: 3).totals, changed: [], processed: 0, lostRecords: 0).appendLine(to: line)
+    LiveMetricsReport(
+      Self.summary(rejected: 3).totals, changed: [], processed: 0, lostRecords: 0, latency: LatencyFigures()
+    ).appendLine(to: line)
     #expect(
       String(decoding: line.bytes, as: UTF8.self) == "total 10000, failed 512 (5.12 %), current 1398/min, rejected 3\n")
   }
@@ -220,6 +222,10 @@ import Testing
 
       """
     #expect(Self.text(InventoryReport(outputTopic: "out", counts: counts, lostRecords: 0)) == head)
+    #expect(
+      Self.text(InventoryReport(outputTopic: "out", counts: counts, lostRecords: 0, latency: Self.latency)).hasSuffix(
+        "  Latency, ms (4)            p50 1.20  p90 21.3  p99 21.3  p99.9 21.3  max 21.3\n"
+          + "  First second, ms (5)       p50 132  p90 132  p99 132  p99.9 132  max 132\n"))
     #expect(
       Self.text(InventoryReport(outputTopic: "out", counts: counts, lostRecords: 4))
         == head + "  Lost to retention          4\n")

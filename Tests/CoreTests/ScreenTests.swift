@@ -43,6 +43,23 @@ import Testing
     }
   }
 
+  @Test("A view with latencies fits too: a narrow screen has fewer percentiles", arguments: screens)
+  func latency(screen: Screen) {
+    let report = MetricsReport(Self.summary(0..<1000), processed: 0, latency: ReportTests.latency)
+    let text = ReportText()
+    report.appendView(heading: "heading", state: "state", to: text, on: screen)
+    let view = String(decoding: text.buffer.bytes, as: UTF8.self).split(
+      separator: "\n", omittingEmptySubsequences: false
+    )
+    .dropLast()
+    #expect(view.count <= max(screen.rows, 11) && view.last == "state", "\(view)")
+    let rows = view.filter { $0.contains(" ms (") }
+    #expect(rows.count == 2 && rows.allSatisfy { $0.count < max(screen.columns, 38) && $0.contains("p99 ") }, "\(rows)")
+    #expect(screen.columns < 80 || rows.allSatisfy { $0.contains("p50") && $0.contains("p99.9") && $0.contains("max") })
+    let lines = Self.lines(report, on: screen)
+    #expect(lines.count <= max(screen.rows, 9) && lines.suffix(2).allSatisfy { $0.contains(" ms (") }, "\(lines)")
+  }
+
   @Test("Buckets grow until they fit, nothing is counted twice or left out, and gaps are gaps")
   func buckets() {
     let minutes = (0..<60 as Range<Int64>).map { $0 * 97 + 28_000_000 }

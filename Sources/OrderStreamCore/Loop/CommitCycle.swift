@@ -13,6 +13,8 @@ final class CommitCycle {
     let positions: [PartitionOffset]
     /// Records that it covers.
     let records: Int64
+    /// Their timestamps, where latencies are measured.
+    let times: TimeRuns
     let started: Int64
     var attempts = 0
   }
@@ -36,6 +38,8 @@ final class CommitCycle {
 
   /// Records applied that no commit covers, not even the one that is under way.
   private(set) var pendingRecords: Int64 = 0
+  /// Their timestamps, where latencies are measured.
+  private var pendingTimes = TimeRuns()
   private(set) var underWay: Commit?
   /// Has the transaction while it is there, also after the run has given up waiting for the commit.
   private var thread: CommitThread?
@@ -61,8 +65,17 @@ final class CommitCycle {
 
   func noteApplied(_ records: Int) { pendingRecords += Int64(records) }
 
+  /// The timestamps of records that were applied.
+  /// - Parameter now: on the wall clock.
+  func noteTimes(_ batch: RecordBatch, _ range: Range<Int>, at now: Int64) {
+    pendingTimes.append(batch, range, at: now)
+  }
+
   /// What was applied and is not part of a commit was aborted.
-  func forgetPending() { pendingRecords = 0 }
+  func forgetPending() {
+    pendingRecords = 0
+    pendingTimes.removeAll()
+  }
 
   // MARK: - When
 
@@ -88,8 +101,9 @@ final class CommitCycle {
   func start(_ positions: [PartitionOffset]) throws(PipelineError) {
     precondition(underWay == nil, "a commit starts when the last one has ended")
     Failpoint.reach("pipeline/before-commit")
-    underWay = Commit(positions: positions, records: pendingRecords, started: time.monotonicNanoseconds)
-    pendingRecords = 0
+    underWay = Commit(
+      positions: positions, records: pendingRecords, times: pendingTimes, started: time.monotonicNanoseconds)
+    forgetPending()
     attempt()
   }
 
@@ -269,6 +283,7 @@ extension PipelineLoop {
     progress.finishCommit()
     recovery.noteProgress()
     figures.noteCommit(of: commit.records, at: commits.lastEnd)
+    if settings.measuresLatency { figures.noteLatencies(of: commit.times, at: time.wallMilliseconds) }
     observer.pipelineCommitted(records: figures.committedRecords, loop: self)
   }
 }

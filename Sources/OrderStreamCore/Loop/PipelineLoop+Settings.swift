@@ -21,6 +21,8 @@ extension PipelineLoop {
     /// Goes on reading while a commit is under way, for one more interval at most. Only for jobs without outputs whose
     /// processor can hold more than is committed, and that nobody looks at before the end.
     public var commitsWhileReading = false
+    /// Whether `PipelineLoop.latency` is measured. Only for runs without an end: what was there before one is no measure.
+    public var measuresLatency = false
     /// Time that a slow consumer spends on each record (`lag-demo`).
     public var delayPerRecord: Duration = .zero
 

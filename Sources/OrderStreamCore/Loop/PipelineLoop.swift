@@ -54,6 +54,8 @@ public final class PipelineLoop {
     }
     precondition(
       !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
+    precondition(
+      !settings.measuresLatency || settings.bound.isService, "a run with an end leaves records of a batch alone")
     self.settings = settings
     self.group = group
     self.processor = processor
@@ -147,6 +149,9 @@ public final class PipelineLoop {
   /// First record received to last commit so far, nanoseconds; 0 without a record.
   public var activeNanoseconds: Int64 { figures.activeNanoseconds }
 
+  /// From the timestamps of records to the commits that cover them, where it is measured.
+  public var latency: LatencyFigures? { settings.measuresLatency ? figures.latency.figures : nil }
+
   /// Records below the frozen ends that are still to be read; `nil` without ends, and when other members read some.
   public var remainingBelowEnds: Int64? { isAssigned && progress.ownsAll ? progress.remaining : nil }
 
@@ -210,8 +215,9 @@ public final class PipelineLoop {
   /// Applies what the poll brought, in runs that lie before the bound, until a commit has as much as it should.
   private func take() throws(PipelineError) {
     guard isAssigned else { return }
+    let first = nextInBatch ?? 0
     let (taken, next, failure) = progress.take(
-      batch, from: nextInBatch ?? 0, maximum: remainingRecords(), marks: state.needsMarks
+      batch, from: first, maximum: remainingRecords(), marks: state.needsMarks
     ) { range throws(PipelineError) in
       try processor.apply(batch, range, to: transaction, until: settings.commitBytes)
     }
@@ -219,6 +225,7 @@ public final class PipelineLoop {
     if taken > 0 {
       figures.noteRecords(at: time.monotonicNanoseconds)
       commits.noteApplied(taken)
+      if settings.measuresLatency { commits.noteTimes(batch, first..<first + taken, at: time.wallMilliseconds) }
       spendDelay(records: taken)
     }
     if let failure {
@@ -250,7 +257,7 @@ public final class PipelineLoop {
 
   private func begin(_ partitions: [Int32]) throws(PipelineError) {
     isAssigned = true
-    figures.noteAssignment(at: time.monotonicNanoseconds)
+    figures.noteAssignment(at: time.monotonicNanoseconds, wall: time.wallMilliseconds)
     do throws(PipelineError) {
       try state.prepare(partitions)
       try restore(partitions)

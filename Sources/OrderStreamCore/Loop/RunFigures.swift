@@ -28,6 +28,8 @@ final class RunFigures {
   /// When the last commit that covers records ended.
   private var lastRecordCommit: Int64?
 
+  private(set) var latency = CommitLatency()
+
   init(now: Int64) { lastNews = now }
 
   /// First record received to last commit so far, nanoseconds; 0 without a record.
@@ -36,7 +38,13 @@ final class RunFigures {
     return max(0, lastRecordCommit - firstRecord)
   }
 
-  func noteAssignment(at now: Int64) { lastNews = now }
+  func noteAssignment(at now: Int64, wall: Int64) {
+    lastNews = now
+    latency.begin(at: wall)
+  }
+
+  /// - Parameter wall: when the commit ended, on the wall clock.
+  func noteLatencies(of times: TimeRuns, at wall: Int64) { latency.record(times, at: wall) }
 
   func noteRecords(at now: Int64) {
     lastNews = now

@@ -7,12 +7,16 @@ public struct InventoryReport: Report, Sendable {
   public var counts: InventoryProjection.Counts
   /// Orders that were removed before the group read them, accepted with `--accept-loss`.
   public var lostRecords: Int64
+  /// From the timestamps of orders to the commits that cover them; `nil` for a run that is not followed.
+  public var latency: LatencyFigures?
   /// In records of the source topic.
   public var completion: Completion
 
   public init(
-    outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64, completion: Completion = .whole
+    outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64, latency: LatencyFigures? = nil,
+    completion: Completion = .whole
   ) {
+    self.latency = latency
     self.completion = completion
     self.outputTopic = outputTopic
     self.counts = counts
@@ -24,7 +28,7 @@ public struct InventoryReport: Report, Sendable {
     appendRows(to: text)
   }
 
-  private func appendRows(to text: ReportText) {
+  private func appendRows(to text: ReportText, columns: Int = .max) {
     TextRows.append("Orders", counts.orders, to: text)
     TextRows.append("Items", counts.items, to: text)
     TextRows.append("Reserved", counts.reserved, to: text)
@@ -34,14 +38,15 @@ public struct InventoryReport: Report, Sendable {
       TextRows.append("Truncated dead letters", counts.truncatedDeadLetters, to: text)
     }
     if lostRecords > 0 { TextRows.append("Lost to retention", unwanted: lostRecords, to: text) }
+    latency?.appendRows(to: text, columns: columns)
   }
 
   /// What a terminal shows while a run goes on.
   /// - Parameter state: Where the run is, on the last line.
-  public func appendView(heading: String, state: String, to text: ReportText) {
+  public func appendView(heading: String, state: String, to text: ReportText, on screen: Screen) {
     text.append(heading, .title)
     text.append(UInt8(ascii: "\n"))
-    appendRows(to: text)
+    appendRows(to: text, columns: screen.columns)
     text.append(UInt8(ascii: "\n"))
     text.append(state, .dim)
     text.append(UInt8(ascii: "\n"))
@@ -57,5 +62,6 @@ public struct InventoryReport: Report, Sendable {
     json.member("rejected", counts.rejected)
     json.member("truncated_dead_letters", counts.truncatedDeadLetters)
     json.member("lost_to_retention", lostRecords)
+    latency?.appendMembers(to: &json)
   }
 }

@@ -9,6 +9,9 @@ public struct MetricsReport: Report {
   public let processed: Int64
   /// Records that were removed before the group read them, accepted with `--accept-loss`; only in the document.
   public let lostRecords: Int64
+  /// From the timestamps of records to the commits that cover them; `nil` for a run that is not followed. Not in the text:
+  /// that depends on the records alone.
+  public let latency: LatencyFigures?
   /// In records of this run.
   public let completion: Completion
   /// Of the last document of a run that is followed: the minutes that have changed since the one before.
@@ -17,8 +20,9 @@ public struct MetricsReport: Report {
   /// - Parameter changed: `nil` for a run that is not followed.
   public init(
     _ summary: MetricsSummary, processed: Int64, lostRecords: Int64 = 0, completion: Completion = .whole,
-    changed: [MetricsTotals.Minute]? = nil
+    changed: [MetricsTotals.Minute]? = nil, latency: LatencyFigures? = nil
   ) {
+    self.latency = latency
     self.completion = completion
     self.changed = changed
     self.summary = summary
@@ -43,8 +47,9 @@ public struct MetricsReport: Report {
   /// A chart whose buckets grow until it fits takes the place of the minutes, and the summary comes last.
   public func appendBody(to text: ReportText, on screen: Screen) {
     let rest = Self.summaryRows + Self.chartFrameRows + (completion.cutShort == nil ? 0 : 1)
-    MetricsChart.append(summary.minutes, limit: screen.rows - rest, on: screen, to: text)
+    MetricsChart.append(summary.minutes, limit: screen.rows - rest - latencyRows, on: screen, to: text)
     summary.totals.append(to: text)
+    latency?.appendRows(to: text, columns: screen.columns)
   }
 
   /// What a terminal shows while a run goes on: the totals where they do not move, then the chart.
@@ -53,8 +58,9 @@ public struct MetricsReport: Report {
     text.append(heading, .title)
     text.append(UInt8(ascii: "\n"))
     summary.totals.appendRows(to: text)
+    latency?.appendRows(to: text, columns: screen.columns)
     text.append(UInt8(ascii: "\n"))
-    let rest = Self.viewRows + Self.chartFrameRows
+    let rest = Self.viewRows + Self.chartFrameRows + latencyRows
     MetricsChart.append(summary.minutes, limit: screen.rows - rest, on: screen, to: text)
     text.append(state, .dim)
     text.append(UInt8(ascii: "\n"))
@@ -66,6 +72,8 @@ public struct MetricsReport: Report {
   private static let viewRows = 1 + 6 + 1 + 1
   /// Lines of a chart that are no rows: its heading, the heads of its columns, the blank line behind it.
   private static let chartFrameRows = 3
+
+  private var latencyRows: Int { latency?.rowCount ?? 0 }
 
   private func appendMinutes(to text: ReportText) {
     let orders = max(Self.ordersWidth, Self.digits(summary.minutes.map(\.orders).max() ?? 0) + 2)
@@ -88,6 +96,7 @@ public struct MetricsReport: Report {
     Self.appendMinutes(of: summary, to: &json)
     json.member("processed", processed)
     json.member("lost_to_retention", lostRecords)
+    latency?.appendMembers(to: &json)
   }
 
   /// The group totals, as `replay` holds them twice.
@@ -130,9 +139,14 @@ public struct LiveMetricsReport: Report {
   let changed: [MetricsTotals.Minute]
   let processed: Int64
   let lostRecords: Int64
+  public let latency: LatencyFigures
 
   /// - Parameter changed: Since the last report of this run, the first one since its beginning.
-  public init(_ totals: MetricsTotals, changed: [MetricsTotals.Minute], processed: Int64, lostRecords: Int64) {
+  public init(
+    _ totals: MetricsTotals, changed: [MetricsTotals.Minute], processed: Int64, lostRecords: Int64,
+    latency: LatencyFigures
+  ) {
+    self.latency = latency
     self.totals = totals
     self.changed = changed
     self.processed = processed
@@ -147,7 +161,9 @@ public struct LiveMetricsReport: Report {
   public func appendLine(to text: ByteBuffer) {
     text.append("total \(totals.totalOrders), failed \(totals.failedOrders) (")
     text.append(TextRows.hundredths(totals.failureRateHundredths))
-    text.append(" %), current \(totals.currentMinute?.orders ?? 0)/min, rejected \(totals.rejected)\n")
+    text.append(" %), current \(totals.currentMinute?.orders ?? 0)/min, rejected \(totals.rejected)")
+    if let line = latency.line { text.append("; \(line)") }
+    text.append(UInt8(ascii: "\n"))
   }
 
   public func appendMembers(to json: inout JSONWriter) {
@@ -156,6 +172,7 @@ public struct LiveMetricsReport: Report {
     Self.append(changed, to: &json)
     json.member("processed", processed)
     json.member("lost_to_retention", lostRecords)
+    latency.appendMembers(to: &json)
   }
 
   static func append(_ changed: [MetricsTotals.Minute], to json: inout JSONWriter) {

@@ -53,7 +53,7 @@ struct AnalyticsCommand {
     }
     return MetricsReport(
       summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: outcome.completion,
-      changed: changed)
+      changed: changed, latency: loop.latency)
   }
 }
 
@@ -95,6 +95,10 @@ final class MetricsOutput: LiveReport {
     var report = report
     report.reader = reader
     try context.emit(report, broker: broker, activeMilliseconds: activeMilliseconds)
+    // The text is that of the file, which depends on the records alone.
+    if let line = report.latency?.line, !context.options.json, context.console.screen == nil {
+      context.console.note(line)
+    }
     try written.get()
   }
 
@@ -103,7 +107,7 @@ final class MetricsOutput: LiveReport {
   func begin(_ loop: PipelineLoop) throws {
     guard let live else { return }
     _ = try loop.refresh(live)
-    if context.showsView { show(live.summary) }
+    if context.showsView { show(live.summary, loop.latency) }
     try context.beginLive(liveReport(live, changed: [], loop), broker: broker)
   }
 
@@ -112,7 +116,7 @@ final class MetricsOutput: LiveReport {
     guard let live else { preconditionFailure("only a run that is followed has live reports") }
     let changed = try loop.refresh(live)
     let report = liveReport(live, changed: changed, loop)
-    if context.showsView { show(live.summary) }
+    if context.showsView { show(live.summary, report.latency) }
     let read = context.time.monotonicNanoseconds
     isFileOld = true
     try writeFileIfDue(live)
@@ -129,7 +133,8 @@ final class MetricsOutput: LiveReport {
     _ live: LiveMetrics, changed: [MetricsTotals.Minute], _ loop: PipelineLoop
   ) -> LiveMetricsReport {
     var report = LiveMetricsReport(
-      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords)
+      live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords,
+      latency: loop.latency ?? LatencyFigures())
     report.reader = reader
     return report
   }
@@ -144,11 +149,11 @@ final class MetricsOutput: LiveReport {
     try write(MetricsReport(live.summary, processed: 0, completion: .ongoing))
   }
 
-  private func show(_ summary: MetricsSummary) {
+  private func show(_ summary: MetricsSummary, _ latency: LatencyFigures?) {
     let (heading, broker, progress) = ("Order metrics of \(reader.topic)", broker, progress)
     context.console.display.show(view: { screen in
       let text = ReportText()
-      MetricsReport(summary, processed: 0).appendView(
+      MetricsReport(summary, processed: 0, latency: latency).appendView(
         heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text, on: screen)
       return text
     })

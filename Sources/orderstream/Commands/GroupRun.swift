@@ -39,6 +39,7 @@ struct GroupRun {
     settings.consumer.instance = options.instance
     settings.maximumRecords = options.bounds.maxEvents
     settings.acceptsLoss = options.acceptLoss
+    settings.measuresLatency = options.bounds.follow
     return settings
   }
 

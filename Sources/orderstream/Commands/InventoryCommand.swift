@@ -103,7 +103,7 @@ private struct InventoryOutput: LiveReport {
   private func report(_ loop: PipelineLoop, _ completion: Completion) -> InventoryReport {
     var report = InventoryReport(
       outputTopic: outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
-      completion: completion)
+      latency: loop.latency, completion: completion)
     report.reader = GroupReader(topic: topic, group: group)
     return report
   }
@@ -113,7 +113,7 @@ private struct InventoryOutput: LiveReport {
     context.console.display.show(view: { screen in
       let text = ReportText()
       report.appendView(
-        heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text)
+        heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text, on: screen)
       return text
     })
   }

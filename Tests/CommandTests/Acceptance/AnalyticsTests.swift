@@ -62,6 +62,8 @@ struct AnalyticsTests {
     let outcome = try child.end()
     #expect(outcome.code == 0)
     #expect(outcome.text.hasSuffix(try stage.text("metrics_output.txt")), "the report is the last word")
+    #expect(outcome.errors.contains("latency, ms: p50"), "what does not depend on the records alone is said beside it")
+    #expect(try !stage.text("metrics_output.txt").lowercased().contains("latency"))
   }
 
   @Test func documentsOfAFollowingRunComeAtMostOnceASecond() throws {
@@ -83,6 +85,13 @@ struct AnalyticsTests {
     }
     #expect(counts == last["orders_by_minute"].members.compactMapValues(\.int) && !counts.isEmpty)
     #expect(documents.last?["total_orders"].int == 750)
+    for document in documents {
+      let (all, first) = (document["latency_ms"], document["latency_first_second_ms"])
+      let counts = all == first ? [all["count"].int] : [all["count"].int, first["count"].int]
+      #expect(counts.compactMap(\.self).reduce(0, +) == document["processed"].int, "\(document)")
+      #expect(document["latency_buckets"].elements.compactMap { $0["count"].int }.reduce(0, +) == all["count"].int)
+    }
+    #expect(last["latency_ms"]["p50"].double.map { $0 >= 0 && $0 < 60_000 } == true)
     let times = documents.dropLast().compactMap { $0["elapsed_ms"].int }
     // The times are those of the documents, to the millisecond, a little after the decision to write them.
     for (one, other) in zip(times, times.dropFirst()) { #expect(other - one >= 950, "\(times)") }
