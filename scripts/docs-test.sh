@@ -55,8 +55,8 @@ normal() {
   sed -E \
     -e 's/"timestamp_ms":[0-9]+/"timestamp_ms":N/g' \
     -e 's/"(elapsed_ms|active_ms|events_per_second|peak_lag|drain_ms)":[0-9.]+/"\1":N/g' \
-    -e 's/(Events per second|Peak lag) +[0-9]+$/\1 N/' \
-    -e 's/(Time to drain) +[0-9.]+ (s|ms)$/\1 N s/' \
+    -e 's/(Events per second|Peak lag) +[0-9]+/\1 N/' \
+    -e 's/(Time to drain) +[0-9.]+ (s|ms)/\1 N s/' \
     -e 's/lag-demo-[0-9a-z]+/lag-demo-NAME/g' "$1"
 }
 
