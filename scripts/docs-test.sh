@@ -184,6 +184,13 @@ ln -s "$ORDERSTREAM_BIN" "$WORK/bin/orderstream"
 # follow <steps …>: runs the steps of one session in an empty directory, for at most LONGEST seconds. What they have
 # left running is ended.
 LONGEST=100
+clean_up() {
+  local group
+  while read -r group; do kill -KILL -- "-$group" 2>/dev/null || true; done <"$WORK/groups.txt"
+  remove_work
+}
+printf '' >"$WORK/groups.txt"
+trap clean_up EXIT
 follow() {
   local place process watchdog
   place=$(mktemp -d "$WORK/place.XXXXXX")
@@ -201,6 +208,7 @@ follow() {
   (sleep "$LONGEST" && kill -KILL -- "-$process") >/dev/null 2>&1 &
   watchdog=$!
   set +m
+  printf '%s\n' "$process" "$watchdog" >>"$WORK/groups.txt"
   wait "$process" || true
   kill -KILL -- "-$watchdog" "-$process" 2>/dev/null || true
   wait "$watchdog" 2>/dev/null || true
@@ -237,41 +245,67 @@ judge() {
   fi
 }
 
-# follow_and_judge <file with lines of blocks>: one session, up to its first difference.
-follow_and_judge() {
-  local step kind line marks what failed=$FAILED_CLAIMS
+# is_run <kind> <marks>: whether a step is run here.
+is_run() {
+  case $1:$OWN_LOG:$2 in
+    skipped:*) return 1 ;;
+    *:yes:* | block:no:*kafka*) ;;
+    *) return 1 ;;
+  esac
+}
+
+# follow_session <file with lines of blocks>
+follow_session() {
+  local step kind line marks what
+  local -a session=()
+  while IFS=$'\t' read -r step kind line marks what; do
+    ! is_run "$kind" "$marks" || session+=("$step")
+  done <"$1"
+  [ ${#session[@]} -eq 0 ] || follow "${session[@]}"
+}
+
+# judge_session <the same file>: up to the first difference.
+judge_session() {
+  local step kind line marks what index failed=$FAILED_CLAIMS
   local -a session=() kinds=() lines=() whats=()
   while IFS=$'\t' read -r step kind line marks what; do
-    case $kind:$OWN_LOG:$marks in
-      skipped:*) printf '  skipped %s:%s: %s\n' "$name" "$line" "$what" && skipped=$((skipped + 1)) && continue ;;
-      *:yes:* | block:no:*kafka*) ;;
-      *) continue ;;
-    esac
-    session+=("$step") kinds+=("$kind") lines+=("$line") whats+=("$what")
+    if is_run "$kind" "$marks"; then
+      session+=("$step") kinds+=("$kind") lines+=("$line") whats+=("$what")
+    elif [ "$kind" = skipped ]; then
+      printf '  skipped %s:%s: %s\n' "$name" "$line" "$what"
+      skipped=$((skipped + 1))
+    fi
   done <"$1"
-  [ ${#session[@]} -gt 0 ] || return 0
-  follow "${session[@]}"
-  for index in "${!session[@]}"; do
+  for index in ${session[@]+"${!session[@]}"}; do
     next_command=${whats[$((index + 1))]:-}
     judge "${session[$index]}" "${kinds[$index]}" "${lines[$index]}" "${whats[$index]}"
     [ "$FAILED_CLAIMS" -eq "$failed" ] || break
   done
 }
 
-skipped=0 number=0
+# All sessions at once: most of their time is waiting.
+steps_of() { printf '%s/steps.%s' "$WORK" "$(tr -c 'A-Za-z0-9\n' _ <<<"$1")"; }
 for document in "${documents[@]}"; do
-  name=${document#"$ROOT/"} number=$((number + 1))
-  steps="$WORK/steps.$number"
+  steps=$(steps_of "$document")
   mkdir "$steps"
-  heading "$name"
-  named_commands "$document"
   # One file a session: a new one begins at a "fresh".
   blocks "$document" "$steps" | awk -F '\t' -v prefix="$steps/session." '
     BEGIN { session = 100 }
     $4 ~ /fresh/ { session++ }
     { print >(prefix session) }'
   for session_file in "$steps"/session.*; do
-    [ ! -e "$session_file" ] || follow_and_judge "$session_file"
+    [ ! -e "$session_file" ] || follow_session "$session_file" &
+  done
+done
+wait
+
+skipped=0
+for document in "${documents[@]}"; do
+  name=${document#"$ROOT/"} steps=$(steps_of "$document")
+  heading "$name"
+  named_commands "$document"
+  for session_file in "$steps"/session.*; do
+    [ ! -e "$session_file" ] || judge_session "$session_file"
   done
 done
 [ "$skipped" -eq 0 ] || printf '\n%s blocks were skipped, for the reasons above.\n' "$skipped"
