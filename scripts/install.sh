@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$prefix" ] || prefix=${HOME:?is not set, so name a directory with --prefix}/.local
 prefix=$(absolute "$prefix")
-[ "$prefix" = / ] || prefix=${prefix%/}
+prefix=${prefix%/}
 root=${DESTDIR:-}$prefix
 
 bin=$root/bin
