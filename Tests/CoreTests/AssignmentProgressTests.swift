@@ -214,4 +214,24 @@ import Testing
     commit(&progress)
     #expect(!progress.hasUncommitted)
   }
+
+  @Test("Lag is that of what is committed: to the bound, or to an end that was seen; otherwise it is not known")
+  func lag() throws {
+    var bounded = progress(.ends([5, 7]), start: [1, 7], committed: [nil, 9])
+    #expect(bounded.lag == [4, 0])
+    _ = try take(&bounded, records([(0, 1), (0, 2)]))
+    #expect(bounded.lag == [4, 0], "nothing is committed yet")
+    commit(&bounded)
+    #expect(bounded.lag == [2, 0])
+    bounded.assign([at(1, 3), at(2, 0)], committed: [3, nil], marks: [nil, nil])
+    #expect(bounded.lag == [nil, 4, nil], "of another member, and of a partition that was added")
+    var following = progress(.follow(idle: nil), start: [0, 4], committed: [nil, 4])
+    #expect(following.lag == [nil, nil])
+    _ = try take(&following, records([(0, 0), (0, 1)], ends: [(0, 2), (1, 4)]))
+    #expect(following.lag == [2, 0])
+    commit(&following)
+    #expect(following.lag == [0, 0])
+    _ = try take(&following, records([(0, 2)]))
+    #expect(following.lag == [nil, 0], "more may lie behind a record")
+  }
 }

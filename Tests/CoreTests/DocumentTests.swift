@@ -143,7 +143,10 @@ import Testing
     expect(document, has: "produced consumed lost duplicated peak_lag drain_ms samples active_ms")
     let samples = try #require(document["samples"] as? [[String: Any]])
     #expect(samples.count == 4)
-    #expect(samples[1] as? [String: Int] == ["t_ms": 100, "produced": 10, "consumed": 3, "lag": 7])
+    #expect(
+      samples[1] as NSDictionary
+        == ["t_ms": 100, "produced": 10, "consumed": 3, "lag": 7, "lag_by_partition": [3, NSNull(), 4]])
+    #expect(samples[3]["lag_by_partition"] is NSNull)
     #expect(samples[2]["lag"] is NSNull && document["peak_lag"] as? Int == 7)
     let empty = try Self.document(LagReport(topic: "t", group: "g"), active: 4)
     #expect(

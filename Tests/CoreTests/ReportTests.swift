@@ -238,7 +238,7 @@ import Testing
     report.drainMilliseconds = 1234
     report.samples = [
       LagReport.Sample(milliseconds: 0, produced: 0, consumed: 0, lag: 0),
-      LagReport.Sample(milliseconds: 100, produced: 10, consumed: 3, lag: 7),
+      LagReport.Sample(milliseconds: 100, produced: 10, consumed: 3, lag: 7, lagByPartition: [3, nil, 4]),
       LagReport.Sample(milliseconds: 200, produced: 10, consumed: 3, lag: nil),
       LagReport.Sample(milliseconds: 1205, produced: 10, consumed: 10, lag: 0),
     ]

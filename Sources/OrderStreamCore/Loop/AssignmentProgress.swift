@@ -5,6 +5,8 @@
 struct AssignmentProgress {
   private struct Partition {
     var isOwned = false
+    /// Where it began.
+    var start: Offset = 0
     /// Next offset to read.
     var position: Offset = 0
     var committed: Offset?
@@ -46,7 +48,7 @@ struct AssignmentProgress {
     while partitions.count <= positions.map({ Int($0.partition) }).max() ?? -1 { partitions.append(Partition()) }
     for (index, start) in positions.enumerated() {
       partitions[Int(start.partition)] = Partition(
-        isOwned: true, position: start.offset, committed: committed[index], mark: marks[index])
+        isOwned: true, start: start.offset, position: start.offset, committed: committed[index], mark: marks[index])
       assigned.append(start.partition)
     }
   }
@@ -249,5 +251,20 @@ struct AssignmentProgress {
   func haveReachedEnds(committed: [Offset?]) -> Bool {
     guard let ends else { return false }
     return zip(ends, committed).allSatisfy { end, committed in (committed ?? 0) >= end }
+  }
+
+  // MARK: - Lag
+
+  /// How far what is committed is behind, by partition: behind the bound, or without one behind an end that was seen after
+  /// the last record. `nil` where that is not known: partitions of other members, those whose end has not been seen, and
+  /// those that were added to a bounded run.
+  var lag: [Int64?] {
+    partitions.indices.map { index in
+      let partition = partitions[index]
+      guard partition.isOwned else { return nil }
+      let seen = partition.isAtEnd ? partition.position : nil
+      guard let end = ends.map({ $0.indices.contains(index) ? $0[index] : nil }) ?? seen else { return nil }
+      return max(0, end - max(partition.committed ?? partition.start, partition.start))
+    }
   }
 }

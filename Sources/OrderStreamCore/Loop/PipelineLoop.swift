@@ -168,6 +168,10 @@ public final class PipelineLoop {
   /// Whether this member has partitions, with what is stored of them.
   public var hasPartitions: Bool { !progress.assigned.isEmpty }
 
+  /// How far what is committed is behind in each partition, as far as this member knows without asking anybody; `nil` when
+  /// there are more partitions than anybody looks at.
+  public var lagByPartition: [Int64?]? { progress.partitionCount <= RunSamples.partitionLimit ? progress.lag : nil }
+
   // MARK: - Records
 
   private func poll() throws(PipelineError) -> ConsumerEvent {

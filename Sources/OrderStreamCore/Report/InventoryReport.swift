@@ -11,6 +11,8 @@ public struct InventoryReport: Report, Sendable {
   public var latency: LatencyFigures?
   /// In records of the source topic.
   public var completion: Completion
+  /// The run over time; `nil` while it goes on.
+  public var samples: RunSamples?
 
   public init(
     outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64, latency: LatencyFigures? = nil,
@@ -63,5 +65,6 @@ public struct InventoryReport: Report, Sendable {
     json.member("truncated_dead_letters", counts.truncatedDeadLetters)
     json.member("lost_to_retention", lostRecords)
     latency?.appendMembers(to: &json)
+    samples?.appendMembers(to: &json)
   }
 }

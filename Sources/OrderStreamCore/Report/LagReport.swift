@@ -9,12 +9,17 @@ public struct LagReport: Report, Sendable {
     public var consumed: Int64
     /// Sum of the lag of all partitions; `nil` when it could not be asked.
     public var lag: Int64?
+    /// Of each partition; `nil` when it could not be asked, and for more partitions than `RunSamples.partitionLimit`.
+    public var lagByPartition: [Int64?]?
 
-    public init(milliseconds: Int64, produced: Int64, consumed: Int64, lag: Int64?) {
+    public init(
+      milliseconds: Int64, produced: Int64, consumed: Int64, lag: Int64?, lagByPartition: [Int64?]? = nil
+    ) {
       self.milliseconds = milliseconds
       self.produced = produced
       self.consumed = consumed
       self.lag = lag
+      self.lagByPartition = lagByPartition.flatMap { $0.count <= RunSamples.partitionLimit ? $0 : nil }
     }
   }
 
@@ -137,6 +142,7 @@ public struct LagReport: Report, Sendable {
       json.member("produced", sample.produced)
       json.member("consumed", sample.consumed)
       json.member("lag", sample.lag)
+      json.member("lag_by_partition", sample.lagByPartition)
       json.endObject()
     }
     json.endArray()

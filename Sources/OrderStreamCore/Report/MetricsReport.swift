@@ -16,6 +16,8 @@ public struct MetricsReport: Report {
   public let completion: Completion
   /// Of the last document of a run that is followed: the minutes that have changed since the one before.
   let changed: [MetricsTotals.Minute]?
+  /// The run over time; only in the document.
+  public var samples: RunSamples?
 
   /// - Parameter changed: `nil` for a run that is not followed.
   public init(
@@ -97,6 +99,7 @@ public struct MetricsReport: Report {
     json.member("processed", processed)
     json.member("lost_to_retention", lostRecords)
     latency?.appendMembers(to: &json)
+    samples?.appendMembers(to: &json)
   }
 
   /// The group totals, as `replay` holds them twice.

@@ -19,6 +19,8 @@ public struct ProduceReport: Report {
   public var activeMilliseconds: Int64 = 0
   /// In acknowledged events.
   public var completion = Completion.whole
+  /// The run over time.
+  public var samples: RunSamples?
 
   public init(topic: String, deliveries: DeliveryCounts) {
     self.topic = topic
@@ -87,5 +89,6 @@ public struct ProduceReport: Report {
     json.key("seed")
     if let seed { json.integer(seed) } else { json.null() }
     json.member("first_order", firstOrder)
+    samples?.appendMembers(to: &json)
   }
 }

@@ -92,6 +92,7 @@ public struct ReportFrame: Sendable {
       FailedCondition.append(failed, to: &json)
     }
     if !isLive {
+      appendCut(report.completion.cutShort, to: &json)
       appendClaims(report.claims + claims(of: failed), to: &json)
       run.append(to: &json)
     }
@@ -112,6 +113,16 @@ public struct ReportFrame: Sendable {
 
   private func claims(of failed: [FailedCondition]) -> [Claim] {
     conditions.map { condition in FailedCondition.claim(condition, failed.first { $0.condition == condition }) }
+  }
+
+  private func appendCut(_ cut: Completion.CutShort?, to json: inout JSONWriter) {
+    json.key("cut_short")
+    guard let cut else { return json.null() }
+    json.beginObject()
+    json.member("by", cut.cause)
+    json.member("after", cut.done)
+    json.member("of", cut.total)
+    json.endObject()
   }
 
   private func appendClaims(_ claims: [Claim], to json: inout JSONWriter) {

@@ -26,13 +26,14 @@ struct AnalyticsCommand {
     defer { loop.close() }
     // A broker that did not answer in time is not asked again.
     if outcome.failure != nil && context.stop.isRequested { return outcome.finish(context.console) }
-    let report: MetricsReport
+    var report: MetricsReport
     do {
       report = try self.report(loop, metrics, live, outcome)
     } catch {
       // The disk or the broker that failed does not answer now either: what went wrong first is what is told.
       throw outcome.failure ?? error
     }
+    report.samples = observer.samples
     try output.final(report, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
     return outcome.finish(context.console)
   }

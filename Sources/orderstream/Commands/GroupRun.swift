@@ -77,6 +77,7 @@ struct RunOutcome {
     var summary: RunSummary?
     var failure: CommandError?
     do { summary = try loop.run() } catch { failure = CommandError(error) }
+    observer.noteEnd(loop)
     observer.finish()
     failure = failure ?? observer.failure
     if let failure, !failure.code.reportsFirst(committed: loop.committedRecords) { throw failure }

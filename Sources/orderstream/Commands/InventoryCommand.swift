@@ -38,7 +38,7 @@ struct InventoryCommand {
     let (loop, outcome) = try run.perform(settings, projection, observer)
     defer { loop.close() }
     emissions?.finish()
-    try output.emit(loop, outcome.completion)
+    try output.emit(loop, outcome.completion, observer.samples)
     return outcome.finish(context.console)
   }
 
@@ -95,9 +95,10 @@ private struct InventoryOutput: LiveReport {
     return context.time.monotonicNanoseconds
   }
 
-  func emit(_ loop: PipelineLoop, _ completion: Completion) throws {
-    try context.emit(
-      report(loop, completion), broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
+  func emit(_ loop: PipelineLoop, _ completion: Completion, _ samples: RunSamples) throws {
+    var report = report(loop, completion)
+    report.samples = samples
+    try context.emit(report, broker: broker, activeMilliseconds: loop.activeNanoseconds / 1_000_000)
   }
 
   private func report(_ loop: PipelineLoop, _ completion: Completion) -> InventoryReport {

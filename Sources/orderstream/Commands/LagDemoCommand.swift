@@ -117,7 +117,7 @@ struct LagRun {
     do {
       try sampling.get()
       if report.drainMilliseconds == nil {
-        switch try currentLag(admin) {
+        switch try currentLag(admin).total {
         case .known(let records): lag = records
         case .unknown(let reason): throw unknownLag(reason)
         }
@@ -213,7 +213,7 @@ struct LagRun {
       let produced = production.snapshot
       let lag = try currentLag(admin)
       let now = context.time.monotonicNanoseconds
-      switch lag {
+      switch lag.total {
       case .known: lastAnswer = now
       case .unknown(let reason):
         // A broker that is away for a while costs samples.
@@ -221,7 +221,7 @@ struct LagRun {
       }
       let sample = LagReport.Sample(
         milliseconds: (now - start) / 1_000_000, produced: produced.acknowledged, consumed: recorder.consumed,
-        lag: lag.records)
+        lag: lag.total.records, lagByPartition: lag.parts)
       report.samples.append(sample)
       progress?.update(
         sample.consumed, of: options.events,
@@ -260,7 +260,7 @@ struct LagRun {
 
   /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the
   /// group is new and starts at the earliest record. A broker that cannot be reached makes it unknown.
-  private func currentLag(_ admin: any Admin) throws -> Lag {
+  private func currentLag(_ admin: any Admin) throws -> (total: Lag, parts: [Int64?]?) {
     do {
       let listing = try admin.groupListing(named: name, within: Self.askLimit)
       var group =
@@ -268,11 +268,12 @@ struct LagRun {
         ?? GroupDescription(group: name, state: "Empty", members: [], committed: [:])
       group.beginsAtEarliest = true
       let looks = try admin.looks(at: [name], within: Self.askLimit)
-      return GroupLag(of: group, in: [name], looks: looks).total
+      let lag = GroupLag(of: group, in: [name], looks: looks)
+      return (lag.total, lag.partitions.map(\.lag.records))
     } catch {
       let error = CommandError(error)
       guard error.code == .unavailable else { throw error }
-      return .unknown(reason: error.why)
+      return (.unknown(reason: error.why), nil)
     }
   }
 

@@ -95,8 +95,17 @@ struct OrderPublishing {
       orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop, latency: latency)
     let progress = Progress("produce", console: context.console, time: context.time)
     var failure: CommandError?
+    var samples = RunSamples(.acknowledged, since: context.time.monotonicNanoseconds)
+    func takeSample(_ deliveries: DeliveryCounts, at now: Int64) {
+      samples.take(at: now, deliveries.acknowledged, deliveries.acknowledgedByPartition)
+    }
     do {
-      try publisher.run { _ in progress.update(producer.deliveries.acknowledged, of: count) }
+      try publisher.run { _ in
+        let deliveries = producer.deliveries
+        progress.update(deliveries.acknowledged, of: count)
+        let now = context.time.monotonicNanoseconds
+        if samples.isDue(at: now) { takeSample(deliveries, at: now) }
+      }
     } catch {
       failure = CommandError(error)
     }
@@ -107,6 +116,8 @@ struct OrderPublishing {
     report.deliveries.refused += publisher.refusedAtOnce
     report.failedOrders = publisher.failedOrders
     report.latency = latency.figures
+    takeSample(report.deliveries, at: end)
+    report.samples = samples
     if publisher.sent > 0, let start = publisher.startNanoseconds {
       report.activeMilliseconds = (end - start) / 1_000_000
     }

@@ -30,6 +30,8 @@ final class RunObserver: PipelineObserver {
   }
 
   private(set) var extent = Extent()
+  /// The run over time, from its first assignment on.
+  private(set) var samples: RunSamples
   /// The first error of the live report; the run was asked to stop because of it.
   private(set) var failure: CommandError?
   private let context: CommandContext
@@ -47,6 +49,7 @@ final class RunObserver: PipelineObserver {
     self.context = context
     self.live = live
     nextLive = context.time.monotonicNanoseconds
+    samples = RunSamples(.processed, since: nextLive)
   }
 
   func pipelineCommitted(records: Int64, loop: PipelineLoop) {
@@ -57,9 +60,12 @@ final class RunObserver: PipelineObserver {
   func pipelineTurned(loop: PipelineLoop) {
     extent.inAll = loop.recordsInAll ?? extent.inAll
     progress.update(loop.committedRecords, of: extent.inAll)
+    let now = context.time.monotonicNanoseconds
+    if samples.isDue(at: now), loop.hasPartitions || !samples.isEmpty {
+      samples.take(at: now, loop.committedRecords, loop.lagByPartition)
+    }
     // Only what is committed is shown, so the totals and the number of records are of one moment.
     guard let live, failure == nil else { return }
-    let now = context.time.monotonicNanoseconds
     do {
       try live.turned()
       if loop.hasUncommittedRecords { return }
@@ -105,6 +111,12 @@ final class RunObserver: PipelineObserver {
   func pipelineLost(_ partition: TopicPartition, from: Offset, to: Offset) {
     context.console.warning(
       "the records \(from) to \(to - 1) of \(partition) were removed before this group read them; going on without")
+  }
+
+  /// Takes note of where the run has ended.
+  func noteEnd(_ loop: PipelineLoop) {
+    guard loop.hasPartitions || !samples.isEmpty else { return }
+    samples.take(at: context.time.monotonicNanoseconds, loop.committedRecords, loop.lagByPartition)
   }
 
   func finish() { progress.finish() }

@@ -7,7 +7,8 @@ struct CommandDocumentTests {
   enum Kind { case count, decimal, text, flag, object, array, textOrNull, objectOrNull, countOrNull }
 
   private static let frame: [String: Kind] = [
-    "schema": .text, "broker": .text, "complete": .flag, "elapsed_ms": .count,
+    "schema": .text, "broker": .text, "complete": .flag, "elapsed_ms": .count, "cut_short": .objectOrNull,
+    "claims": .array, "run": .object,
   ]
   private static let totals: [String: Kind] = [
     "total_orders": .count, "failed_orders": .count, "failure_rate_percent": .decimal,
@@ -54,6 +55,7 @@ struct CommandDocumentTests {
     "requested": .count, "acknowledged": .count, "failed_deliveries": .count, "possibly_duplicated": .count,
     "failed_orders": .count, "rejected": .count, "events_per_second": .decimal, "partitions": .object, "seed": .count,
     "first_order": .count, "latency_ms": .object, "latency_first_second_ms": .object, "latency_buckets": .array,
+    "samples": .array,
   ]
 
   @Test func theDocumentOfProduce() throws {
@@ -66,6 +68,8 @@ struct CommandDocumentTests {
     #expect(document["partitions"].sum == 300)
     // The run is over within its first second.
     #expect(document["latency_ms"]["count"].int == 300 && document["latency_ms"] == document["latency_first_second_ms"])
+    #expect(document["samples"].elements.last?["acknowledged"].int == 300)
+    #expect(document["samples"].elements.last?["partitions"].elements.compactMap(\.int).reduce(0, +) == 300)
     #expect(try stage.json("produce", "--events", "2")["first_order"].int == 301)
   }
 
@@ -95,9 +99,15 @@ struct CommandDocumentTests {
     try stage.run("produce", "--events", "100", "-q")
     check(
       try stage.json("inventory"), "inventory",
-      ["orders": .count, "items": .count, "reserved": .count, "released": .count, "rejected": .count])
+      [
+        "orders": .count, "items": .count, "reserved": .count, "released": .count, "rejected": .count,
+        "samples": .array,
+      ])
     let analytics = try stage.json("analytics")
-    check(analytics, "analytics", Self.totals.merging(["processed": .count]) { $1 })
+    check(analytics, "analytics", Self.totals.merging(["processed": .count, "samples": .array]) { $1 })
+    #expect(analytics["samples"][0]["lag"] != .null)
+    #expect(analytics["samples"].elements.last?["processed"].int == 100)
+    #expect(analytics["samples"].elements.last?["lag"].elements == Array(repeating: .number(0), count: 6))
     #expect(analytics["current_minute"].string?.count == "2024-01-15T10:30".count)
     var keys: [String: Kind] = ["violations": .array]
     for key in [
@@ -140,7 +150,10 @@ struct CommandDocumentTests {
         "drain_ms": .count, "samples": .array,
       ])
     for sample in document["samples"].elements {
-      has(sample, ["t_ms": .count, "produced": .count, "consumed": .count, "lag": .countOrNull])
+      has(
+        sample,
+        ["t_ms": .count, "produced": .count, "consumed": .count, "lag": .countOrNull, "lag_by_partition": .array])
+      #expect(sample["lag_by_partition"].elements.compactMap(\.int).reduce(0, +) == sample["lag"].int)
     }
   }
 
