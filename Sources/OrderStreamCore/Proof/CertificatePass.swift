@@ -23,19 +23,19 @@ public final class CertificatePass {
 
   public let topic: String
   private let expected: Certificate?
-  private let decoder = OrderDecoder()
   private var progress: [Progress] = []
-  private var minutes = MinuteTable()
-  private var rejected: Int64 = 0
+  private var count: MetricsCount
+  /// What ended the reading.
+  private var failure: PipelineError?
+
   /// Records read so far, of all partitions.
-  public private(set) var recordsRead: Int64 = 0
-  /// The record with whose minute the limit was passed.
-  private var excess: Coordinates?
+  public var recordsRead: Int64 { count.records }
 
   /// - Parameter expected: A certificate whose records alone are read; `nil` to make one of all.
   public init(topic: String, expected: Certificate? = nil) {
     self.topic = topic
     self.expected = expected
+    count = MetricsCount(topic: topic)
   }
 
   /// Reads the records.
@@ -54,9 +54,9 @@ public final class CertificatePass {
     for step in steps(ranges) {
       let isDone = try reader.read(step, pause: { turned(self) }) { record in
         take(record, turned)
-        return excess == nil
+        return failure == nil
       }
-      if let excess { throw PipelineError.tooManyMinutes(excess) }
+      if let failure { throw failure }
       if !isDone { return false }
     }
     for number in progress.indices { close(number) }
@@ -95,24 +95,12 @@ public final class CertificatePass {
   private func take(_ record: RecordBatch.View, _ turned: (CertificatePass) -> Void) {
     let number = Int(record.partition)
     guard isOpen(number) else { return }
-    recordsRead += 1
     progress[number].offsets = (progress[number].offsets?.lowerBound ?? record.offset)...record.offset
     let digest = progress[number].digests.add(key: record.key, value: record.value)
-    count(record)
+    failure = count.add(record)
     if digest != nil {
       compare(number)
       turned(self)
-    }
-  }
-
-  private func count(_ record: RecordBatch.View) {
-    if decoder.decode(record.value) != nil {
-      rejected += 1
-      return
-    }
-    let isNew = minutes.add(minute: decoder.order.minute, failed: decoder.order.isFailed)
-    if isNew, minutes.count > OrderMetrics.minuteLimit {
-      excess = Coordinates(TopicPartition(topic: topic, partition: record.partition), offset: record.offset)
     }
   }
 
@@ -157,7 +145,7 @@ public final class CertificatePass {
   }
 
   /// The metrics over the records that were read.
-  public var summary: MetricsSummary { MetricsSummary(minutes: minutes, rejected: rejected) }
+  public var summary: MetricsSummary { count.summary }
 
   /// What a certificate says of the partitions that were read.
   public func partitions(_ ranges: [Range<Offset>]) -> [Certificate.Partition] {

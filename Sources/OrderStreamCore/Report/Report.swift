@@ -183,9 +183,10 @@ public struct RunFacts: Sendable {
 /// Whose result it is: a group, and the topic that it has read.
 public struct GroupReader: Sendable {
   public var topic: String
-  public var group: String
+  /// `nil` where it reads without one.
+  public var group: String?
 
-  public init(topic: String, group: String) {
+  public init(topic: String, group: String?) {
     self.topic = topic
     self.group = group
   }

@@ -6,6 +6,7 @@ struct AnalyticsCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    if !options.asOf.isEmpty { return try reportAsOf(options.asOf) }
     let follows = options.run.bounds.follow
     let file = try context.outputFile(options.output)
     let run = try GroupRun(options.run, context)
@@ -55,6 +56,64 @@ struct AnalyticsCommand {
     return MetricsReport(
       summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: outcome.completion,
       changed: changed, latency: loop.latency)
+  }
+}
+
+extension AnalyticsCommand {
+  /// The report as it was at a place, over all records before it: read without a group, whose state stays as it is.
+  private func reportAsOf(_ places: [Place]) throws -> ExitCode {
+    let file = try context.outputFile(options.output)
+    let broker = try context.openBroker(to: .read, outages: .look)
+    let admin = try broker.admin()
+    defer { admin.close() }
+    let topic = options.run.topic
+    _ = try SourceTopic(topic, follow: false, context: context, admin: admin)
+    let marks = try admin.watermarks(topic: topic)
+    var ends: [Offset?] = marks.map { _ in nil }
+    for place in places {
+      let offsets = try place.offsets(in: topic, marks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
+      ends = zip(ends, offsets).map { $1 ?? $0 }
+    }
+    if let missing = ends.firstIndex(where: { $0 == nil }) {
+      throw CommandError.usage(
+        "option --as-of", why: "it names no place in partition \(missing)",
+        remedy: "give one for all partitions too, like --as-of latest", command: .analytics)
+    }
+    let ranges = zip(marks, ends).enumerated().map { number, range in
+      PartitionRange(partition: Int32(number), offsets: range.0.low..<(range.1 ?? range.0.high))
+    }
+    let start = context.time.monotonicNanoseconds
+    var count = MetricsCount(topic: topic, onPoison: options.run.onError == .fail ? .fail : .skip)
+    let isWhole = try read(ranges, into: &count, broker)
+    let total = ranges.reduce(0) { $0 + Int64($1.offsets.count) }
+    let report = MetricsReport(
+      count.summary, processed: count.records,
+      completion: isWhole ? .whole : .cutShort(by: nil, after: count.records, of: total))
+    let output = MetricsOutput(
+      context: context, reader: GroupReader(topic: topic, group: nil), broker: broker.name, file: file, live: nil,
+      progress: Progress("analytics", console: context.console, time: context.time))
+    try output.final(report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000)
+    return isWhole ? .success : Signals.exitCode ?? .success
+  }
+
+  /// - Returns: `false` when a request to stop came first.
+  private func read(
+    _ ranges: [PartitionRange], into count: inout MetricsCount, _ broker: any Broker
+  ) throws -> Bool {
+    let progress = Progress("analytics", console: context.console, time: context.time)
+    defer { progress.finish() }
+    let total = ranges.reduce(0) { $0 + Int64($1.offsets.count) }
+    let reader = try TopicReader(
+      topic: options.run.topic, broker: broker, stop: context.stop, waits: { context.console.note($0.description) })
+    defer { reader.close() }
+    var failure: PipelineError?
+    let isWhole = try reader.read(ranges) { record in
+      if count.records % 1000 == 0 { progress.update(count.records, of: total) }
+      failure = count.add(record)
+      return failure == nil
+    }
+    if let failure { throw failure }
+    return isWhole
   }
 }
 
@@ -178,11 +237,21 @@ struct AnalyticsOptions: Hashable, Sendable {
   var resetOffsets: Bool
   /// The file for the report; `-` for none, as `CommandContext.outputFile` takes it.
   var output: String
+  /// The report is of what lies before these places, without a group: first the one for all partitions, if there is one,
+  /// then those for single ones; empty for the group's report.
+  var asOf: [Place]
 
   init(_ reader: OptionReader) throws(CommandError) {
     run = try GroupRunOptions(reader)
     resetOffsets = reader.flag(.resetOffsets)
     output = try reader.value(.output, OptionValue.path)
+    asOf = try reader.places(.asOf)
+    let others: [OptionName] = [.group, .resetOffsets, .follow, .idleTimeout, .maxEvents, .acceptLoss, .instance]
+    if !asOf.isEmpty, let other = others.first(where: reader.isGiven) {
+      throw reader.conflict(
+        "option --as-of", "it reads without a group, and --\(other.rawValue) is for a run of one",
+        "leave one of the two out")
+    }
   }
 }
 
@@ -200,12 +269,19 @@ extension CommandSpec {
       OptionSpec(
         name: .output, short: "o", placeholder: "<file|->", defaultValue: "metrics_output.txt",
         help: "File for the report, besides stdout ('-': no file).", completion: .file),
+      OptionSpec(
+        name: .asOf, placeholder: "<place>",
+        help: """
+          Report what lies before this place in each partition ('2=1047': in one of them), without a group: what the \
+          report was when a group had read so far.
+          """, isRepeatable: true, completion: .choice(["latest"])),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
     ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics) + OptionSpec.connection
       + OptionSpec.presentation,
     examples: [
       .init(text: "the report of everything up to now", command: "orderstream analytics"),
+      .init(text: "what it was an hour ago", command: "orderstream analytics --as-of -1h --output -"),
       .init(text: "a live view", command: "orderstream analytics --follow"),
       .init(text: "one number for a script", command: "orderstream analytics --json --output - | jq .total_orders"),
     ])

@@ -233,8 +233,8 @@ struct TailOptions: Hashable, Sendable {
     } else {
       topic = try reader.topic()
     }
-    from = try Self.places(.from, reader)
-    to = try Self.places(.to, reader)
+    from = try reader.places(.from)
+    to = try reader.places(.to)
     last = try reader.optionalInteger(.last, in: 0...Self.maxLast)
     partitions = try reader.values(.partition) { (text) throws(ValueError) in
       try OptionValue.integer(text, in: 0...CommonOptions.maxPartitions - 1)
@@ -250,18 +250,6 @@ struct TailOptions: Hashable, Sendable {
     if bounds.follow, !to.isEmpty {
       throw reader.conflict("option --to", "--follow goes on behind every end", "leave one of the two out")
     }
-  }
-}
-
-extension TailOptions {
-  private static func places(_ name: OptionName, _ reader: OptionReader) throws(CommandError) -> [Place] {
-    let places = try reader.values(name, PlaceArgument.parse)
-    guard Set(places.map(\.partition)).count == places.count else {
-      throw reader.conflict(
-        "option --\(name.rawValue)", "two places are given for the same partition",
-        "give one for all, and others for one partition each like 2=1047")
-    }
-    return places.filter { $0.partition == nil } + places.filter { $0.partition != nil }
   }
 }
 

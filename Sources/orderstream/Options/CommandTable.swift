@@ -90,6 +90,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case before, watch
   case failIf = "fail-if"
   case certificate, verify, against, exact
+  case asOf = "as-of"
   case report
   case csv
   case metricsFile = "metrics-file"

@@ -153,6 +153,17 @@ extension OptionReader {
     return output
   }
 
+  /// The places that a repeatable option gives: first the one for all partitions, then those for single ones.
+  func places(_ name: OptionName) throws(CommandError) -> [Place] {
+    let places = try values(name, PlaceArgument.parse)
+    guard Set(places.map(\.partition)).count == places.count else {
+      throw conflict(
+        "option --\(name.rawValue)", "two places are given for the same partition",
+        "give one for all, and others for one partition each like 2=1047")
+    }
+    return places.filter { $0.partition == nil } + places.filter { $0.partition != nil }
+  }
+
   /// `-v` and `-q` win over the environment, and it over the file; `-v` over `-q`.
   private func logLevel() throws(CommandError) -> LogLevel {
     if flag(.verbose) { return .debug }
