@@ -78,6 +78,34 @@ struct MockProducerTests {
     #expect(mock.log.all.contains { $0.level == .warning && $0.text.contains("another one takes over") })
   }
 
+  @Test(
+    "each acknowledged record has one latency, also when it is sent again or waits for room, and a failed one has none")
+  func latency() throws {
+    let mock = try MockBroker(
+      properties: [("linger.ms", "20"), ("queue.buffering.max.messages", "100"), ("message.timeout.ms", "1500")])
+    let latency = AcknowledgementLatency(from: .fullSpeed, time: SystemTime())
+    let producer = try #require(
+      try mock.broker.producer(topic: MockBroker.topic, pace: .bulk, reports: .refusals, latency: latency)
+        as? KafkaProducer)
+    func count() -> Int64 {
+      let figures = latency.figures
+      return figures.isParted ? figures.all.count + figures.firstSecond.count : figures.all.count
+    }
+    let start = SystemTime().monotonicNanoseconds
+    try mock.send(250, by: producer)
+    producer.raiseFatalError()
+    try mock.send(250, first: 250, by: producer)
+    try producer.flush(timeout: .seconds(20))
+    #expect(producer.deliveries.acknowledged == 500 && count() == 500)
+    let run = (SystemTime().monotonicNanoseconds - start) / 1000
+    #expect(latency.figures.all.p50 > 0 && latency.figures.all.max <= run)
+    mock.cluster.setDown()
+    try mock.send(50, first: 500, by: producer)
+    #expect(throws: BrokerError.self) { try producer.flush(timeout: .seconds(10)) }
+    producer.close()
+    #expect(producer.deliveries.failed == 50 && count() == 500)
+  }
+
   @Test("when no broker is left, records fail in time, the sum stays right and sending ends")
   func brokerGone() throws {
     let mock = try MockBroker(properties: [("message.timeout.ms", "1500")])

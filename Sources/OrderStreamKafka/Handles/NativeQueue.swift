@@ -83,8 +83,8 @@ struct DeliveryReport: ~Copyable {
   /// Whether the record may be on the log although it is reported as failed.
   var mayBePersisted: Bool { rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED }
 
-  /// How long ago librdkafka was given the record.
-  var age: Duration { .microseconds(max(0, rd_kafka_message_latency(message))) }
+  /// How long ago the client was given the record. Reads the clock.
+  var ageNanoseconds: Int64 { max(0, rd_kafka_message_latency(message)) * 1000 }
 
   /// A copy of the record, to be sent once more; without its timestamp (−1), which a failed record does not tell.
   func copy() -> UnacknowledgedRecord {

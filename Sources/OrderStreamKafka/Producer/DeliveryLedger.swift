@@ -26,11 +26,16 @@ final class DeliveryLedger: Sendable {
 
     /// Of the records that the event in hand acknowledges.
     var acknowledged = TimeRuns()
-    /// Of records whose last way into a client's queue was not the first: they were sent again, or had to wait for room.
-    var first: [Int64: Int64] = [:]
+    /// Of records whose tag says that they came into the queue of their client later.
+    var kept: [Int64: Int64] = [:]
     var last: Int64 = 0
     /// Reports that the last look still holds for.
     var left = 0
+
+    /// The first time that is given is the one that counts.
+    mutating func keep(_ sequence: Int64, _ nanoseconds: Int64) {
+      if kept[sequence] == nil { kept[sequence] = nanoseconds }
+    }
   }
 
   /// `RecordReports` before its errors have words.
@@ -94,34 +99,37 @@ final class DeliveryLedger: Sendable {
 
   // MARK: - Send times
 
-  /// A record was to be sent at this moment, and has to wait for room in the queue.
-  func noteWait(_ tag: RecordTag, since nanoseconds: Int64) {
-    guard let latency, latency.due(tag.sequence) == nil else { return }
-    entries.withLock { entries in
-      if entries.sendTimes.first[tag.sequence] == nil { entries.sendTimes.first[tag.sequence] = nanoseconds }
-    }
+  /// A record was to be sent at this moment, and has to wait for room in the queue or for another client. Its tag says so.
+  func keepSendTime(_ sequence: Int64, _ nanoseconds: Int64) {
+    guard let latency, latency.due(sequence) == nil else { return }
+    entries.withLock { $0.sendTimes.keep(sequence, nanoseconds) }
   }
 
   /// Of a record that will be sent again by another client.
   private func keepSendTime(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     let sequence = RecordTag(report.tag).sequence
-    guard let latency, latency.due(sequence) == nil, entries.sendTimes.first[sequence] == nil else { return }
-    entries.sendTimes.first[sequence] = latency.time.monotonicNanoseconds - report.age.nanoseconds
+    guard let latency, latency.due(sequence) == nil else { return }
+    entries.sendTimes.keep(sequence, latency.time.monotonicNanoseconds - report.ageNanoseconds)
   }
 
-  private func noteAcknowledged(
-    _ report: borrowing DeliveryReport, _ sequence: Int64, _ latency: AcknowledgementLatency, in entries: inout Entries
-  ) {
-    if let due = latency.due(sequence) { return entries.sendTimes.acknowledged.append(due) }
-    if !entries.sendTimes.first.isEmpty, let first = entries.sendTimes.first.removeValue(forKey: sequence) {
-      return entries.sendTimes.acknowledged.append(first)
-    }
-    if entries.sendTimes.left == 0 {
-      entries.sendTimes.last = latency.time.monotonicNanoseconds - report.age.nanoseconds
-      entries.sendTimes.left = SendTimes.stride
-    }
+  @inline(__always)
+  private func noteAcknowledged(_ report: borrowing DeliveryReport, _ tag: RecordTag, in entries: inout Entries) {
+    if entries.sendTimes.left == 0 || tag.isDelayed { lookUpSendTime(report, tag, in: &entries) }
     entries.sendTimes.left -= 1
     entries.sendTimes.acknowledged.append(entries.sendTimes.last)
+  }
+
+  private func lookUpSendTime(_ report: borrowing DeliveryReport, _ tag: RecordTag, in entries: inout Entries) {
+    guard let latency else { return }
+    entries.sendTimes.left = 1
+    if let due = latency.due(tag.sequence) {
+      entries.sendTimes.last = due
+    } else if tag.isDelayed, let kept = entries.sendTimes.kept.removeValue(forKey: tag.sequence) {
+      entries.sendTimes.last = kept
+    } else {
+      entries.sendTimes.last = latency.time.monotonicNanoseconds - report.ageNanoseconds
+      entries.sendTimes.left = SendTimes.stride
+    }
   }
 
   // MARK: - Reports
@@ -142,7 +150,7 @@ final class DeliveryLedger: Sendable {
       entries.counts.reordered += 1
     }
     if tellsOfAll { entries.reports.acknowledged.append(tag.sequence) }
-    if let latency { noteAcknowledged(report, tag.sequence, latency, in: &entries) }
+    if latency != nil { noteAcknowledged(report, tag, in: &entries) }
     stalled.store(false, ordering: .relaxed)
   }
 
@@ -157,14 +165,14 @@ final class DeliveryLedger: Sendable {
     }
     entries.counts.failed += 1
     entries.counts.refused += 1
-    entries.sendTimes.first[tag.sequence] = nil
+    entries.sendTimes.kept[tag.sequence] = nil
     guard tellsOfAll || entries.reports.refused.count < RecordReports.refusalLimit else { return }
     entries.reports.refused.append((tag.sequence, report.partition, NativeError(report.error)))
   }
 
   private func enterFailed(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     entries.counts.failed += 1
-    entries.sendTimes.first[RecordTag(report.tag).sequence] = nil
+    entries.sendTimes.kept[RecordTag(report.tag).sequence] = nil
     if report.mayBePersisted { entries.counts.uncertain += 1 }
     entries.failure = entries.failure ?? NativeError(report.error)
     if tellsOfAll { entries.reports.failed.append(RecordTag(report.tag).sequence) }
@@ -233,18 +241,20 @@ final class DeliveryLedger: Sendable {
 }
 
 /// The number that travels with a record and comes back in its report: its place in the order of sending, whether the log
-/// may hold it already, and whether it was sent in a batch of its own.
+/// may hold it already, whether it was sent in a batch of its own, and whether it came into a client's queue later than it
+/// was sent.
 struct RecordTag {
   let bits: Int
 
   init(_ bits: Int) { self.bits = bits }
 
-  init(sequence: Int64, mayBeSecond: Bool = false, isAlone: Bool = false) {
-    bits = Int(sequence) << 2 | (isAlone ? 2 : 0) | (mayBeSecond ? 1 : 0)
+  init(sequence: Int64, mayBeSecond: Bool = false, isAlone: Bool = false, isDelayed: Bool = false) {
+    bits = Int(sequence) << 3 | (isDelayed ? 4 : 0) | (isAlone ? 2 : 0) | (mayBeSecond ? 1 : 0)
   }
 
   /// As in `RecordReports`.
-  var sequence: Int64 { Int64(bits >> 2) }
+  var sequence: Int64 { Int64(bits >> 3) }
+  var isDelayed: Bool { bits & 4 == 4 }
   var isAlone: Bool { bits & 2 == 2 }
   var mayBeSecond: Bool { bits & 1 == 1 }
 }

@@ -89,7 +89,7 @@ final class KafkaProducer: Producer {
   private func sendRefusedAlone() throws(BrokerError) {
     for record in ledger.takeRefused() {
       let old = RecordTag(record.tag)
-      let tag = RecordTag(sequence: old.sequence, mayBeSecond: old.mayBeSecond, isAlone: true)
+      let tag = RecordTag(sequence: old.sequence, mayBeSecond: old.mayBeSecond, isAlone: true, isDelayed: true)
       try sendAgain(record, tag)
     }
   }
@@ -104,7 +104,8 @@ final class KafkaProducer: Producer {
   }
 
   /// Queues a record, waiting while the queue is full and changing the client after a fatal error.
-  private func send(_ record: OutgoingRecord, _ tag: RecordTag) throws(BrokerError) {
+  private func send(_ record: OutgoingRecord, _ first: RecordTag) throws(BrokerError) {
+    var tag = first
     var sinceStop: Deadline?
     while true {
       let link = try openLink(alone: tag.isAlone)
@@ -112,7 +113,7 @@ final class KafkaProducer: Producer {
       switch code {
       case RD_KAFKA_RESP_ERR_NO_ERROR: return
       case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-        ledger.noteWait(tag, since: context.time.monotonicNanoseconds)
+        delay(&tag)
         link.pump.serve(.milliseconds(10))
         if ledger.isStalled { throw stalled() }
         if stop?.isRequested == true {
@@ -121,13 +122,20 @@ final class KafkaProducer: Producer {
           if limit.hasPassed { throw stopped() }
         }
       case RD_KAFKA_RESP_ERR__FATAL:
-        ledger.noteWait(tag, since: context.time.monotonicNanoseconds)
+        delay(&tag)
         try replaceLink(alone: tag.isAlone)
       default:
         throw context.errors.map(
           NativeError(code), "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
       }
     }
+  }
+
+  /// The record does not come into a queue now.
+  private func delay(_ tag: inout RecordTag) {
+    guard !tag.isDelayed else { return }
+    ledger.keepSendTime(tag.sequence, context.time.monotonicNanoseconds)
+    tag = RecordTag(sequence: tag.sequence, mayBeSecond: tag.mayBeSecond, isAlone: tag.isAlone, isDelayed: true)
   }
 
   func flush(timeout: Duration) throws(BrokerError) {
@@ -220,7 +228,8 @@ final class KafkaProducer: Producer {
   private func resend(_ record: UnacknowledgedRecord) throws(BrokerError) {
     let old = RecordTag(record.tag)
     let tag = RecordTag(
-      sequence: old.sequence, mayBeSecond: old.mayBeSecond || record.mayBePersisted, isAlone: old.isAlone)
+      sequence: old.sequence, mayBeSecond: old.mayBeSecond || record.mayBePersisted, isAlone: old.isAlone,
+      isDelayed: true)
     try sendAgain(record, tag)
   }
 
