@@ -71,7 +71,7 @@ struct ReportPageTests {
         <header><h1>orderstream audit</h1>
         <p class="sub"><span class="wide">on kafka:9092</span>, <span>2024-01-15 10:30:00 UTC</span>, <span>took 1.234 s</span></p>
         </header>
-        <div class="verdict no">(no)<div><strong>FAILED</strong><p>1 of 3 claims do not hold: no item is lost: 1 items.</p></div></div>
+        <div class="verdict no">(no)<div><strong>FAILED</strong><p>1 of 3 claims does not hold: no item is lost: 1 items.</p></div></div>
         <ul class="figures">
         <li><span>Violations</span> <b class="no">1</b></li>
         <li><span>Orders</span> <b>3</b></li>
@@ -83,13 +83,13 @@ struct ReportPageTests {
         </ul>
         <section class="card"><h2>Claims</h2>
         <ul class="claims">
-        <li class="no">(no)<span><b>does not hold:</b> no item is lost <em>1 items</em></span></li>
+        <li class="no">(no)<span><b>does not hold:</b> no item is lost<em>: 1 items</em></span></li>
         <li class="yes">(yes)<span><span class="unseen">holds: </span>no item has two events</span></li>
         <li class="open">(open)<span><b>not shown:</b> every item can be verified</span></li>
         </ul>
         </section>
-        <section class="card long"><h2>Findings</h2>
-        <div class="scroll"><table><caption class="unseen">Findings</caption>
+        <section class="card"><h2>Findings</h2>
+        <div class="scroll"><table class="plain"><caption class="unseen">Findings</caption>
         <thead><tr><th scope="col">finding</th><th scope="col">meaning</th><th scope="col" class="n">count</th></tr></thead><tbody>
         <tr><th scope="row">lost</th><td>an item without an event</td><td class="n">1</td></tr>
         <tr><th scope="row">duplicated</th><td>an item with more than one event</td><td class="n">0</td></tr>
@@ -101,7 +101,7 @@ struct ReportPageTests {
         <tr><th scope="row">unverifiable</th><td>retention has removed the order or the event</td><td class="n">0</td></tr>
         </tbody></table></div>
         </section>
-        <section class="card long"><h2>Violations</h2>
+        <section class="card"><h2>Violations</h2>
         <ol class="violations">
         <li><b>lost</b>: source <code>o[0]@1</code>
         <dl><dt>expected</dt><dd><code>reserve burger x 2</code></dd><dt>found</dt><dd><code>nothing</code></dd></dl></li>
@@ -120,7 +120,7 @@ struct ReportPageTests {
         <p>Run it again with:</p>
         <pre class="copy"><code>ORDERSTREAM_COLOR=never orderstream audit -b kafka:9092 -X &#39;sasl.password=***&#39; --fail-if &#39;lag&gt;10&#39;</code></pre>
         <p class="note">Secrets are masked: put the values in where *** stands.</p>
-        <details><summary>Single values of the document</summary><div class="scroll"><table><caption class="unseen">Single values of the document</caption>
+        <details><summary>Single values of the document</summary><div class="scroll"><table class="plain"><caption class="unseen">Single values of the document</caption>
         <thead><tr><th scope="col">key</th><th scope="col">value</th></tr></thead><tbody>
         <tr><th scope="row"><code>schema</code></th><td>orderstream.audit/1</td></tr>
         <tr><th scope="row"><code>broker</code></th><td>kafka:9092</td></tr>
@@ -277,6 +277,47 @@ struct ReportPageTests {
     #expect(last.contains("at the end unknown"))
   }
 
+  @Test("latency is a table and, where there are buckets, a picture")
+  func latency() throws {
+    let figures = #""p50":2.104,"p90":3.877,"p99":9.412,"p999":null,"max":71.3,"count":2900"#
+    let first = figures.replacing("2900", with: "0")
+    let start = #"{"schema":"orderstream.produce/1","broker":"b","complete":true,"elapsed_ms":3,"claims":[],"#
+    let buckets = #""latency_buckets":[{"le_ms":1.000,"count":5},{"le_ms":2.000,"count":20},{"le_ms":8.000,"count":3}]"#
+    let page = try Self.page(
+      start + #""latency_ms":{\#(figures)},"latency_first_second_ms":{\#(first)},\#(buckets)}"#)
+    #expect(page.contains("<span>Latency, p99</span> <b>9.412 ms</b> <small>half within 2.104 ms</small>"))
+    #expect(
+      page.contains(
+        "<th scope=\"row\">after the first second</th><td class=\"n\">2.104 ms</td><td class=\"n\">3.877 ms</td>"
+          + "<td class=\"n\">9.412 ms</td><td class=\"n\">unknown</td><td class=\"n\">71.3 ms</td><td class=\"n\">2,900</td>"
+      ))
+    // The axis is logarithmic and begins a bucket below the first one.
+    #expect(page.contains("<title>up to 2 ms: 20 records</title><rect class=\"hit\" x=\"250\" y=\"0\" width=\"250\""))
+    #expect(
+      page.contains("<title>up to 8 ms: 3 records</title><rect class=\"hit\" x=\"750\" y=\"0\" width=\"250\""),
+      "a bucket in which nothing fell is left out of the document")
+    #expect(page.contains("Dashed lines: p50 2.104 ms, p99 9.412 ms."))
+    #expect(!page.contains("in the first second"))
+    let short = try Self.page(start + #""latency_ms":{\#(figures)},"latency_first_second_ms":{\#(figures)}}"#)
+    #expect(short.contains("<th scope=\"row\">all records</th>") && !short.contains("first second"))
+    let empty = try Self.page(start + #""latency_ms":{\#(figures)},"latency_buckets":[]}"#)
+    #expect(empty.contains("<h2>Latency</h2>") && !empty.contains("How many records took how long"))
+  }
+
+  @Test("rates are told between samples, and the last sample of a run makes no spike of its own")
+  func rates() throws {
+    func series(_ points: [(Double, Double?)]) -> PageSeries {
+      PageSeries(points: points.map { PageSeries.Point(milliseconds: $0.0, value: $0.1) })
+    }
+    let even = series([(100, 10), (200, 30), (300, 30)]).rates.points
+    #expect(even.map(\.value) == [100, 100, 200, 0] && even.map(\.milliseconds) == [0, 100, 200, 300])
+    let last = series([(0, 0), (100, 10), (200, 20), (203, 30)]).rates.points
+    #expect(last.map(\.milliseconds) == [0, 100, 203] && last.last?.value == 20 / 103 * 1000)
+    let unknown = series([(100, 10), (200, nil), (300, 40)]).rates.points
+    #expect(unknown.map(\.value) == [100, 100, nil, nil])
+    #expect(series([]).rates.points.isEmpty)
+  }
+
   @Test("several runs have a table of all of them first, and the worst decides")
   func several() throws {
     let page = try Self.page(
@@ -286,7 +327,7 @@ struct ReportPageTests {
       page.contains("<p>3 runs: 1 FAILED, 1 passed, 1 without a claim.</p><p><a href=\"#run-3\">3. audit</a></p>"))
     #expect(
       page.contains("<a href=\"#run-1\">1.&nbsp;lag-demo</a>") && page.contains("<article class=\"run\" id=\"run-3\">"))
-    #expect(page.contains("peak lag 5, time to drain 70 ms"))
+    #expect(page.contains("peak lag: 5 · time to drain: 70 ms"))
     let ids = page.components(separatedBy: " id=\"").dropFirst().map { $0.prefix { $0 != "\"" } }
     #expect(Set(ids).count == ids.count)
     #expect(try Self.tagProblem(page) == nil)
@@ -335,7 +376,9 @@ struct ReportPageTests {
     #expect(
       PageNumber.short(20_000) == "20 k" && PageNumber.short(1_500_000) == "1.5 M" && PageNumber.short(9999) == "9,999")
     #expect(PageAxis(to: 1423).marks == [0, 500, 1000, 1500] && PageAxis(to: 3).marks == [0, 1, 2, 3])
-    #expect(PageAxis(to: 0).marks == [0, 1] && PageAxis(to: 409).marks == [0, 200, 400, 600])
+    #expect(
+      PageAxis(to: 0).marks == [0, 1] && PageAxis(to: 2).marks == [0, 1, 2] && PageAxis(to: 2_003_000).end == 2_500_000
+        && PageAxis(to: 409).marks == [0, 100, 200, 300, 400, 500])
     for (value, logarithm) in [(1.0, 0.0), (10, 1), (1000, 3), (0.001, -3), (2, 0.301_029_995_663_981_2)] {
       #expect(abs(decimalLogarithm(value) - logarithm) < 1e-12)
     }

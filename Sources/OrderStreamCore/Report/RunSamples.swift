@@ -41,6 +41,9 @@ public struct RunSamples: Sendable {
   /// Whether a sample is due; otherwise none is worth making.
   public func isDue(at now: Int64) -> Bool { now >= next }
 
+  /// Whether one has been due for so long that the run stands still.
+  public func isOverdue(at now: Int64) -> Bool { now >= next + interval }
+
   /// - Parameter partitions: those beyond `partitionLimit` make all of them unknown.
   public mutating func take(at now: Int64, _ count: Int64, _ partitions: [Int64?]?) {
     let known = partitions.flatMap { $0.count <= Self.partitionLimit ? $0 : nil }

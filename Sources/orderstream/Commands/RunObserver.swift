@@ -55,13 +55,16 @@ final class RunObserver: PipelineObserver {
   func pipelineCommitted(records: Int64, loop: PipelineLoop) {
     hasNews = true
     extent.committed = records
+    // Commits are when the numbers move.
+    let now = context.time.monotonicNanoseconds
+    if samples.isDue(at: now) { samples.take(at: now, records, loop.lagByPartition) }
   }
 
   func pipelineTurned(loop: PipelineLoop) {
     extent.inAll = loop.recordsInAll ?? extent.inAll
     progress.update(loop.committedRecords, of: extent.inAll)
     let now = context.time.monotonicNanoseconds
-    if samples.isDue(at: now), loop.hasPartitions || !samples.isEmpty {
+    if samples.isEmpty ? loop.hasPartitions : samples.isOverdue(at: now) {
       samples.take(at: now, loop.committedRecords, loop.lagByPartition)
     }
     // Only what is committed is shown, so the totals and the number of records are of one moment.

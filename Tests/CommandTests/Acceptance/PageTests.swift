@@ -61,6 +61,8 @@ struct PageTests {
     try stage.run("produce", "-n", "1", "--report", "-", exits: 64)
     try stage.run("produce", "-n", "1", "--report", "", exits: 64)
     try stage.run("status", "--report", "page.html", exits: 64)
+    try stage.run("analytics", "--report", "metrics_output.txt", exits: 64)
+    try stage.run("analytics", "-o", "a", "--report", "a", exits: 64)
     #expect(!stage.hasLog)
   }
 

@@ -78,6 +78,11 @@ struct PageTable {
   var caption: String
   var columns: [Column]
   var rows: [[HTML]] = []
+  /// What it has beside numbers and text.
+  enum Look: String { case plain, bars, stack }
+
+  /// `bars` in its last column; `stack` has a row's cells below each other on a phone.
+  var look = Look.plain
 
   var markup: HTML {
     let heads = columns.map { column -> HTML in
@@ -85,7 +90,7 @@ struct PageTable {
         ? "<th scope=\"col\" class=\"n\">\(column.head)</th>" : "<th scope=\"col\">\(column.head)</th>"
     }
     var html: HTML = """
-      <div class="scroll"><table><caption class="unseen">\(caption)</caption>
+      <div class="scroll"><table class="\(look.rawValue)"><caption class="unseen">\(caption)</caption>
       <thead><tr>\(heads.joined())</tr></thead><tbody>
 
       """

@@ -44,7 +44,7 @@ struct MinutePlot {
       Self.label(buckets[0].start, time.step), Self.label(buckets[buckets.count - 1].start, time.step)
     )
     var plot = Plot(
-      title: "\(first) to \(last) UTC",
+      title: Self.range(first, last),
       label:
         "Orders by \(time.unit), from \(first) to \(last) UTC: \(orders.grouped) in all, \(failed.grouped) failed. "
         + "Most: \((buckets.map(\.orders).max() ?? 0).grouped).")
@@ -56,10 +56,13 @@ struct MinutePlot {
     for (index, bucket) in buckets.enumerated() {
       let x = Double(index) * width
       func rectangle(_ kind: HTML, from low: Double, to high: Double) -> HTML {
-        """
-        <rect class="\(kind)" x="\(PageNumber.place(x + width * gap / 2))" y="\(PageNumber.place(plot.y(high / axis.end)))" \
-        width="\(PageNumber.place(width * (1 - gap)))" height="\(PageNumber.place((high - low) / axis.end * plot.height))"/>
-        """
+        // What is there can be seen, however little it is.
+        let height = max(1, (high - low) / axis.end * plot.height)
+        let y = plot.y(low / axis.end) - height
+        return """
+          <rect class="\(kind)" x="\(PageNumber.place(x + width * gap / 2))" y="\(PageNumber.place(y))" \
+          width="\(PageNumber.place(width * (1 - gap)))" height="\(PageNumber.place(height))"/>
+          """
       }
       let (all, bad) = (Double(bucket.orders), Double(min(bucket.failed, bucket.orders)))
       var shapes: HTML = ""
@@ -94,6 +97,12 @@ struct MinutePlot {
     return table.folded("Numbers by \(time.unit) (\(buckets.count) rows)")
   }
 
+  /// `2024-01-15, 10:30 to 10:36 UTC`.
+  private static func range(_ first: String, _ last: String) -> String {
+    guard first.count > 10, first.prefix(10) == last.prefix(10) else { return "\(first) to \(last) UTC" }
+    return "\(first.prefix(10)), \(first.suffix(5)) to \(last.suffix(5)) UTC"
+  }
+
   /// `2024-01-15 10:30`, or the day alone where steps are days.
   private static func label(_ minute: Int64, _ step: Int64) -> String {
     let buffer = ByteBuffer(capacity: 64)
@@ -108,8 +117,10 @@ struct MinutePlot {
   private static func marks(_ buckets: [TimeBuckets.Bucket], step: Int64) -> [Plot.Mark] {
     let steps: [Int64] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440]
     let span = Int64(buckets.count) * step
-    var distance = steps.first { $0 >= step && span / $0 <= 7 } ?? step
-    while span / distance > 7 { distance *= 2 }
+    // Days are wide.
+    func fits(_ distance: Int64) -> Bool { span / distance <= (distance % 1440 == 0 ? 5 : 7) }
+    var distance = steps.first { $0 >= step && fits($0) } ?? step
+    while !fits(distance) { distance *= 2 }
     var day: Substring = ""
     var marks: [Plot.Mark] = []
     for (index, bucket) in buckets.enumerated()

@@ -9,6 +9,7 @@ enum PageNumber {
     case .integer(let number)?: number.grouped
     case .text(let text)?: text
     case .bool(let bool)?: bool ? "yes" : "no"
+    case .decimal(let number)? where number.magnitude >= 1: decimal(number, places: 3)
     case let number?: number.numberText ?? unknown
     case nil: unknown
     }
@@ -69,16 +70,19 @@ struct PageAxis {
   /// The last mark, at or above the largest value.
   let end: Double
 
-  /// - Parameter marks: About as many, without that of 0.
-  init(to largest: Double, marks: Int = 4, isWhole: Bool = true) {
+  init(to largest: Double, isWhole: Bool = true) {
     let largest = largest.isFinite && largest > 0 ? min(largest, 1e18) : 1
-    var power: Double = 1
-    while power * 10 <= largest / Double(marks) { power *= 10 }
-    while power > largest / Double(marks), power > 1e-6 { power /= 10 }
-    if isWhole { power = max(power, 1) }
-    let factor = [1.0, 2, 5, 10].first { ($0 * power) * Double(marks) >= largest } ?? 10
-    step = factor * power
-    end = (largest / step).rounded(.up) * step
+    // The end is as near as it can be with three to six steps; of two such ends the one with fewer marks.
+    var power = 1e-6
+    while power * 100 <= largest { power *= 10 }
+    let steps = [50.0, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].map { $0 * power }
+    let even = steps.filter { step in
+      let count = (largest / step).rounded(.up)
+      return count >= 3 && count <= 6 && (!isWhole || step >= 1)
+    }
+    func top(_ step: Double) -> Double { (largest / step).rounded(.up) * step }
+    step = even.min { top($0) < top($1) } ?? (isWhole ? 1 : largest)
+    end = top(step)
   }
 
   /// - Parameters:

@@ -94,15 +94,35 @@ struct PageSeries {
   var rates: PageSeries {
     var last: Point? = Point(milliseconds: 0, value: 0)
     var rates: [Point] = []
-    for point in points {
+    for point in apart.points {
       var rate: Double?
       if let value = point.value, let before = last, let old = before.value, point.milliseconds > before.milliseconds {
         rate = max(0, (value - old) / (point.milliseconds - before.milliseconds) * 1000)
       }
       if point.milliseconds > 0 { rates.append(Point(milliseconds: point.milliseconds, value: rate)) }
+      // Each rate is that of the time before its point; the first one has no point to begin at.
+      if rates.count == 1, let start = last?.milliseconds {
+        rates.insert(Point(milliseconds: start, value: rate), at: 0)
+      }
       last = point
     }
     return PageSeries(points: rates)
+  }
+
+  /// Without points that follow the one before too soon to tell a rate by: the last sample of a run comes when it ends.
+  private var apart: PageSeries {
+    let distances = zip(points, points.dropFirst()).map { $1.milliseconds - $0.milliseconds }.sorted()
+    guard !distances.isEmpty else { return self }
+    let least = distances[distances.count / 2] / 2
+    var kept: [Point] = []
+    for (index, point) in points.enumerated() {
+      if let last = kept.last, point.milliseconds - last.milliseconds < least {
+        if index + 1 < points.count || kept.count == 1 { continue }
+        kept.removeLast()
+      }
+      kept.append(point)
+    }
+    return PageSeries(points: kept)
   }
 }
 

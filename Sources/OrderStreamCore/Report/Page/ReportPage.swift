@@ -104,13 +104,14 @@ public enum ReportPage {
       caption: "All runs",
       columns: [.text("run"), .text("verdict"), .text("result")] + (isOneBroker ? [] : [.text("broker")])
         + [.text("started"), .number("took")])
+    table.look = .stack
     for (index, run) in runs.enumerated() {
       let document = run.document
       let started = document["run"]?["started_at"]?.text.map(PageNumber.time) ?? PageNumber.unknown
       var row: [HTML] = [
         "<a href=\"#run-\(index + 1)\">\(index + 1).&nbsp;\(document.command)</a>",
-        "<span class=\"\(run.verdict.kind)\">\(run.verdict.icon)&nbsp;\(run.verdict.word)</span>",
-        "\(run.figures.prefix(2).map(\.sentence).joined(separator: ", "))",
+        "<span class=\"tight \(run.verdict.kind)\">\(run.verdict.icon)&nbsp;\(run.verdict.word)</span>",
+        "\(run.figures.prefix(2).map(\.summary).joined(separator: " · "))",
       ]
       if !isOneBroker { row.append("\(document["broker"]?.text ?? PageNumber.unknown)") }
       table.rows.append(row + ["\(started)", "\(PageNumber.duration(document["elapsed_ms"]))"])

@@ -38,12 +38,15 @@ struct RunCharts {
   // MARK: - Latency
 
   private var latency: Section? {
-    let rows = [("after the first second", "latency_ms"), ("in the first second", "latency_first_second_ms")]
+    let (all, first) = (document["latency_ms"], document["latency_first_second_ms"])
+    // Of a run that is not longer than its first second both are of all records.
+    let rows =
+      all == first ? [("all records", all)] : [("after the first second", all), ("in the first second", first)]
     let keys = [("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max")]
     var table = PageTable(
       caption: "Latency", columns: [.text("latency")] + keys.map { .number($0.1) } + [.number("records")])
-    for (label, key) in rows {
-      guard let values = document[key], case .object = values else { continue }
+    for (label, values) in rows {
+      guard let values, values["count"]?.number ?? 0 > 0 else { continue }
       let cells = keys.map {
         HTML("\(values[$0.0]?.number.map(PageNumber.duration(milliseconds:)) ?? PageNumber.unknown)")
       }
@@ -72,9 +75,11 @@ private struct LatencyPlot {
     }
     guard buckets.count >= 2 else { return nil }
     let ratio = zip(buckets, buckets.dropFirst()).map { $1.end / $0.end }.min() ?? 1
+    // Buckets in which nothing fell are left out, so what stands before one need not be its beginning.
     bars = buckets.enumerated().map { index, bucket in
       let before = index == 0 ? 0 : buckets[index - 1].end
-      return (max(before, bucket.end / ratio), bucket.end, bucket.count)
+      let isNext = bucket.end <= before * ratio * 1.1
+      return (isNext ? before : bucket.end / ratio, bucket.end, bucket.count)
     }
   }
 

@@ -31,14 +31,14 @@ struct RunPage {
     html += figureList
     html += claims
     html += RunCharts(document).sections.map { section($0.title, $0.content) }.joined()
-    html += RunTables(document).sections.map { section($0.title, $0.content, isLong: true) }.joined()
+    html += RunTables(document).sections.map { section($0.title, $0.content) }.joined()
     html += section("What was run", RunFactsList(document).markup)
     return html
   }
 
-  private func section(_ title: String, _ content: HTML, isLong: Bool = false) -> HTML {
+  private func section(_ title: String, _ content: HTML) -> HTML {
     let (open, close): (HTML, HTML) = level == 2 ? ("<h2>", "</h2>") : ("<h3>", "</h3>")
-    return "<section class=\"card\(isLong ? " long" : "" as HTML)\">\(open)\(title)\(close)\n\(content)</section>\n"
+    return "<section class=\"card\">\(open)\(title)\(close)\n\(content)</section>\n"
   }
 
   private var figureList: HTML {
@@ -61,7 +61,7 @@ struct RunPage {
         case false?: ("no", "does not hold")
         case nil: ("open", "not shown")
         }
-      let detail: HTML = claim.detail.map { " <em>\($0)</em>" } ?? ""
+      let detail: HTML = claim.detail.map { "<em>: \($0)</em>" } ?? ""
       let verdict: HTML = claim.holds == true ? "<span class=\"unseen\">\(word): </span>" : "<b>\(word):</b> "
       return "<li class=\"\(kind)\">\(RunVerdict.icon(kind.markup))<span>\(verdict)\(claim.text)\(detail)</span></li>\n"
     }
@@ -78,8 +78,8 @@ struct RunFigure {
   /// Whether it should be another one.
   var isBad = false
 
-  /// As a part of a sentence: `Orders 10,000`.
-  var sentence: String { "\(label.prefix(1).lowercased())\(label.dropFirst()) \(value)" }
+  /// On one line with others: `orders: 10,000`.
+  var summary: String { "\(label.prefix(1).lowercased())\(label.dropFirst()): \(value)" }
 
   /// What matters most of a run, that first.
   static func all(of document: Document) -> [RunFigure] {
@@ -128,7 +128,7 @@ struct RunFigure {
     case "replay":
       figures = [
         document["match"].map { match in
-          let word = match.bool.map { $0 ? "the same bytes" : "differ" } ?? "not compared"
+          let word = match.bool.map { $0 ? "identical" : "differ" } ?? "not compared"
           return RunFigure(label: "Reports", value: word, isBad: match.bool == false)
         },
         plain("Orders, first pass", "initial.total_orders"), plain("Orders, replay", "replay.total_orders"),

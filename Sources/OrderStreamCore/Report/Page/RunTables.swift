@@ -40,6 +40,7 @@ struct RunTables {
     table.rows = members.map {
       ["\($0.key)", "\(PageNumber.text($0.value))", Self.meter($0.value.number, of: largest)]
     }
+    table.look = .bars
     let isLong = members.count > 16
     return ("Acknowledged by partition", isLong ? table.folded("\(members.count) partitions") : table.markup)
   }

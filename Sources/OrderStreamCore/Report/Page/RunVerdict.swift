@@ -71,15 +71,15 @@ enum RunVerdict: Sendable, Equatable {
     case .failed:
       let reasons = broken.map { claim in claim.detail.map { "\(claim.text): \($0)" } ?? claim.text }
       if reasons.isEmpty { return "A condition of --fail-if was met." }
-      let count =
-        claims.count == 1 ? "What it claims does not hold" : "\(broken.count) of \(claims.count) claims do not hold"
+      let verb = broken.count == 1 ? "claims does not hold" : "claims do not hold"
+      let count = claims.count == 1 ? "What it claims does not hold" : "\(broken.count) of \(claims.count) \(verb)"
       return "\(count): \(reasons.joined(separator: "; "))."
     case .cutShort:
       return "It was ended before it was done\(Self.progress(document)). Nothing that it claims is refuted."
     case .open:
       let open = claims.filter { $0.holds == nil }.map(\.text)
       return "What it found is right; this could not be shown: \(open.joined(separator: "; "))."
-    case .nothingClaimed: return "This command tells what is there, or what it did, and claims nothing."
+    case .nothingClaimed: return "It came to its end, and has no claim of its own; --fail-if makes one of any number."
     }
   }
 
