@@ -1,4 +1,5 @@
 import Foundation
+import OrderStreamTestSupport
 import Testing
 
 @testable import OrderStreamCore
@@ -10,6 +11,7 @@ import Testing
     ReportFrame(broker: "a \"broker\"", elapsedMilliseconds: 12, activeMilliseconds: active)
       .append(report, to: buffer)
     let bytes = Data(buffer.bytes)
+    #expect(Schemas.shared.problems(of: bytes) == [])
     #expect(bytes.last == 0x0A && bytes.count { $0 == 0x0A } == 1, "one document a line")
     let document = try #require(try JSONSerialization.jsonObject(with: bytes) as? [String: Any])
     #expect(document["schema"] as? String == "orderstream.\(report.command)/\(report.schemaVersion)")
@@ -24,12 +26,17 @@ import Testing
     }
   }
 
+  private static let reader = GroupReader(topic: "t", group: "g")
+
   private static let analyticsKeys =
     "total_orders failed_orders failure_rate_percent average_orders_per_minute current_orders_per_minute "
     + "current_minute orders_by_minute failed_by_minute rejected"
 
   @Test func analytics() throws {
-    let document = try Self.document(MetricsReport(ReportTests.summary(rejected: 2), processed: 77), active: 3)
+    var report = MetricsReport(ReportTests.summary(rejected: 2), processed: 77)
+    report.reader = Self.reader
+    let document = try Self.document(report, active: 3)
+    #expect(document["topic"] as? String == "t" && document["group"] as? String == "g")
     expect(document, has: Self.analyticsKeys + " processed active_ms lost_to_retention")
     #expect(document["total_orders"] as? Int == 10_000 && document["failed_orders"] as? Int == 512)
     #expect(document["failure_rate_percent"] as? Double == 5.12)
@@ -40,7 +47,8 @@ import Testing
     #expect(byMinute?["2024-01-15T10:30"] == 1423 && byMinute?.count == 7)
     #expect((document["failed_by_minute"] as? [String: Int])?["2024-01-15T10:31"] == 66)
     #expect(document["rejected"] as? Int == 2 && document["processed"] as? Int == 77)
-    let empty = MetricsReport(MetricsSummary(minutes: MinuteTable(), rejected: 0), processed: 0)
+    var empty = MetricsReport(MetricsSummary(minutes: MinuteTable(), rejected: 0), processed: 0)
+    empty.reader = Self.reader
     let nothing = try Self.document(empty, active: 0)
     #expect(nothing["current_minute"] is NSNull && nothing["current_orders_per_minute"] as? Int == 0)
     #expect((nothing["orders_by_minute"] as? [String: Int])?.isEmpty == true)
@@ -50,9 +58,10 @@ import Testing
   @Test func liveAnalytics() throws {
     let summary = ReportTests.summary(rejected: 2)
     let changed = [MetricsTotals.Minute(minute: summary.minutes[1].minute, orders: 5, failed: 2)]
-    let line = LiveMetricsReport(
+    var line = LiveMetricsReport(
       summary.totals, changed: changed, processed: 7, lostRecords: 0, latency: ReportTests.latency)
-    let last = MetricsReport(summary, processed: 7, changed: changed, latency: ReportTests.latency)
+    var last = MetricsReport(summary, processed: 7, changed: changed, latency: ReportTests.latency)
+    (line.reader, last.reader) = (Self.reader, Self.reader)
     for (report, isLast) in [(line as any Report, false), (last, true)] {
       let document = try Self.document(report, active: 3)
       #expect(document["schema"] as? String == "orderstream.analytics/2")
@@ -97,6 +106,26 @@ import Testing
     #expect(ReportTests.text(same).contains("  Result                     match: the two reports are the same bytes\n"))
   }
 
+  @Test func aReplayThatWasCutShort() throws {
+    for initial in [nil, ReportTests.summary()] {
+      let cut = Completion.cutShort(Completion.CutShort(by: "SIGINT", after: 3, of: 9))
+      let report = ReplayReport.CutShort(topic: "t", initial: initial, completion: cut)
+      #expect(try Self.document(report, active: 3)["match"] is NSNull)
+    }
+    let plan = try Self.document(ReplayPlan(topic: "t", group: "g"), active: nil)
+    #expect(plan["executed"] as? Bool == false)
+  }
+
+  @Test func status() throws {
+    var report = StatusReportTests.report
+    #expect(try Self.document(report, active: nil)["groups_reason"] as? String == "a broker is silent")
+    report.topics[0].look.placements = (0..<4).map {
+      PartitionPlacement(leader: $0 == 3 ? nil : 1, replicas: [1, 2], inSync: $0 == 1 ? [1] : [1, 2])
+    }
+    report.cluster = ClusterDescription(id: nil, brokers: [.init(id: 1, address: "a:9092")])
+    #expect(try Self.document(report, active: nil)["cluster"] != nil)
+  }
+
   @Test func produce() throws {
     let document = try Self.document(ReportTests.produce, active: 4)
     expect(
@@ -132,7 +161,9 @@ import Testing
 
   @Test func inventory() throws {
     let counts = InventoryProjection.Counts(orders: 3, items: 7, reserved: 5, released: 2, rejected: 1)
-    let document = try Self.document(InventoryReport(outputTopic: "o", counts: counts, lostRecords: 6), active: 4)
+    var report = InventoryReport(outputTopic: "o", counts: counts, lostRecords: 6)
+    report.reader = Self.reader
+    let document = try Self.document(report, active: 4)
     for (key, value) in ["orders": 3, "items": 7, "reserved": 5, "released": 2, "rejected": 1, "lost_to_retention": 6] {
       #expect(document[key] as? Int == value)
     }

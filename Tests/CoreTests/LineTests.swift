@@ -22,6 +22,7 @@ import Testing
     let records = batch([record])
     RecordLine(topic: "t").append(records[0], to: buffer)
     #expect(!buffer.bytes.contains { $0 == 0x0A || $0 == 0x0D }, "one line")
+    #expect(Schemas.shared.problems(of: buffer.bytes) == [])
     return try #require(try JSONSerialization.jsonObject(with: Data(buffer.bytes)) as? [String: Any])
   }
 

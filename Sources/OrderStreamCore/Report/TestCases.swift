@@ -38,7 +38,8 @@ public struct TestCases {
     if let error = document["error"] {
       outcome = .error(error["message"]?.text ?? "unknown")
     } else if document["complete"]?.bool != true {
-      outcome = .error("it was cut short")
+      let by = document["cut_short"]?["by"]?.text
+      outcome = .error(by.map { "it was cut short by \($0)" } ?? "it was cut short")
     } else if document["executed"]?.bool == false {
       outcome = .skipped(document["plan"]?.text ?? "nothing was done")
     } else {

@@ -133,12 +133,14 @@ package struct Outcome: CustomStringConvertible {
     errors.split(separator: "\n").map(String.init).filter { $0.hasPrefix("error: ") }
   }
 
-  /// stdout as one JSON document on one line.
+  /// stdout as one JSON document on one line, which is as its schema says.
   package var document: JSON {
     get throws {
       guard output.last == 0x0A, output.filter({ $0 == 0x0A }).count == 1 else {
         throw HarnessError("stdout is not one document on one line: \(self)")
       }
+      let problems = Schemas.shared.problems(of: output)
+      guard problems.isEmpty else { throw HarnessError("\(problems.joined(separator: "\n"))\n\(self)") }
       return try JSON(parsing: output)
     }
   }
