@@ -117,13 +117,18 @@ struct Main {
         failure = cutShort(CommandError(error))
         code = failure?.code ?? code
       }
-      try context.result.finish(code, failure, context)
-      guard context.result.hasFailed, code.withFailedCondition != code else {
-        if let failure { throw failure }
-        return code
+      let finalCode = context.result.hasFailed ? code.withFailedCondition : code
+      do {
+        try context.result.finish(finalCode, failure, context)
+      } catch {
+        if let failure { console.report(failure) }
+        throw error
       }
-      if let failure { console.report(failure) }
-      return code.withFailedCondition
+      if let failure {
+        guard finalCode != code else { throw failure }
+        console.report(failure)
+      }
+      return finalCode
     }
     switch invocation {
     case .help(let command): return try show(Help.page(command))

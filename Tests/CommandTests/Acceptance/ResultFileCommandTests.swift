@@ -128,6 +128,8 @@ struct ResultFileCommandTests {
     #expect(metrics["orderstream_status_success"] == 1 && metrics["orderstream_status_running"] == 0)
     #expect(metrics["kafka_consumergroup_group_sum_lag"] == 15)
     #expect(try Table.rows(stage.text("c")).count == 7)
+    try run("status --watch=100ms --metrics-file m --fail-if lag>=15", exits: 1, in: stage)
+    #expect(try Metrics(stage.text("m"))["orderstream_status_success"] == 0)
   }
 
   @Test(
