@@ -125,13 +125,20 @@ struct ResultFileTests {
       #"{"schema":"orderstream.produce/1","broker":"b","complete":true,"elapsed_ms":5,"topic":"t","#
         + #""partitions":{"0":3,"1":4},"latency_ms":\#(latency)}"#
     }
-    let known = try metrics(json(#"{"p50":1.5,"p90":2,"p99":10,"p999":12.25,"max":20,"count":7}"#))
+    let latencies = #"{"p50":1.5,"p90":2,"p99":10.559,"p999":12.25,"max":20,"count":7}"#
+    let known = try metrics(json(latencies))
+    let written = text(MetricsFile(try document(json(latencies))).append)
+    for end in [#"quantile="0.5"} 0.0015"#, #"quantile="0.99"} 0.010559"#, #"topic="t"} 0.02"#, #"topic="t"} 0.005"#] {
+      #expect(written.contains(end + "\n"), "every digit as it was")
+    }
     #expect(known["orderstream_produce_latency_seconds", ["quantile": "0.5"]] == 0.0015)
     #expect(known["orderstream_produce_latency_seconds", ["quantile": "0.999"]] == 0.01225)
     #expect(known["orderstream_produce_latency_max_seconds"] == 0.02)
     #expect(known["orderstream_produce_latency_records"] == 7)
     #expect(known["orderstream_produce_partition_acknowledged", ["partition": "1"]] == 4)
     #expect(known.types["orderstream_produce_latency_seconds"] == "untyped", "no summary, whose sum nobody knows")
+    let undrained = try document(#"{"schema":"orderstream.lag-demo/1","complete":true,"drain_ms":null}"#)
+    #expect(text(MetricsFile(undrained).append).contains("orderstream_lag_demo_drain_seconds{broker=\"\"} NaN\n"))
     let unknown = try metrics(json(#"{"p50":null,"p90":null,"p99":null,"p999":null,"max":null,"count":0}"#))
     #expect(unknown["orderstream_produce_latency_seconds", ["quantile": "0.99"]]?.isNaN == true)
     #expect(unknown["orderstream_produce_latency_records"] == 0)
