@@ -18,7 +18,7 @@ enum ResultFile: CaseIterable, Hashable, Sendable {
     case .page:
       OptionSpec(
         name: .report, placeholder: "<file.html>",
-        help: "Write the result to this file as a page too: verdict, claims, charts, and how to run it again.",
+        help: "Write the result to this file as a page, as 'orderstream report' makes it later of the document.",
         completion: .file)
     case .csv:
       OptionSpec(

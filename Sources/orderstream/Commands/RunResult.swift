@@ -195,11 +195,3 @@ extension OptionSpec {
       comparisons are < <= > >= ==; what is unknown or missing fails too. Ends a run that is followed when it happens.
       """, isRepeatable: true)
 }
-
-extension OptionSpec {
-  static let report = OptionSpec(
-    name: .report, placeholder: "<file.html>",
-    help:
-      "Write the result as a page too: charts, claims, and how to run it again. 'orderstream report' makes it later.",
-    completion: .file)
-}
