@@ -2,6 +2,8 @@
 struct MinutePlot {
   /// Bars that a picture has room for.
   private static let barLimit = 96
+  /// Of few bars, in the picture's coordinates.
+  private static let widestBar: Double = 120
   /// Rows that somebody reads, or prints.
   private static let rowLimit = 480
   /// A count that leaves room for sums.
@@ -59,9 +61,10 @@ struct MinutePlot {
         // What is there can be seen, however little it is.
         let height = max(1, (high - low) / axis.end * plot.height)
         let y = plot.y(low / axis.end) - height
+        let bar = min(width * (1 - gap), Self.widestBar)
         return """
-          <rect class="\(kind)" x="\(PageNumber.place(x + width * gap / 2))" y="\(PageNumber.place(y))" \
-          width="\(PageNumber.place(width * (1 - gap)))" height="\(PageNumber.place(height))"/>
+          <rect class="\(kind)" x="\(PageNumber.place(x + (width - bar) / 2))" y="\(PageNumber.place(y))" \
+          width="\(PageNumber.place(bar))" height="\(PageNumber.place(height))"/>
           """
       }
       let (all, bad) = (Double(bucket.orders), Double(min(bucket.failed, bucket.orders)))
@@ -94,11 +97,12 @@ struct MinutePlot {
         "\(PageNumber.decimal(share, places: 2))",
       ]
     }
-    return table.folded("Numbers by \(time.unit) (\(buckets.count) rows)")
+    return table.folded("Numbers by \(time.unit) (\(TextRows.count(buckets.count, "row")))")
   }
 
   /// `2024-01-15, 10:30 to 10:36 UTC`.
   private static func range(_ first: String, _ last: String) -> String {
+    if first == last { return "\(first) UTC" }
     guard first.count > 10, first.prefix(10) == last.prefix(10) else { return "\(first) to \(last) UTC" }
     return "\(first.prefix(10)), \(first.suffix(5)) to \(last.suffix(5)) UTC"
   }

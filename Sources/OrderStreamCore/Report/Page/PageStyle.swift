@@ -81,7 +81,7 @@ enum PageStyle {
     .line.second{stroke:var(--second);stroke-dasharray:5 5}
     .area{fill:var(--area)}
     .gap{fill:url(#unknown);opacity:.55}
-    .tight{white-space:nowrap}
+    .tight{white-space:nowrap}.name{overflow-wrap:anywhere}
     .rule{stroke:var(--ink);stroke-width:1;stroke-dasharray:3 3;fill:none;vector-effect:non-scaling-stroke}
     .note{color:var(--soft);font-size:.86rem;margin:8px 0 0}
     .small{display:grid;grid-template-columns:repeat(auto-fill,minmax(135px,1fr));gap:14px 18px}

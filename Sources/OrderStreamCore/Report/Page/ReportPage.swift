@@ -113,7 +113,7 @@ public enum ReportPage {
         "<span class=\"tight \(run.verdict.kind)\">\(run.verdict.icon)&nbsp;\(run.verdict.word)</span>",
         "\(run.figures.prefix(2).map(\.summary).joined(separator: " · "))",
       ]
-      if !isOneBroker { row.append("\(document["broker"]?.text ?? PageNumber.unknown)") }
+      if !isOneBroker { row.append("<span class=\"name\">\(document["broker"]?.text ?? PageNumber.unknown)</span>") }
       table.rows.append(row + ["\(started)", "\(PageNumber.duration(document["elapsed_ms"]))"])
     }
     return table

@@ -97,7 +97,8 @@ struct SamplePlots {
     var plot = Plot(
       title: "Lag",
       label:
-        "Lag over \(PageNumber.duration(milliseconds: end)): at most \(PageNumber.decimal(largest)), at the end \(last)."
+        "Lag over \(PageNumber.duration(milliseconds: end)): \(lag.hasGaps ? "as far as known at most" : "at most") "
+        + "\(PageNumber.decimal(largest)), at the end \(last)."
     )
     plot.setValues(axis)
     plot.xMarks = TimePlot.marks(to: end)
@@ -107,7 +108,11 @@ struct SamplePlots {
       lag.points[index].value.map { "lag \(PageNumber.decimal($0))" } ?? "lag \(PageNumber.unknown)"
     }
     if lag.hasGaps { plot.legend.append(("gap", PageNumber.unknown)) }
-    plot.note = "Highest \(PageNumber.decimal(largest)), at the end \(last)."
+    plot.note = "\(lag.hasGaps ? "Highest known" : "Highest") \(PageNumber.decimal(largest)), at the end \(last)."
+    if lag.hasGaps {
+      let unknown = lag.gaps.reduce(0) { $0 + $1.to - $1.from }
+      plot.note += " Not known for \(PageNumber.duration(milliseconds: unknown)), in which it may have been higher."
+    }
     return plot.markup + parts(key, "Lag by partition")
   }
 
@@ -150,10 +155,11 @@ struct SamplePlots {
     var html: HTML = "<p class=\"group\">\(title)</p>\n<div class=\"small\">\n"
     for (part, series) in all.enumerated() {
       let time = TimePlot(end: end, top: top * 1.04, height: 54)
+      let highest = series.hasGaps ? "highest known" : "highest"
       let peak = series.largest.map { PageNumber.decimal($0, places: 0) } ?? PageNumber.unknown
       html += """
-        <figure><figcaption><b>\(part)</b> highest \(peak)</figcaption>
-        <svg viewBox="0 0 1000 54" preserveAspectRatio="none" role="img" aria-label="\(title), partition \(part): highest \(peak)">\
+        <figure><figcaption><b>\(part)</b> \(highest) \(peak)</figcaption>
+        <svg viewBox="0 0 1000 54" preserveAspectRatio="none" role="img" aria-label="\(title), partition \(part): \(highest) \(peak)">\
         \(time.shapes(series, .area))</svg></figure>
 
         """
