@@ -168,7 +168,7 @@ final class MetricsOutput: LiveReport {
     guard let live else { return }
     _ = try loop.refresh(live)
     if context.showsView { show(live.summary, loop.latency) }
-    try context.beginLive(liveReport(live, changed: [], loop), broker: broker)
+    context.beginLive(liveReport(live, changed: [], loop), broker: broker)
   }
 
   /// A document, a view on a terminal, or a line; and the file when it is due.

@@ -61,15 +61,14 @@ final class CommandContext: Sendable {
   }
 
   /// What a run that is followed finds before its first record: it may have failed by that. Prints no document.
-  func beginLive(_ report: some Report, broker: String) throws {
-    guard result.isWatching else { return }
+  func beginLive(_ report: some Report, broker: String) {
+    guard result.hasConditions else { return }
     let document = document(of: report, broker, 0, isLive: true)
     for condition in result.conditionsWithoutKey(in: document) {
       console.warning(
         "the document has no \(condition.key) while the run goes on, so --fail-if \(condition.text) counts at its end")
     }
     if result.hasFailed { stop.request() }
-    try result.keep(document, isLive: true, at: time.monotonicNanoseconds)
   }
 
   private func document(

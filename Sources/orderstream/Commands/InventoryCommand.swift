@@ -82,10 +82,10 @@ private struct InventoryOutput: LiveReport {
   /// Whether a terminal shows it while the run goes on.
   let isView: Bool
 
-  func begin(_ loop: PipelineLoop) throws {
+  func begin(_ loop: PipelineLoop) {
     let report = report(loop, .ongoing)
     if isView { show(report) }
-    try context.beginLive(report, broker: broker)
+    context.beginLive(report, broker: broker)
   }
 
   func report(_ loop: PipelineLoop) throws -> Int64 {
