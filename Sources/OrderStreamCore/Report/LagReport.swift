@@ -74,8 +74,9 @@ public struct LagReport: Report, Sendable {
     appendBody(to: text)
   }
 
-  /// Lines of the screen that are no rows of the chart: the report, the chart's frame, the shell's next prompt.
-  private static let otherRows = 8 + LagChart.frameRows + 4
+  /// Lines of the screen that are no rows of the chart: the report, the chart's frame and a blank line; the note of the
+  /// broker, which takes three where its name is long; the shell's next prompt.
+  private static let otherRows = 8 + LagChart.frameRows + 1 + 3 + 1
 
   /// What a terminal shows while it runs: the same chart, and where the run is.
   public func appendView(heading: String, to text: ReportText, on screen: Screen) {
