@@ -36,6 +36,9 @@ final class ProducerQueue: @unchecked Sendable {
   private let tellsOfAll: Bool
   private var reports = RecordReports()
   private let latency: AcknowledgementLatency?
+  private let isScheduled: Bool
+  /// Records that share a look at the clock.
+  private let stride: Int
   /// When the record in hand was sent, or due, on the monotonic clock; 0 where nobody measures it.
   @exclusivity(unchecked) private var sent: Int64 = 0
   /// Records that `sent` still holds for.
@@ -46,6 +49,11 @@ final class ProducerQueue: @unchecked Sendable {
     _ time: any TimeSource
   ) {
     self.latency = latency
+    switch latency?.origin {
+    case .sending(let stride): (isScheduled, self.stride) = (false, stride)
+    case .schedule: (isScheduled, stride) = (true, 1)
+    case nil: (isScheduled, stride) = (false, .max)
+    }
     self.limits = limits
     self.time = time
     self.tellsOfAll = tellsOfAll
@@ -171,10 +179,11 @@ final class ProducerQueue: @unchecked Sendable {
 
   /// When the record of this sequence counts as sent, and for how many more that holds.
   private func lookAtClock(_ sequence: Int64) {
-    switch latency?.origin {
-    case .sending(let stride): (sent, sendsLeft) = (time.monotonicNanoseconds, stride)
-    case .schedule: (sent, sendsLeft) = (latency?.due(sequence) ?? 0, 1)
-    case nil: sendsLeft = .max
+    sendsLeft = stride
+    if isScheduled {
+      sent = latency?.due(sequence) ?? 0
+    } else if latency != nil {
+      sent = time.monotonicNanoseconds
     }
   }
 
