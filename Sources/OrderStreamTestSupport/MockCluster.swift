@@ -63,6 +63,7 @@ public final class MockCluster: @unchecked Sendable {
     case produce = 0
     case fetch = 1
     case metadata = 3
+    case fetchOffsets = 9
     case initProducerID = 22
     case addPartitionsToTransaction = 24
     case addOffsetsToTransaction = 25

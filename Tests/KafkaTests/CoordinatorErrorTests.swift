@@ -90,6 +90,11 @@ struct CoordinatorErrorTests {
   func forbidden() throws {
     let pipe = try Pipe()
     defer { pipe.close() }
+    // Before the first transaction the group's offsets are looked at.
+    pipe.mock.cluster.failNext(.fetchOffsets, with: [RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED])
+    let unseen = #expect(throws: BrokerError.self) { try pipe.commit() }
+    #expect(unseen?.code == .unauthorized && unseen?.recovery == .fatal)
+    #expect(unseen?.why.contains("no right to DESCRIBE group g") == true)
     try pipe.commit()
     pipe.mock.cluster.failNext(.commitOffsetsInTransaction, with: [RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED])
     let error = #expect(throws: BrokerError.self) { try pipe.commit() }

@@ -43,6 +43,22 @@ struct MockProducerTests {
     #expect(producer.deliveries.acknowledged == 3)
   }
 
+  @Test("a topic that may not be written names the right that is missing, also for a record that is refused at once")
+  func forbidden() throws {
+    let mock = try MockBroker()
+    let producer = try mock.broker.producer(topic: MockBroker.topic, pace: .interactive)
+    defer { producer.close() }
+    let refused = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+    mock.cluster.failNext(.produce, with: Array(repeating: refused, count: 100))
+    var refusal: BrokerError?
+    try eventually("a refusal") {
+      do { try mock.send(1, by: producer) } catch { refusal = error as? BrokerError }
+      return refusal != nil
+    }
+    #expect(refusal?.code == .unauthorized)
+    #expect(refusal?.why.contains("no right to WRITE topic \(MockBroker.topic)") == true)
+  }
+
   @Test("requests that are refused, lost, or whose answer is lost lose no record and keep the order")
   func faults() throws {
     let mock = try MockBroker(properties: [("socket.timeout.ms", "1000"), ("retry.backoff.ms", "20")])

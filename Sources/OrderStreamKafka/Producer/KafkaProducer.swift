@@ -126,7 +126,8 @@ final class KafkaProducer: Producer {
         try replaceLink(alone: tag.isAlone)
       default:
         throw context.errors.map(
-          NativeError(code), "cannot append to \(topic)[\(record.partition)]", recovery: BrokerError.Recovery.none)
+          NativeError(code), "cannot append to \(topic)[\(record.partition)]", needs: right,
+          recovery: BrokerError.Recovery.none)
       }
     }
   }

@@ -84,7 +84,8 @@ final class OpenTransactionFinder {
   /// What the group has committed.
   /// - Parameter stable: As in `NativeClient.committedOffsets`.
   func committed(stable: (topic: String, count: Int32)? = nil) throws(BrokerError) -> [PartitionList.Element] {
-    try context.ask("cannot read the committed offsets of \(group)") { timeout throws(NativeError) in
+    let what = "cannot read the committed offsets of \(group)"
+    return try context.ask(what, needs: AccessRight(.describe, .group(group))) { timeout throws(NativeError) in
       do throws(NativeError) {
         return try context.committedOffsets(group: group, stable: stable, timeout)
       } catch {
