@@ -185,9 +185,9 @@ ln -s "$ORDERSTREAM_BIN" "$WORK/bin/orderstream"
 # left running is ended.
 LONGEST=100
 clean_up() {
-  local group
+  local code=$? group
   while read -r group; do kill -KILL -- "-$group" 2>/dev/null || true; done <"$WORK/groups.txt"
-  remove_work
+  end "$code"
 }
 printf '' >"$WORK/groups.txt"
 trap clean_up EXIT
