@@ -7,7 +7,7 @@ struct MinutePlot {
   /// Rows that somebody reads, or prints.
   private static let rowLimit = 480
   /// A count that leaves room for sums.
-  private static let countRange: ClosedRange<Int64> = 0...(1 << 40)
+  private static let countRange: ClosedRange<Int64> = 0...(1 << 36)
 
   private let minutes: [MetricsTotals.Minute]
   /// Which of several it is.

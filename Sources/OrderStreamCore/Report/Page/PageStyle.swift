@@ -73,8 +73,7 @@ enum PageStyle {
     .plot .x span{position:absolute;top:5px;transform:translateX(-50%);line-height:1.2;white-space:nowrap}
     .plot .x span.l{transform:none}.plot .x span.r{transform:translateX(-100%)}
     .grid{stroke:var(--line);stroke-width:1;fill:none;vector-effect:non-scaling-stroke}
-    .bar{fill:var(--bar)}.failed{fill:url(#failed)}.edge{fill:none;stroke:var(--bad);stroke-width:1;\
-    vector-effect:non-scaling-stroke}
+    .bar{fill:var(--bar)}.failed{fill:url(#failed)}
     .hit{fill:#0000}.hit:hover{fill:var(--area)}
     .line{fill:none;stroke:var(--bar);stroke-width:2;vector-effect:non-scaling-stroke;stroke-linejoin:round;\
     stroke-linecap:round}
@@ -111,7 +110,6 @@ enum PageStyle {
     .violations b{color:var(--bad)}
     dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;margin:0 0 14px;font-size:.95rem}
     dl dt{color:var(--soft)}dl dd{margin:0;min-width:0;overflow-wrap:anywhere}
-    footer{color:var(--soft);font-size:.84rem;margin-top:32px}
     @media (max-width:640px){main{padding:18px 14px 32px}h1{font-size:1.4rem}.card{padding:14px}\
     .verdict{padding:14px;gap:12px}.figures li{padding:10px 12px;width:calc(50% - 1px);flex-grow:1}\
     .figures b{font-size:1.15rem;white-space:normal;overflow-wrap:anywhere}.plot svg{height:170px}.plot .x span:nth-child(even){display:none}\

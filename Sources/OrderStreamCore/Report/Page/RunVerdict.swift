@@ -24,7 +24,7 @@ enum RunVerdict: Sendable, Equatable {
     }
   }
 
-  /// `nil` for the sign of several that are not alike.
+  /// As it stands on the page.
   var word: String {
     switch self {
     case .passed: "passed"
