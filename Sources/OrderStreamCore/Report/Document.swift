@@ -133,6 +133,15 @@ public struct Document: Sendable, Equatable {
     self.schemaVersion = schemaVersion
   }
 
+  /// The newest schema of a command's documents; 0 for a command that has none.
+  public static func newestVersion(of command: String) -> Int {
+    switch command {
+    case "analytics": LiveMetricsReport.schemaVersion
+    case "produce", "inventory", "replay", "lag-demo", "status", "audit", "delete": 1
+    default: 0
+    }
+  }
+
   public subscript(_ key: String) -> DocumentValue? { root[key] }
 
   /// This document with one more member at its end.

@@ -15,6 +15,15 @@ struct ReportCommand {
 
   func run() throws -> ExitCode {
     let file = options.output == "-" ? nil : try AtomicFile(options.output)
+    if let file, file.isReplaced,
+      let input = options.documents.first(where: {
+        $0 != "-" && ResultFiles.place(of: $0) == ResultFiles.place(of: file.target)
+      })
+    {
+      throw CommandError.usage(
+        "option --output", why: "\(input) has documents, and the page would replace them", remedy: "name another file",
+        command: .report)
+    }
     var documents: [Document] = []
     for path in options.documents { documents += try DocumentFile(path).documents }
     let page = ByteBuffer()
@@ -54,10 +63,7 @@ struct DocumentFile {
     // Also one that has been made readable, over several lines.
     if let root = DocumentValue(parsing: bytes) {
       var documents: [Document] = []
-      for value in root.elements.isEmpty ? [root] : root.elements {
-        guard let document = Document(value) else { throw foreign(name) }
-        documents.append(document)
-      }
+      for value in root.elements.isEmpty ? [root] : root.elements { documents.append(try document(value, name)) }
       return documents
     }
     var documents: [Document] = []
@@ -68,8 +74,7 @@ struct DocumentFile {
         throw CommandError(
           .data, "cannot read \(name):\(index + 1)", why: "it is not JSON", remedy: Self.remedy)
       }
-      guard let document = Document(root) else { throw foreign("\(name):\(index + 1)") }
-      documents.append(document)
+      documents.append(try document(root, "\(name):\(index + 1)"))
     }
     if documents.isEmpty { throw CommandError(.data, "cannot read \(name)", why: "it is empty", remedy: Self.remedy) }
     return documents
@@ -77,10 +82,22 @@ struct DocumentFile {
 
   private static let remedy = "give documents as commands print them with --json"
 
-  private static func foreign(_ place: String) -> CommandError {
-    CommandError(
-      .data, "cannot read \(place)", why: "it is JSON, but no document of a run (it has no \"schema\" of this program)",
-      remedy: remedy)
+  private static func document(_ root: DocumentValue, _ place: String) throws(CommandError) -> Document {
+    func refusal(_ why: String, _ remedy: String) -> CommandError {
+      CommandError(.data, "cannot read \(place)", why: why, remedy: remedy)
+    }
+    guard let document = Document(root) else {
+      throw refusal("it is JSON, but no document of a run (it has no \"schema\" of this program)", remedy)
+    }
+    if document.command == "certificate" {
+      throw refusal("it is a certificate, which says nothing of a run", "check it with replay --verify \(place)")
+    }
+    guard document.schemaVersion <= Document.newestVersion(of: document.command) else {
+      throw refusal(
+        "its schema, orderstream.\(document.command)/\(document.schemaVersion), is not known to this version",
+        "use the orderstream that has made it, or a newer one")
+    }
+    return document
   }
 
   /// Without the documents of a run that went on after them, as `--follow` and `--watch` print them.

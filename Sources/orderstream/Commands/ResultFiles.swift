@@ -92,7 +92,7 @@ struct ResultFiles: Sendable {
   }
 
   /// A path by which two names of one file are known to be the same.
-  private static func place(of path: String) -> String {
+  static func place(of path: String) -> String {
     if let whole = resolved(path) { return whole }
     let slash = path.lastIndex(of: "/")
     let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."

@@ -108,6 +108,16 @@ struct PageTests {
       let outcome = try stage.run("report", "good.json", file, exits: 65)
       #expect(outcome.errors.contains(place) && outcome.errors.contains("--json"), "\(outcome)")
     }
+    for (text, why) in [
+      (#"{"schema":"orderstream.produce/9"}"#, "is not known to this version"),
+      (#"{"schema":"orderstream.nosuch/1"}"#, "is not known to this version"),
+      (#"{"schema":"orderstream.certificate/1"}"#, "it is a certificate"),
+    ] {
+      try stage.write("other.json", text)
+      #expect(try stage.run("report", "other.json", exits: 65).errors.contains(why))
+    }
+    try stage.run("report", "good.json", "-o", "./good.json", exits: 64)
+    #expect(try stage.text("good.json") == produce, "a page never replaces what it is made of")
     #expect(try stage.run("report", "nosuch.json", exits: 66).errors.contains("nosuch.json"))
     try stage.run("report", ".", exits: 66)
     try stage.run("report", exits: 64)
