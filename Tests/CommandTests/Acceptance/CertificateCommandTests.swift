@@ -56,6 +56,9 @@ struct CertificateCommandTests {
     #expect(verified["first_difference"]["missing"].int == 1)
     let report = try other.run("replay", "--verify", "orders.cert", exits: 1).text
     #expect(report.contains("Result                     DIFFERENT in 1 partition\n"))
+    try other.run("replay", "--verify", "orders.cert", "--report", "page.html", exits: 1)
+    let page = try other.text("page.html")
+    #expect(page.contains("Differences from the certificate") && !page.contains("of the two reports"))
     // What is gone from the start is named.
     try stage.run("delete", "--topic", "order-events", "--before", "7", "--execute")
     let gone = try stage.json("replay", "--verify", "orders.cert", exits: 1)

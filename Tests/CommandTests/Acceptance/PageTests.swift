@@ -52,6 +52,15 @@ struct PageTests {
     #expect(page.contains("Events a second by partition"))
   }
 
+  @Test("the page of a run that an error left without a result says which")
+  func error() throws {
+    let stage = try Stage()
+    let outcome = try stage.run("audit", "--report", "page.html", exits: 66)
+    let page = try stage.text("page.html")
+    #expect(page.contains("<strong>FAILED</strong>") && page.contains("It ended with an error, and has no result: "))
+    #expect(outcome.errors.contains("there is no such topic") && page.contains("there is no such topic"))
+  }
+
   @Test("a page that cannot be written is refused before a broker is opened")
   func refusedEarly() throws {
     let stage = try Stage()

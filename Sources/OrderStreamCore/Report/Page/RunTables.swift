@@ -11,7 +11,7 @@ struct RunTables {
     switch document.command {
     case "produce": [partitions].compactMap { $0 }
     case "audit": [verdicts, violations].compactMap { $0 }
-    case "replay": [difference, recordsGone].compactMap { $0 }
+    case "replay": [difference, certificate, recordsGone].compactMap { $0 }
     case "status": [topics, groups].compactMap { $0 }
     case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
     default: []
@@ -93,7 +93,7 @@ struct RunTables {
   // MARK: - replay
 
   private var difference: Section? {
-    guard let difference = document["first_difference"], case .object = difference else { return nil }
+    guard let difference = document["first_difference"], difference["line"] != nil else { return nil }
     func line(_ key: String) -> HTML { "<code>\(difference[key]?.text ?? "no such line")</code>" }
     return (
       "First difference",
@@ -104,6 +104,38 @@ struct RunTables {
 
       """
     )
+  }
+
+  /// Where the topic is not what a certificate says, with `--verify`.
+  private var certificate: Section? {
+    let differences = elements("differences")
+    if differences.isEmpty { return nil }
+    var table = PageTable(
+      caption: "Differences from the certificate",
+      columns: [
+        .number("partition"), .number("chunk"), .text("records"), .text("offsets here"), .number("missing at the end"),
+      ])
+    table.rows = differences.map { difference in
+      func range(_ first: String, _ last: String) -> HTML {
+        guard let first = difference[first]?.integer, let last = difference[last]?.integer else { return "none" }
+        return "\(first.grouped) to \(last.grouped)"
+      }
+      return [
+        "\(PageNumber.text(difference["partition"]))", "\(PageNumber.text(difference["chunk"]))",
+        range("first_record", "last_record"), range("first_offset", "last_offset"),
+        "\(PageNumber.text(difference["missing"]))",
+      ]
+    }
+    var html = table.markup
+    if let first = document["first_record"], let number = first["number"]?.integer {
+      html += """
+        <p>The first record that differs is number \(number.grouped) of its partition:
+        <code>\(first["here"]?.text ?? "missing")</code> here, <code>\(first["there"]?.text ?? "missing")</code> on the other
+        log.</p>
+
+        """
+    }
+    return ("Differences from the certificate", html)
   }
 
   private var recordsGone: Section? {

@@ -2,7 +2,7 @@
 enum RunVerdict: Sendable, Equatable {
   /// All that it claims holds.
   case passed
-  /// Something that it claims does not hold, or a condition of `--fail-if` was met.
+  /// Something that it claims does not hold, a condition of `--fail-if` was met, or an error left it without a result.
   case failed
   /// It was ended before it had shown what it claims.
   case cutShort
@@ -13,7 +13,9 @@ enum RunVerdict: Sendable, Equatable {
 
   init(_ document: Document) {
     let claims = document.claimsOfAnyVersion
-    if claims.contains(where: { $0.holds == false }) || document["failed_conditions"]?.elements.isEmpty == false {
+    if claims.contains(where: { $0.holds == false }) || document["failed_conditions"]?.elements.isEmpty == false
+      || document["error"] != nil
+    {
       self = .failed
     } else if document["complete"]?.bool == false {
       self = .cutShort
@@ -70,6 +72,9 @@ enum RunVerdict: Sendable, Equatable {
     case .passed: return claims.count == 1 ? Self.sentence(claims[0].text) : "All \(claims.count) claims hold."
     case .failed:
       let reasons = broken.map { claim in claim.detail.map { "\(claim.text): \($0)" } ?? claim.text }
+      if reasons.isEmpty, let error = document["error"] {
+        return "It ended with an error, and has no result: \(error["message"]?.text ?? "unknown")."
+      }
       if reasons.isEmpty { return "A condition of --fail-if was met." }
       let verb = broken.count == 1 ? "claims does not hold" : "claims do not hold"
       let count = claims.count == 1 ? "What it claims does not hold" : "\(broken.count) of \(claims.count) \(verb)"
