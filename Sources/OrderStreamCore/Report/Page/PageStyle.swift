@@ -113,7 +113,7 @@ enum PageStyle {
     @media (max-width:640px){main{padding:18px 14px 32px}h1{font-size:1.4rem}.card{padding:14px}\
     .verdict{padding:14px;gap:12px}.figures li{padding:10px 12px;width:calc(50% - 1px);flex-grow:1}\
     .figures b{font-size:1.15rem;white-space:normal;overflow-wrap:anywhere}.plot svg{height:170px}.plot .x span:nth-child(even){display:none}\
-    dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:8px}\
+    thead th,thead .n{white-space:normal}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:8px}\
     .small{grid-template-columns:1fr 1fr}.violations dl{grid-template-columns:1fr}.violations dd{margin-bottom:4px}\
     .stack thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}\
     .stack tr{display:grid;grid-template-columns:1fr auto;gap:2px 12px;border-top:1px solid var(--line);padding:10px 0}\

@@ -40,19 +40,15 @@ struct RunCharts {
   private var latency: Section? {
     let (all, first) = (document["latency_ms"], document["latency_first_second_ms"])
     // Of a run that is not longer than its first second both are of all records.
-    let rows =
+    let columns =
       all == first ? [("all records", all)] : [("after the first second", all), ("in the first second", first)]
-    let keys = [("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max")]
-    var table = PageTable(
-      caption: "Latency", columns: [.text("latency")] + keys.map { .number($0.1) } + [.number("records")])
-    for (label, values) in rows {
-      guard let values, values["count"]?.number ?? 0 > 0 else { continue }
-      let cells = keys.map {
-        HTML("\(values[$0.0]?.number.map(PageNumber.duration(milliseconds:)) ?? PageNumber.unknown)")
-      }
-      table.rows.append(["\(label)"] + cells + ["\(PageNumber.text(values["count"]))"])
+    let known = columns.filter { $0.1?["count"]?.number ?? 0 > 0 }
+    if known.isEmpty { return nil }
+    var table = PageTable(caption: "Latency", columns: [.text("percentile")] + known.map { .number($0.0) })
+    for (key, name) in [("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"), ("max", "max")] {
+      table.rows.append(["\(name)"] + known.map { "\(PageNumber.duration($0.1?[key]))" })
     }
-    if table.rows.isEmpty { return nil }
+    table.rows.append(["records"] + known.map { "\(PageNumber.text($0.1?["count"]))" })
     return ("Latency", (LatencyPlot(document)?.markup ?? "") + table.markup)
   }
 }

@@ -36,7 +36,8 @@ struct RunTables {
     guard let members = document["partitions"]?.members, !members.isEmpty else { return nil }
     let largest = members.compactMap(\.value.number).max() ?? 0
     var table = PageTable(
-      caption: "Acknowledged by partition", columns: [.text("partition"), .number("acknowledged"), .text("")])
+      caption: "Acknowledged by partition",
+      columns: [.text("partition"), .number("acknowledged"), .text("beside the largest")])
     table.rows = members.map {
       ["\($0.key)", "\(PageNumber.text($0.value))", Self.meter($0.value.number, of: largest)]
     }
