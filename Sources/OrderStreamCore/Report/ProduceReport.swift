@@ -20,7 +20,7 @@ public struct ProduceReport: Report {
   /// In acknowledged events.
   public var completion = Completion.whole
   /// The run over time.
-  public var samples: RunSamples?
+  public var samples = RunSamples(.acknowledged, since: 0)
 
   public init(topic: String, deliveries: DeliveryCounts) {
     self.topic = topic
@@ -89,6 +89,6 @@ public struct ProduceReport: Report {
     json.key("seed")
     if let seed { json.integer(seed) } else { json.null() }
     json.member("first_order", firstOrder)
-    samples?.appendMembers(to: &json)
+    samples.appendMembers(to: &json)
   }
 }
