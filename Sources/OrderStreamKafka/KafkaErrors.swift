@@ -38,7 +38,21 @@ struct KafkaErrors: Sendable {
   private func why(_ error: NativeError) -> String {
     let words = String(cString: rd_kafka_err2str(error.code))
     let text = error.text.contains(words) || words.hasPrefix("Local: ") ? error.text : "\(words): \(error.text)"
-    return redactor.redact("\(text) (\(error.name))")
+    return redactor.redact("\(Self.plain(text)) (\(error.name))")
+  }
+
+  /// Without what librdkafka says of its own state: `k:1/bootstrap: Connect to … failed: Connection refused (after 0ms in
+  /// state CONNECT, 1 identical error(s) suppressed)`.
+  static func plain(_ text: String) -> String {
+    var text = text.replacing("/bootstrap: ", with: ": ")
+    while let start = text.firstRange(of: " (after "), let end = text[start.upperBound...].firstRange(of: "in state "),
+      let close = text[end.upperBound...].firstIndex(of: ")")
+    {
+      // The count of identical errors has parentheses of its own.
+      let isNested = text[close...].hasPrefix(") suppressed)")
+      text.removeSubrange(start.lowerBound..<(isNested ? text.index(close, offsetBy: 13) : text.index(after: close)))
+    }
+    return text
   }
 
   /// The classes that librdkafka gives to errors of transactions, and for the rest the one that the code implies.

@@ -88,6 +88,21 @@ struct KafkaErrorsTests {
     #expect(errors.map(NativeError(RD_KAFKA_RESP_ERR__TRANSPORT), "cannot read").remedy.contains("localhost:9092"))
   }
 
+  @Test(
+    "what librdkafka says of its own state is left out",
+    arguments: [
+      (
+        "k:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT, "
+          + "1 identical error(s) suppressed)", "k:1: Connect to ipv4#127.0.0.1:1 failed: Connection refused"
+      ),
+      ("k:1/2: Disconnected (after 12345ms in state UP)", "k:1/2: Disconnected"),
+      ("k:1: Disconnected while (after all) requesting", "k:1: Disconnected while (after all) requesting"),
+      ("k:1: x (after 1ms in state", "k:1: x (after 1ms in state"), ("", ""),
+    ])
+  func plainWords(_ text: String, _ plain: String) {
+    #expect(KafkaErrors.plain(text) == plain)
+  }
+
   @Test("a secret in librdkafka's words does not come through")
   func secrets() {
     let native = NativeError(RD_KAFKA_RESP_ERR__AUTHENTICATION, text: "user bob, password hunter2 refused")
