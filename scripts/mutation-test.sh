@@ -190,6 +190,31 @@ mutations() {
   mutation totals-of-the-start 'totals are those of the partitions that there are now' 'StateTests/grownTopic' \
     "$core/Metrics/MetricsSummary.swift" 'return max(progress.partitionCount, found ?? 0)' \
     'return found == nil ? 0 : progress.partitionCount'
+
+  mutation none-is-empty 'a certificate tells no key and a tombstone from empty ones' 'CertificateTests' \
+    "$core/Proof/RecordDigests.swift" '?? -1)' '?? 0)'
+
+  mutation last-chunk-believed 'a certificate covers the last records too' 'CertificateTests' \
+    "$core/Proof/CertificatePass.swift" 'if progress[number].digests.finish() != nil { compare(number) }' \
+    '_ = progress[number].digests.finish()'
+
+  mutation limit-itself-fails 'a condition is decided at its limit' 'FailConditionTests' \
+    "$core/Report/FailCondition.swift" 'case .greater: value > limit' 'case .greater: value >= limit'
+
+  mutation unknown-passes 'a number that is not known fails a condition on it' 'FailConditionTests|FailIfTests' \
+    "$core/Report/FailCondition.swift" 'if value == .null { return .unknown }' 'if value == .null { return .holdsBack }'
+
+  mutation coordinated-omission 'with a rate a latency begins when the record was due' 'LatencyTests' \
+    "$embedded/Producing/ProducerQueue.swift" 'sent = latency?.due(sequence) ?? 0' 'sent = time.monotonicNanoseconds'
+
+  mutation markup-from-records 'what a page quotes stays text' 'ReportPageTests' \
+    "$core/Report/Page/HTML.swift" 'case "<": markup += "&lt;"' 'case "<": markup += "<"'
+
+  mutation unknown-lag-is-zero 'a lag that is not known is NaN in a metrics file' 'ResultFileTests' \
+    "$core/Report/MetricsFile.swift" 'lag.numberText ?? "NaN"' 'lag.numberText ?? "0"'
+
+  mutation skipped-is-passed 'a claim that was not shown is no passed test case' 'ResultFileTests' \
+    "$core/Report/TestCases.swift" 'case nil: .skipped(claim.detail ?? "the run could not show it")' 'case nil: .passed'
 }
 # First the tests by themselves: only one that passes can notice anything.
 mutations
