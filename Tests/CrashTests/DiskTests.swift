@@ -132,7 +132,12 @@ struct DiskTests {
   @Test("A limit on the size of files is a clear error, and what was acknowledged is there")
   func limited() throws {
     let stage = try Stage()
-    let outcome = try stage.run("produce", "--events", "100000", "--json", exits: 74, prelude: "ulimit -f 4000")
+    let outcome = try stage.run(
+      "produce", "--events", "100000", "--json", "--junit", "cases.xml", exits: 74, prelude: "ulimit -f 4000")
+    // What ended the run stands in its test cases too.
+    let error = try #require(outcome.errorLines.first).dropFirst("error: ".count)
+    let cases = try stage.text("cases.xml")
+    #expect(cases.contains("<error message=\"\(error.prefix(30))"), "\(cases)")
     let acknowledged = try #require(try outcome.document["acknowledged"].int)
     #expect(acknowledged < 100_000 && outcome.errorLines.count == 1, "\(outcome)")
     #expect(try stage.run("tail", "--raw").lines.count == acknowledged)

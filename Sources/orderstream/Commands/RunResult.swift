@@ -122,7 +122,9 @@ final class RunResult: Sendable {
   func finish(_ code: ExitCode, _ error: CommandError?, _ context: CommandContext) throws(CommandError) {
     // Nobody reads stdout to its end, on purpose.
     let isFailure = code != .success && code != .pipe
-    let message = error?.sentence ?? "the run ended with exit code \(code.rawValue): \(code.meaning)"
+    let message =
+      (error ?? context.console.endingError)?.sentence
+      ?? "the run ended with exit code \(code.rawValue): \(code.meaning)"
     try files.withLock { files throws(CommandError) in
       try files.finish(isFailure ? failure(code, message, context) : nil, facts: facts)
     }

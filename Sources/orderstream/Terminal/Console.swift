@@ -1,4 +1,5 @@
 import OrderStreamCore
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -27,6 +28,7 @@ final class Console: Sendable {
   private let output: Int32
   private let errors: Int32
   private let environment: Environment
+  private let firstReported = Mutex<CommandError?>(nil)
 
   init(
     output: Int32 = 1, errors: Int32 = 2, color: ColorPolicy = .auto, progress: ProgressPolicy = .auto,
@@ -107,6 +109,7 @@ final class Console: Sendable {
   /// - Parameter endsRun: `false` for an error that the run goes on after.
   func report(_ error: CommandError, endsRun: Bool = true) {
     if endsRun {
+      firstReported.withLock { $0 = $0 ?? error }
       Signals.noteReport(error.code)
       display.end()
     }
@@ -115,6 +118,9 @@ final class Console: Sendable {
     let colored = errorStyle.red("error:") + line.dropFirst("error:".count)
     writeError(error.hint.map { "\(colored)\n  \(TerminalText.escaped($0))\n" } ?? "\(colored)\n")
   }
+
+  /// The first error that was reported as the end of a run.
+  var endingError: CommandError? { firstReported.withLock { $0 } }
 
   /// Errors of one kind that are named one by one; more are counted.
   static let namedErrors: Int64 = 20
