@@ -100,15 +100,30 @@ struct DocumentFile {
     return document
   }
 
-  /// Without the documents of a run that went on after them, as `--follow` and `--watch` print them.
+  /// Without the documents of a run that went on after them, as `--follow` and `--watch` print them. Those of other runs
+  /// may stand between them.
   static func last(of documents: [Document]) -> [Document] {
-    documents.enumerated().filter { index, document in
-      guard document.isOfOngoingRun, index + 1 < documents.count else { return true }
-      let next = documents[index + 1]
+    // From the end on, the document of a run that comes next.
+    var next: [Run: Document] = [:]
+    let kept = documents.reversed().filter { document in
+      let run = Run(document)
+      defer { next[run] = document }
+      guard document.isOfOngoingRun, let later = next[run] else { return true }
       func elapsed(_ document: Document) -> Double { document["elapsed_ms"]?.number ?? 0 }
-      return next.command != document.command || next["broker"] != document["broker"]
-        || elapsed(next) < elapsed(document)
-    }.map(\.element)
+      return elapsed(later) < elapsed(document)
+    }
+    return kept.reversed()
+  }
+
+  /// What the documents of one run have in common.
+  private struct Run: Hashable {
+    let command: String
+    let names: [String?]
+
+    init(_ document: Document) {
+      command = document.command
+      names = ["broker", "topic", "group", "output_topic"].map { document[$0]?.text }
+    }
   }
 
   private static func content(_ path: String, _ name: String) throws(CommandError) -> ByteBuffer {

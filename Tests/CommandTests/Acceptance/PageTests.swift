@@ -87,6 +87,16 @@ struct PageTests {
     let page = try stage.run("report", "all.json", "-", "-o", "-", input: audit).text
     #expect(page.contains("<p>5 runs: 3 passed, 2 without a claim.</p>"))
     #expect(page.contains("id=\"run-5\"") && !page.contains("id=\"run-6\""))
+    // A job appends what runs beside each other print, line by line.
+    func line(_ elapsed: Int, _ rest: String) -> String {
+      #"{"schema":"orderstream.inventory/1","broker":"b","topic":"t","elapsed_ms":\#(elapsed),\#(rest)}"# + "\n"
+    }
+    let ongoing = [
+      line(5, #""complete":false"#), line(8, #""complete":false"#), line(9, #""complete":true,"claims":[]"#),
+    ]
+    try stage.write("mixed.json", ongoing[0] + produce + ongoing[1] + audit + ongoing[2])
+    let mixed = try stage.run("report", "mixed.json", "-o", "-").text
+    #expect(mixed.contains("<p>3 runs: 2 passed, 1 without a claim.</p>"))
     try stage.write("list.json", "[\n\(produce),\n\(audit)]\n")
     let list = try stage.run("report", "list.json")
     #expect(list.errors.contains("report.html has the page of 2 runs"))
