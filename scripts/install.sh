@@ -89,18 +89,25 @@ done < <(orderstream help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } o
 for shell in bash zsh fish; do orderstream completions "$shell" >"$stage/$shell"; done
 
 # put <file> <mode> <destination>: whoever looks finds the old one or the new one, whole.
+new=''
 put() {
-  local directory new
+  local directory
   directory=$(dirname "$3")
   [ ! -d "$3" ] || die "$3 is a directory"
   mkdir -p -- "$directory" 2>/dev/null || die "cannot create $directory; take another --prefix, or run it as a user who may"
   new=$(mktemp "$directory/.orderstream.XXXXXX" 2>/dev/null) ||
     die "cannot write to $directory; take another --prefix, or run it as a user who may"
   if ! { cat -- "$1" >"$new" && chmod "$2" "$new" && mv -f -- "$new" "$3"; }; then
-    rm -f -- "$new"
     die "cannot write $3"
   fi
+  new=''
 }
+clean_up() {
+  local code=$?
+  [ -z "$new" ] || rm -f -- "$new"
+  end "$code"
+}
+trap clean_up EXIT
 
 put "$stage/orderstream" 755 "$bin/orderstream"
 while read -r page; do

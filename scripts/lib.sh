@@ -14,6 +14,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 WORK=''
 remove_work() { [ -z "$WORK" ] || rm -rf "$WORK"; }
 trap remove_work EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 # TMPDIR may be relative, and commands run in other directories.
 if ! temporary=$(cd -- "${TMPDIR:-/tmp}" 2>/dev/null && pwd) ||
   ! WORK=$(mktemp -d "$temporary/orderstream.XXXXXX" 2>/dev/null); then
@@ -25,9 +27,6 @@ unset temporary
 RUN="$(date +%Y%m%d%H%M%S)-$$"
 FAILED_CLAIMS=0
 CLAIMS=0
-
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # The tool is run from WORK, so a relative path of the caller's is made absolute here.
 absolute() {

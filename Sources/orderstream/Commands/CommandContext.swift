@@ -35,10 +35,15 @@ final class CommandContext: Sendable {
   /// Prints the result of a run on stdout: as a document with `--json`, else as text.
   /// - Parameter isLive: Whether the run goes on after it, as under `--watch`.
   func emit(_ report: some Report, broker: String, activeMilliseconds: Int64?, isLive: Bool = false) throws {
-    let document = document(of: report, broker, activeMilliseconds, isLive: isLive)
+    // With a million minutes it has 50 MB, so it is made only for somebody.
+    let document =
+      options.json || result.wantsDocument
+      ? document(of: report, broker, activeMilliseconds, isLive: isLive) : nil
     // The result is known, whatever becomes of its files.
-    let written = Result { try result.keep(document, isLive: isLive, at: time.monotonicNanoseconds) }
-    if options.json {
+    let written = Result {
+      if let document { try result.keep(document, isLive: isLive, at: time.monotonicNanoseconds) }
+    }
+    if options.json, let document {
       try console.write(ReportText(document), wraps: false)
     } else {
       let text = ReportText()

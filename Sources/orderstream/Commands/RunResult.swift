@@ -74,6 +74,9 @@ final class RunResult: Sendable {
   /// Whether documents are of use while the run goes on, also where nobody prints them.
   var isWatching: Bool { hasConditions || files.withLock { $0.isLive } }
 
+  /// Whether the document is of use where nobody prints it.
+  var wantsDocument: Bool { hasConditions || files.withLock { !$0.isEmpty } }
+
   /// Whether numbers decide on the run.
   var hasConditions: Bool { !options.conditions.isEmpty }
 
