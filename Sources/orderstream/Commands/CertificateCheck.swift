@@ -34,10 +34,8 @@ struct CertificateCheck {
   }
 
   private func read() throws(CommandError) -> Certificate {
-    let bytes = try FileDescriptor.contents(
+    let text = try FileDescriptor.contents(
       of: check.file, limit: Self.maxBytes, remedy: "name a file that replay --certificate has written")
-    let text = ByteBuffer(capacity: bytes.count)
-    bytes.withUnsafeBytes { text.append($0) }
     do { return try Certificate(parsing: text.bytes) } catch {
       throw CommandError(
         .data, "cannot verify against \(check.file)", why: error.why,

@@ -1,13 +1,5 @@
 import OrderStreamCore
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// `report`: one page of the documents that other runs have left. Opens no broker.
 struct ReportCommand {
   let options: ReportOptions
@@ -44,8 +36,6 @@ struct DocumentFile {
   /// In the order of the file; of a run that was followed the last one alone.
   let documents: [Document]
 
-  /// As many bytes as are read at a time.
-  private static let chunkBytes = 1 << 20
   private static let largest = 1 << 30
   private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
@@ -53,7 +43,8 @@ struct DocumentFile {
   /// - Throws: `input` when it cannot be read, `data` when something in it is no document.
   init(_ path: String) throws(CommandError) {
     let name = path == "-" ? "stdin" : path
-    let buffer = try Self.content(path, name)
+    let buffer = try FileDescriptor.contents(
+      of: path, limit: Self.largest, remedy: "name a file of documents, or - for stdin")
     var bytes = buffer.bytes
     if bytes.starts(with: Self.byteOrderMark) { bytes = .init(rebasing: bytes[Self.byteOrderMark.count...]) }
     documents = Self.last(of: try Self.all(bytes, name))
@@ -123,32 +114,6 @@ struct DocumentFile {
     init(_ document: Document) {
       command = document.command
       names = ["broker", "topic", "group", "output_topic"].map { document[$0]?.text }
-    }
-  }
-
-  private static func content(_ path: String, _ name: String) throws(CommandError) -> ByteBuffer {
-    func failure(_ why: String) -> CommandError {
-      CommandError(.input, "cannot read \(name)", why: why, remedy: "name a file of documents, or - for stdin")
-    }
-    if path == "-" && FileDescriptor.inputWasClosed { throw failure("it is closed") }
-    let descriptor = path == "-" ? 0 : FileDescriptor.open(path, O_RDONLY, mayGiveUp: { false })
-    if descriptor < 0 { throw failure(FileDescriptor.message(errno)) }
-    defer { if descriptor > 0 { close(descriptor) } }
-    let buffer = ByteBuffer()
-    while true {
-      buffer.reserve(chunkBytes)
-      var count = 0
-      var code: Int32 = 0
-      buffer.append(upTo: chunkBytes) { room in
-        count = FileDescriptor.read(descriptor, UnsafeMutableRawBufferPointer(start: room, count: chunkBytes))
-        code = errno
-        return max(0, count)
-      }
-      if count == 0 { return buffer }
-      if count < 0 { throw failure(code == EISDIR ? "it is a directory" : FileDescriptor.message(code)) }
-      if buffer.count > largest {
-        throw CommandError(.data, "cannot read \(name)", why: "it is larger than 1 GB", remedy: Self.remedy)
-      }
     }
   }
 }

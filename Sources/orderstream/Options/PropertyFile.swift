@@ -30,7 +30,8 @@ struct PropertyFile: Sendable {
   /// - Parameter origin: who named the file: `option -F`, `ORDERSTREAM_CONFIG`.
   init(path: String, namedBy origin: String) throws(CommandError) {
     let remedy = "give \(origin) a file of properties"
-    try self.init(path: path, bytes: FileDescriptor.contents(of: path, limit: Self.maxBytes, remedy: remedy))
+    let content = try FileDescriptor.contents(of: path, limit: Self.maxBytes, remedy: remedy)
+    try self.init(path: path, bytes: Array(content.bytes))
   }
 
   init(path: String, bytes: [UInt8]) throws(CommandError) {

@@ -1,3 +1,5 @@
+import OrderStreamCore
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -119,26 +121,32 @@ enum FileDescriptor {
   /// Written once, before there is another thread.
   nonisolated(unsafe) private(set) static var inputWasClosed = false
 
-  /// The whole of a small file.
+  /// The whole of a file.
   /// - Parameters:
+  ///   - path: `-` for stdin.
   ///   - limit: In bytes; a larger file is refused.
   ///   - remedy: What to do about a file that cannot be read.
   /// - Throws: `input`.
-  static func contents(of path: String, limit: Int, remedy: String) throws(CommandError) -> [UInt8] {
+  static func contents(of path: String, limit: Int, remedy: String) throws(CommandError) -> ByteBuffer {
     func unreadable(_ why: String) -> CommandError {
-      CommandError(.input, "cannot read \(path)", why: why, remedy: remedy)
+      CommandError(.input, "cannot read \(path == "-" ? "stdin" : path)", why: why, remedy: remedy)
     }
-    let descriptor = open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
+    if path == "-" && inputWasClosed { throw unreadable("it is closed") }
+    let descriptor = path == "-" ? 0 : open(path, O_RDONLY, mayGiveUp: { Signals.exitCode != nil })
     if descriptor < 0 { throw unreadable(message(errno)) }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    defer { if descriptor > 0 { close(descriptor) } }
+    let buffer = ByteBuffer()
+    let chunkBytes = 64 << 10
     while true {
-      let count = chunk.withUnsafeMutableBytes { read(descriptor, $0) }
-      if count < 0 { throw unreadable(message(errno)) }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
-      if bytes.count > limit { throw unreadable("it is larger than \(limit >> 20) MiB") }
+      var (count, code) = (0, Int32(0))
+      buffer.append(upTo: chunkBytes) { room in
+        count = read(descriptor, UnsafeMutableRawBufferPointer(start: room, count: chunkBytes))
+        code = errno
+        return max(0, count)
+      }
+      if count < 0 { throw unreadable(code == EISDIR ? "it is a directory" : message(code)) }
+      if count == 0 { return buffer }
+      if buffer.count > limit { throw unreadable("it is larger than \(limit >> 20) MiB") }
     }
   }
 
