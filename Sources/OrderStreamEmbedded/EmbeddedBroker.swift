@@ -52,10 +52,8 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
 
   public func admin() throws(BrokerError) -> any Admin { EmbeddedAdmin(try connection()) }
 
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer {
-    try EmbeddedProducer(try connection(), topic: topic, pace: pace, reports: reports, latency: latency)
+  public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
+    try EmbeddedProducer(try connection(), options)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
@@ -104,10 +102,8 @@ public struct AbsentLog: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { AbsentAdmin() }
 
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer {
-    throw TopicRow.unknown(topic)
+  public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
+    throw TopicRow.unknown(options.topic)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

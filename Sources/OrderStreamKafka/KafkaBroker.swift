@@ -114,14 +114,10 @@ public final class KafkaBroker: Broker {
 
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer {
-    try refuseBookkeeping(topic)
+  public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
+    try refuseBookkeeping(options.topic)
     return try KafkaProducer(
-      topic: topic, partitionCount: try context.partitionCount(of: topic), pace: pace, reports: reports,
-      latency: latency,
-      context: context, stop: stop)
+      options, partitionCount: try context.partitionCount(of: options.topic), context: context, stop: stop)
   }
 
   public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

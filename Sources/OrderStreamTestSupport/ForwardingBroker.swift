@@ -10,10 +10,8 @@ extension ForwardingBroker {
 
   public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
 
-  public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: topic, pace: pace, reports: reports, latency: latency)
+  public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
+    try inner.producer(options)
   }
 }
 

@@ -15,10 +15,10 @@ final class NamespacedBroker: Broker {
 
   func admin() throws(BrokerError) -> any Admin { NamespacedAdmin(try inner.admin(), prefix: prefix) }
 
-  func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer {
-    try inner.producer(topic: prefix + topic, pace: pace, reports: reports, latency: latency)
+  func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
+    var inside = options
+    inside.topic = prefix + options.topic
+    return try inner.producer(inside)
   }
 
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {

@@ -9,12 +9,7 @@ public protocol Broker: Sendable {
   func admin() throws(BrokerError) -> any Admin
 
   /// A producer for one existing topic.
-  /// - Parameters:
-  ///   - reports: the records that `Producer.takeReports` tells of.
-  ///   - latency: is told of each acknowledgement.
-  func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail, latency: AcknowledgementLatency?
-  ) throws(BrokerError) -> any Producer
+  func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer
 
   /// A consumer of one existing topic.
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer
@@ -25,20 +20,13 @@ public protocol Broker: Sendable {
 }
 
 extension Broker {
-  /// A producer that tells of refused records only, if nothing else is said.
+  /// A producer with nothing out of the ordinary.
   public func producer(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals,
+    latency: AcknowledgementLatency? = nil
   ) throws(BrokerError) -> any Producer {
-    try producer(topic: topic, pace: pace, reports: reports, latency: nil)
+    try producer(ProducerOptions(topic: topic, pace: pace, reports: reports, latency: latency))
   }
-}
-
-/// What a producer should be good at.
-public enum ProducerPace: Sendable {
-  /// As many records a second as the broker takes.
-  case bulk
-  /// Records arrive at a rate that somebody watches: each one leaves within a few milliseconds.
-  case interactive
 }
 
 /// Names of topics and groups that every back end takes: 1 to 200 of `A-Z a-z 0-9 . _ -`, and not `.` or `..`, which

@@ -23,6 +23,34 @@ public protocol Producer: AnyObject {
   func close()
 }
 
+/// What a producer sends to, how, and who hears of it.
+public struct ProducerOptions {
+  public var topic: String
+  public var pace: ProducerPace
+  /// The records that `Producer.takeReports` tells of.
+  public var reports: RecordReports.Detail
+  /// Is told of each acknowledgement.
+  public var latency: AcknowledgementLatency?
+
+  public init(
+    topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals,
+    latency: AcknowledgementLatency? = nil
+  ) {
+    self.topic = topic
+    self.pace = pace
+    self.reports = reports
+    self.latency = latency
+  }
+}
+
+/// What a producer should be good at.
+public enum ProducerPace: Sendable {
+  /// As many records a second as the broker takes.
+  case bulk
+  /// Records arrive at a rate that somebody watches: each one leaves within a few milliseconds.
+  case interactive
+}
+
 extension Producer {
   /// Waits for the last acknowledgements, and once a stop is requested only a moment longer.
   /// - Parameters:

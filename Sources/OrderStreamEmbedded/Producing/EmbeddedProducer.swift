@@ -11,16 +11,14 @@ final class EmbeddedProducer: Producer {
   /// Calls of `send` so far.
   private var calls: Int64 = 0
 
-  init(
-    _ connection: LogConnection, topic name: String, pace: ProducerPace, reports: RecordReports.Detail,
-    latency: AcknowledgementLatency?
-  ) throws(BrokerError) {
+  init(_ connection: LogConnection, _ options: ProducerOptions) throws(BrokerError) {
+    let name = options.topic
     topic = try connection.read("cannot produce to \(name)") { try TopicRow.get($0, name: name) }
     partitionCount = topic.partitionCount
     queue = ProducerQueue(
-      partitionCount: topic.partitionCount, limits: ProducerLimits(pace), tellsOfAll: reports == .all,
-      latency: latency, connection.time)
-    let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: latency)
+      partitionCount: topic.partitionCount, limits: ProducerLimits(options.pace),
+      tellsOfAll: options.reports == .all, latency: options.latency, connection.time)
+    let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: options.latency)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()
       // Nobody waits for a writer that never began.

@@ -40,16 +40,16 @@ final class KafkaProducer: Producer {
 
   /// - Parameter stop: Once it is requested, a full queue is not waited for much longer.
   init(
-    topic: String, partitionCount: Int32, pace: ProducerPace, reports: RecordReports.Detail,
-    latency: AcknowledgementLatency?, context: KafkaContext, stop: StopFlag?
+    _ options: ProducerOptions, partitionCount: Int32, context: KafkaContext, stop: StopFlag?
   ) throws(BrokerError) {
-    self.topic = topic
+    topic = options.topic
     self.partitionCount = partitionCount
     self.context = context
     self.stop = stop
-    self.pace = pace
-    profile = .producer(pace)
-    ledger = DeliveryLedger(partitionCount: partitionCount, tellsOfAll: reports == .all, latency: latency)
+    pace = options.pace
+    profile = .producer(options.pace)
+    ledger = DeliveryLedger(
+      partitionCount: partitionCount, tellsOfAll: options.reports == .all, latency: options.latency)
     link = try makeLink(profile)
   }
 
