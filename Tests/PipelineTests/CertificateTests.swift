@@ -175,7 +175,7 @@ struct CertificateTests {
     for (old, new) in changes {
       let buffer = ByteBuffer()
       buffer.append(text.replacing(old, with: new))
-      #expect(throws: Certificate.Malformed.self, "\(old.prefix(30)) to \(new)") {
+      #expect(throws: MalformedDocument.self, "\(old.prefix(30)) to \(new)") {
         try Certificate(parsing: buffer.bytes)
       }
     }

@@ -85,89 +85,40 @@ public struct Certificate: Sendable, Equatable {
     buffer.append(UInt8(ascii: "\n"))
   }
 
-  /// Why a text is no certificate.
-  public struct Malformed: Error, Hashable, Sendable {
-    public var why: String
-  }
-
   /// - Parameter bytes: `ByteBuffer.tailPadding` readable bytes follow them.
-  public init(parsing bytes: UnsafeRawBufferPointer) throws(Malformed) {
+  public init(parsing bytes: UnsafeRawBufferPointer) throws(MalformedDocument) {
     guard let root = DocumentValue(parsing: bytes), let schema = root["schema"]?.text else {
-      throw Malformed(why: "it is not a certificate")
+      throw MalformedDocument(why: "it is not a certificate")
     }
     guard schema == Self.schema else {
-      throw Malformed(why: "its schema is \(schema) and not \(Self.schema)")
+      throw MalformedDocument(why: "its schema is \(schema) and not \(Self.schema)")
     }
-    let fields = Fields(root)
+    let fields = DocumentFields(root)
     guard try fields.text("digest") == "sha256", try fields.count("chunk_records") == RecordDigests.chunkRecords else {
-      throw Malformed(why: "its digests are not of \(RecordDigests.chunkRecords) records a chunk by sha256")
+      throw MalformedDocument(why: "its digests are not of \(RecordDigests.chunkRecords) records a chunk by sha256")
     }
     broker = try fields.text("broker")
     topic = try fields.text("topic")
     version = try fields.text("version")
     madeMilliseconds = try fields.time("made_at")
-    let report = Fields(try fields.object("report"))
+    let report = DocumentFields(try fields.object("report"))
     self.report = try report.digest("sha256")
     totalOrders = try report.count("total_orders")
     rejected = try report.count("rejected")
     partitions = []
     for (number, value) in (root["partitions"]?.elements ?? []).enumerated() {
-      partitions.append(try Self.partition(Fields(value), number))
+      partitions.append(try Self.partition(DocumentFields(value), number))
     }
-    if partitions.isEmpty { throw Malformed(why: "it has no partitions") }
+    if partitions.isEmpty { throw MalformedDocument(why: "it has no partitions") }
   }
 
-  private static func partition(_ fields: Fields, _ number: Int) throws(Malformed) -> Partition {
+  private static func partition(_ fields: DocumentFields, _ number: Int) throws(MalformedDocument) -> Partition {
     let (low, end, records) = (try fields.count("low"), try fields.count("end"), try fields.count("records"))
     let chunks = try fields.digests("chunks")
     let chunkCount = (records + RecordDigests.chunkRecords - 1) / RecordDigests.chunkRecords
     guard try fields.count("partition") == number, low <= end, records <= end - low, chunks.count == chunkCount else {
-      throw Malformed(why: "its partition \(number) contradicts itself")
+      throw MalformedDocument(why: "its partition \(number) contradicts itself")
     }
     return Partition(offsets: low..<end, records: records, chunks: chunks)
-  }
-
-  /// The members of one object, each of the type that it must have.
-  private struct Fields {
-    private let object: DocumentValue
-
-    init(_ object: DocumentValue) { self.object = object }
-
-    private func wrong(_ key: String) -> Malformed { Malformed(why: "its \(key) is missing or wrong") }
-
-    func text(_ key: String) throws(Malformed) -> String {
-      guard let text = object[key]?.text else { throw wrong(key) }
-      return text
-    }
-
-    /// 0 or more.
-    func count(_ key: String) throws(Malformed) -> Int64 {
-      guard let count = object[key]?.integer, count >= 0 else { throw wrong(key) }
-      return count
-    }
-
-    func object(_ key: String) throws(Malformed) -> DocumentValue {
-      guard let value = object[key], case .object = value else { throw wrong(key) }
-      return value
-    }
-
-    func digest(_ key: String) throws(Malformed) -> Digest {
-      guard let digest = Digest(hexadecimal: try text(key)) else { throw wrong(key) }
-      return digest
-    }
-
-    func digests(_ key: String) throws(Malformed) -> [Digest] {
-      let texts = object[key]?.elements ?? []
-      let digests = texts.compactMap { $0.text.flatMap(Digest.init(hexadecimal:)) }
-      guard object[key] != nil, digests.count == texts.count else { throw wrong(key) }
-      return digests
-    }
-
-    /// In milliseconds since 1970.
-    func time(_ key: String) throws(Malformed) -> Int64 {
-      var text = try text(key)
-      guard let time = text.withUTF8({ CivilTime.parse(UnsafeRawBufferPointer($0)) }) else { throw wrong(key) }
-      return time.epochSeconds * 1000
-    }
   }
 }

@@ -63,8 +63,7 @@ public struct RecordDigests {
 
   /// - Returns: The digest of the chunk that this record completes.
   public mutating func add(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) -> Digest? {
-    append(key)
-    append(value)
+    Self.append(key: key, value: value, to: pending)
     records += 1
     if pending.count >= Self.flushBytes { flush() }
     return openRecords == 0 ? close() : nil
@@ -74,9 +73,15 @@ public struct RecordDigests {
   /// - Returns: Its digest; `nil` when the last one is whole, or there is none.
   public mutating func finish() -> Digest? { openRecords == 0 ? nil : close() }
 
-  private func append(_ bytes: UnsafeRawBufferPointer?) {
-    pending.append(littleEndian: bytes.map { Int64($0.count) } ?? -1)
-    if let bytes { pending.append(bytes) }
+  /// Appends a record as it is digested: key and value, each behind its length.
+  @inline(__always)
+  static func append(
+    key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, to buffer: ByteBuffer
+  ) {
+    buffer.append(littleEndian: key.map { Int64($0.count) } ?? -1)
+    if let key { buffer.append(key) }
+    buffer.append(littleEndian: value.map { Int64($0.count) } ?? -1)
+    if let value { buffer.append(value) }
   }
 
   private func flush() {
@@ -92,11 +97,51 @@ public struct RecordDigests {
   }
 }
 
+extension Digest {
+  /// Of one record, as `RecordDigests` digests it.
+  public init(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) {
+    let record = ByteBuffer(capacity: 16 + (key?.count ?? 0) + (value?.count ?? 0))
+    RecordDigests.append(key: key, value: value, to: record)
+    self.init(of: record.bytes)
+  }
+}
+
+/// The digest of records one after the other, as many as the caller likes, digested as in `RecordDigests`.
+public final class RecordHash {
+  /// As in `RecordDigests`, but small at first: there may be many of these.
+  private static let flushBytes = 16 << 10
+
+  private let pending = ByteBuffer(capacity: 512)
+  private let hash = IncrementalHash()
+  /// Since the last `finish`.
+  public private(set) var records: Int64 = 0
+
+  public init() {}
+
+  public func add(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) {
+    RecordDigests.append(key: key, value: value, to: pending)
+    records += 1
+    if pending.count >= Self.flushBytes { flush() }
+  }
+
+  /// The digest of what was added, and the begin of the next one.
+  public func finish() -> Digest {
+    flush()
+    records = 0
+    return hash.finish()
+  }
+
+  private func flush() {
+    hash.add(pending.bytes)
+    pending.removeAll()
+  }
+}
+
 /// Owns a hash of libcrypto that grows, one after the other. Used by one thread.
-private final class IncrementalHash {
+public final class IncrementalHash {
   private let context: OpaquePointer
 
-  init() {
+  public init() {
     guard let context = EVP_MD_CTX_new() else { preconditionFailure("there is no memory for a hash") }
     self.context = context
     begin()
@@ -110,15 +155,29 @@ private final class IncrementalHash {
     }
   }
 
-  func add(_ bytes: UnsafeRawBufferPointer) {
+  public func add(_ bytes: UnsafeRawBufferPointer) {
     if EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) != 1 { preconditionFailure("a hash takes any bytes") }
   }
 
   /// The digest of what was added, and the begin of the next one.
-  func finish() -> Digest {
+  public func finish() -> Digest {
+    let digest = Self.final(context)
+    begin()
+    return digest
+  }
+
+  /// The digest of what was added so far; the hash goes on.
+  public var soFar: Digest {
+    guard let copy = EVP_MD_CTX_new(), EVP_MD_CTX_copy_ex(copy, context) == 1 else {
+      preconditionFailure("there is no memory for a hash")
+    }
+    defer { EVP_MD_CTX_free(copy) }
+    return Self.final(copy)
+  }
+
+  private static func final(_ context: OpaquePointer) -> Digest {
     var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
     if EVP_DigestFinal_ex(context, &digest, nil) != 1 { preconditionFailure("a hash has an end") }
-    begin()
     return Digest(bytes: digest)
   }
 }
