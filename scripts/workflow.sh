@@ -61,7 +61,7 @@ claim 'and adds no record' "$(lines "$WORK/inventory.jsonl")" -eq "$items"
 
 heading "Audit: what was claimed, proved from the two topics alone, on $BROKER"
 run "$WORK/audit.json" orderstream audit -t "$topic" --output-topic "$output_topic" --json
-for verdict_name in lost duplicated phantom wrong_action reordered; do
+for verdict_name in lost duplicated phantom wrong_action reordered wrong_partition; do
   claim "audit: $verdict_name is 0" "$(json "$WORK/audit.json" "$verdict_name")" -eq 0
 done
 

@@ -107,6 +107,7 @@ import Testing
           Phantom                    1
           Wrong action               1
           Reordered                  0
+          Wrong partition            0
           Pending                    2
           Other sources              3
           Unverifiable               4

@@ -64,7 +64,10 @@ struct KillTests {
     try stage.run("inventory", "-q")
     let audit = try stage.json("audit")
     #expect(audit["orders"].int == 15_000 && audit["items"] == audit["inventory_events"], "seed \(seed)")
-    for key in ["lost", "duplicated", "phantom", "wrong_action", "reordered", "pending", "other", "unverifiable"] {
+    for key in [
+      "lost", "duplicated", "phantom", "wrong_action", "reordered", "wrong_partition", "pending", "other",
+      "unverifiable",
+    ] {
       #expect(audit[key].int == 0, "\(key), seed \(seed)")
     }
   }

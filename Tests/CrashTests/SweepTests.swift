@@ -7,7 +7,7 @@ import Testing
 @Suite("Sweeps of failpoints")
 struct SweepTests {
   private static let violations = [
-    "lost", "duplicated", "phantom", "wrong_action", "reordered", "pending", "other", "unverifiable",
+    "lost", "duplicated", "phantom", "wrong_action", "reordered", "wrong_partition", "pending", "other", "unverifiable",
   ]
   static let poison = #"{"event_type":"Order"#
 

@@ -19,6 +19,8 @@ struct Run: Sendable {
   var broker: any Broker
   var group = "g"
   var partitions: Int32 = 3
+  /// Of the output; `nil`: as many as of the topic.
+  var outputPartitions: Int32?
   var bound: RunBound
   var isSole = false
   var onPoison = OrderMetrics.OnPoison.skip
@@ -70,7 +72,7 @@ struct Run: Sendable {
   func inventory() throws -> InventoryResult {
     let projection = InventoryProjection(
       InventoryProjection.Settings(
-        topic: Orders.topic, group: group, onPoison: .deadLetter, outputPartitions: partitions),
+        topic: Orders.topic, group: group, onPoison: .deadLetter, outputPartitions: outputPartitions ?? partitions),
       time: SystemTime())
     let loop = try PipelineLoop(
       settings(outputs: [Self.output, Self.deadLetters]), broker: broker, processor: projection, time: SystemTime(),
@@ -83,11 +85,14 @@ struct Run: Sendable {
 
 extension Broker {
   /// The audit of the orders against an output.
-  func audit(_ output: String = Run.output, group: String? = nil) throws -> AuditFindings {
+  func audit(
+    _ output: String = Run.output, group: String? = nil, deadLetters: String? = nil
+  ) throws -> AuditFindings {
     let admin = try admin()
     defer { admin.close() }
     let audit = try Audit(
-      Audit.Settings(topic: Orders.topic, outputTopic: output, group: group), broker: self, admin: admin,
+      Audit.Settings(topic: Orders.topic, outputTopic: output, group: group, deadLetterTopic: deadLetters),
+      broker: self, admin: admin,
       stop: StopFlag(), waits: { _ in }, progress: { _, _ in })
     guard try audit.run() else { preconditionFailure("nobody asked this audit to stop") }
     return audit.findings

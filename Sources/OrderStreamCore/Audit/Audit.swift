@@ -9,11 +9,14 @@ public final class Audit {
     public var outputTopic: String
     /// A group whose uncommitted orders are pending, not lost.
     public var group: String?
+    /// Whose dead letters are checked too; `nil` for none. It may be missing where nothing was rejected.
+    public var deadLetterTopic: String?
 
-    public init(topic: String, outputTopic: String, group: String?) {
+    public init(topic: String, outputTopic: String, group: String?, deadLetterTopic: String? = nil) {
       self.topic = topic
       self.outputTopic = outputTopic
       self.group = group
+      self.deadLetterTopic = deadLetterTopic
     }
   }
 
@@ -30,9 +33,11 @@ public final class Audit {
   private let source: [Range<Offset>]
   private let output: [Range<Offset>]
   private let committed: [Offset?]
+  private let letters: DeadLetterCheck?
   /// What was found so far.
   public private(set) var findings: AuditFindings
   private var seen: SeenItems
+  private var placement: KeyPlacement
   /// By source partition: the largest source position so far in the output partition that was judged last.
   private var lastPosition: [(output: Int32, position: Position)]
   /// The first source position that an output partition has of a source partition, for those that have lost their start.
@@ -67,19 +72,30 @@ public final class Audit {
     topicBytes = Array(settings.topic.utf8)
     var committed: [TopicPartition: Offset] = [:]
     if let group = settings.group { committed = try admin.group(group)?.committed ?? [:] }
+    if let name = settings.deadLetterTopic {
+      let isThere = try admin.topic(name) != nil
+      letters = DeadLetterCheck(
+        DeadLetterCheck.Settings(topic: settings.topic, letterTopic: name, group: settings.group),
+        letters: isThere ? try admin.watermarks(topic: name).map { $0.low..<$0.high } : [])
+    } else {
+      letters = nil
+    }
     output = try admin.watermarks(topic: settings.outputTopic).map { $0.low..<$0.high }
     source = try admin.watermarks(topic: settings.topic).map { $0.low..<$0.high }
     self.committed = source.indices.map {
       committed[TopicPartition(topic: settings.topic, partition: Int32($0))]
     }
     findings = AuditFindings()
+    placement = KeyPlacement(output)
     seen = SeenItems(source)
     lastPosition = Array(repeating: (-1, Position(offset: 0, line: 0)), count: source.count)
   }
 
   /// Records of both topics that were read so far, and those that the audit reads in all.
-  public var recordsRead: Int64 { findings.inventoryEvents + findings.orders + findings.rejected }
-  public var recordsInAll: Int64 { (output + source).reduce(0) { $0 + Int64($1.count) } }
+  public var recordsRead: Int64 {
+    findings.inventoryEvents + (letters?.found.records ?? 0) + findings.orders + findings.rejected
+  }
+  public var recordsInAll: Int64 { (output + (letters?.letters ?? []) + source).reduce(0) { $0 + Int64($1.count) } }
 
   /// Runs the audit, whose result is in `findings`; `false` when a stop was requested before it was done.
   public func run() throws(BrokerError) -> Bool {
@@ -97,7 +113,23 @@ public final class Audit {
     }
     guard isRead else { return false }
     try verifyWindow(sourceReader)
-    return try findLost(sourceReader) && !stop.isRequested
+    if let letters {
+      defer {
+        findings.deadLetters = letters.found
+        findings.add(violationsOf: letters.takeFindings())
+      }
+      guard try readLetters(letters, sourceReader), try findLost(sourceReader) else { return false }
+    } else {
+      guard try findLost(sourceReader) else { return false }
+    }
+    return !stop.isRequested
+  }
+
+  private func readLetters(_ letters: DeadLetterCheck, _ sourceReader: TopicReader) throws(BrokerError) -> Bool {
+    if letters.letters.isEmpty { return true }
+    let reader = try reader(letters.settings.letterTopic)
+    defer { reader.close() }
+    return try letters.read(reader, source, sourceReader, seen: &seen, stop: stop) { tellProgress() }
   }
 
   private static func ranges(_ offsets: [Range<Offset>]) -> [PartitionRange] {
@@ -122,69 +154,20 @@ public final class Audit {
   // MARK: - Windows
 
   private func verifyWindow(_ reader: TopicReader) throws(BrokerError) {
-    var ranges = source.map { $0.lowerBound..<$0.lowerBound }
-    var order: [Int] = []
-    for (index, event) in window.events.enumerated() {
-      guard let header = event.source else { continue }
-      if !header.isOfTopic {
-        window.setVerdict(.other, at: index)
-        continue
-      }
-      guard header.partition < source.count else { continue }
-      let known = source[Int(header.partition)]
-      if header.offset < known.lowerBound {
-        window.setVerdict(.unverifiable, at: index)
-      } else if header.offset < known.upperBound {
-        let range = ranges[Int(header.partition)]
-        ranges[Int(header.partition)] =
-          range.isEmpty
-          ? header.offset..<header.offset.next
-          : min(range.lowerBound, header.offset)..<max(range.upperBound, header.offset.next)
-        order.append(index)
-      }
-    }
-    order.sort { isBefore(window.events[$0], window.events[$1]) }
-    var cursors = Self.groups(order, by: { self.window.events[$0].source?.partition ?? 0 }, count: source.count)
-    let isRead = try reader.read(Self.ranges(ranges)) { [self] record throws(BrokerError) in
-      compare(record, order, &cursors[Int(record.partition)])
-      return true
-    }
+    let isRead = try window.readSources(source, reader) { [self] record, events in compare(record, events) }
     // Cut short: nothing is judged by what was not read.
     guard isRead else { return }
-    judge()
+    try judge()
     tellProgress()
     window.removeAll()
   }
 
-  private func isBefore(_ left: AuditWindow.Event, _ right: AuditWindow.Event) -> Bool {
-    guard let left = left.source, let right = right.source else { return false }
-    return (left.partition, left.offset, left.line) < (right.partition, right.offset, right.line)
-  }
-
-  /// The slices of a sorted list that belong to each partition.
-  private static func groups(_ sorted: [Int], by partition: (Int) -> Int32, count: Int) -> [Range<Int>] {
-    var groups = Array(repeating: 0..<0, count: count)
-    var start = 0
-    while start < sorted.count {
-      let number = partition(sorted[start])
-      var end = start
-      while end < sorted.count, partition(sorted[end]) == number { end += 1 }
-      groups[Int(number)] = start..<end
-      start = end
-    }
-    return groups
-  }
-
   /// Compares the events of a window that name this order with what they must be.
-  private func compare(_ record: RecordBatch.View, _ order: [Int], _ cursor: inout Range<Int>) {
-    func next() -> SourceHeader? { cursor.isEmpty ? nil : window.events[order[cursor.lowerBound]].source }
-    while let header = next(), header.offset < record.offset { cursor = cursor.dropFirst() }
-    guard next()?.offset == record.offset, decoder.decode(record.value) == nil else { return }
+  private func compare(_ record: RecordBatch.View, _ events: ArraySlice<Int>) {
+    guard decoder.decode(record.value) == nil else { return }
     let items = decoder.order.items
-    while let header = next(), header.offset == record.offset {
-      let index = order[cursor.lowerBound]
-      cursor = cursor.dropFirst()
-      guard header.line < items.count else { continue }
+    for index in events {
+      guard let header = window.events[index].source, header.line < items.count else { continue }
       let item = items[Int(header.line)]
       InventoryEventEncoder.encode(order: decoder.order, item: item, into: expected)
       let matches = matchesExpected(window.events[index], item)
@@ -205,7 +188,7 @@ public final class Audit {
   }
 
   /// Decides about the events of the window, in output order.
-  private func judge() {
+  private func judge() throws(BrokerError) {
     for (index, event) in window.events.enumerated() {
       let place = Coordinates(
         TopicPartition(topic: settings.outputTopic, partition: event.outputPartition), offset: event.outputOffset)
@@ -228,8 +211,29 @@ public final class Audit {
         findings.add(
           .wrongAction, source: source, output: place, expected: window.expectedText(at: index), found: found())
         settle(header, event, source: source, place: place)
-      case .matches: settle(header, event, source: source, place: place)
+      case .matches:
+        try checkPlacement(event, source: source, place: place)
+        settle(header, event, source: source, place: place)
       }
+    }
+  }
+
+  /// Whether an event lies in the partition of its key.
+  private func checkPlacement(
+    _ event: AuditWindow.Event, source: @autoclosure () -> String, place: Coordinates
+  ) throws(BrokerError) {
+    guard let key = window.key(event) else { return }
+    let verdict = try placement.verdict(of: key, in: event.outputPartition, timestampMs: event.timestampMs) {
+      () throws(BrokerError) in try reader(settings.outputTopic)
+    }
+    switch verdict {
+    case .right: break
+    case .unknown: findings.unverifiable += 1
+    case .wrong(let partition):
+      findings.add(
+        .wrongPartition, source: source(), output: place,
+        expected: "partition \(partition), of the hash of its key \(AuditFindings.text(key) ?? "")",
+        found: "partition \(event.outputPartition)")
     }
   }
 
@@ -263,8 +267,11 @@ public final class Audit {
 
   private func findLost(_ reader: TopicReader) throws(BrokerError) -> Bool {
     try reader.read(Self.ranges(source)) { [self] record throws(BrokerError) in
-      guard decoder.decode(record.value) == nil else {
+      if let poison = decoder.decode(record.value) {
         findings.rejected += 1
+        if let letters, !seen.isMarked(partition: record.partition, offset: record.offset, line: 0, itemCount: 1) {
+          letters.addMissing(record, poison, isPending: isPending(record))
+        }
         return true
       }
       let count = decoder.order.items.count
@@ -278,10 +285,14 @@ public final class Audit {
     }
   }
 
-  private func addMissing(_ record: RecordBatch.View, _ count: Int) {
-    let isPending =
-      settings.group != nil
+  /// Whether there is a group, and it has not committed the record.
+  private func isPending(_ record: RecordBatch.View) -> Bool {
+    settings.group != nil
       && record.offset >= committed[Int(record.partition)] ?? source[Int(record.partition)].lowerBound
+  }
+
+  private func addMissing(_ record: RecordBatch.View, _ count: Int) {
+    let isPending = isPending(record)
     if isPending { findings.pendingOrders += 1 }
     for (line, item) in decoder.order.items.enumerated() {
       let line = Int32(line)
@@ -305,75 +316,5 @@ public final class Audit {
     guard output[Int(number)].lowerBound > 0 else { return false }
     guard let first = firstPosition[PartitionPair(output: number, source: record.partition)] else { return true }
     return record.offset <= first.offset
-  }
-}
-
-/// What an audit found.
-public struct AuditFindings: Sendable {
-  public enum Verdict: String, CaseIterable, Sendable {
-    case lost, duplicated, phantom
-    case wrongAction = "wrong_action"
-    case reordered
-  }
-
-  public struct Violation: Sendable {
-    public var verdict: Verdict
-    /// `<topic>/<partition>/<offset>/<line>`, `nil` when the event names none.
-    public var source: String?
-    /// Coordinates of the inventory event, `nil` when there is none.
-    public var output: String?
-    public var expected: String
-    public var found: String
-  }
-
-  /// Coordinates kept of each verdict; all are counted.
-  public static let violationLimit = 20
-  /// Characters kept of a text that came from a record.
-  static let textLimit = 512
-
-  public var orders: Int64 = 0
-  public var items: Int64 = 0
-  public var inventoryEvents: Int64 = 0
-  public var rejected: Int64 = 0
-  /// Items that the group has not committed yet and that are not there.
-  public var pending: Int64 = 0
-  /// Orders with such items.
-  public var pendingOrders: Int64 = 0
-  /// Events of another source topic.
-  public var other: Int64 = 0
-  /// Events and items whose counterpart retention has removed.
-  public var unverifiable: Int64 = 0
-  public private(set) var counts: [Verdict: Int64] = [:]
-  public private(set) var violations: [Violation] = []
-
-  public func count(_ verdict: Verdict) -> Int64 { counts[verdict] ?? 0 }
-
-  /// No violation of any kind.
-  public var isClean: Bool { counts.isEmpty }
-
-  mutating func add(
-    _ verdict: Verdict, source: String?, output: Coordinates?, expected: @autoclosure () -> String,
-    found: @autoclosure () -> String
-  ) {
-    counts[verdict, default: 0] += 1
-    guard count(verdict) <= Self.violationLimit else { return }
-    violations.append(
-      Violation(
-        verdict: verdict, source: source, output: output?.description, expected: expected(), found: found()))
-  }
-
-  static func source(_ topic: String, _ partition: Int32, _ offset: Offset, _ line: Int32) -> String {
-    "\(topic)/\(partition)/\(offset)/\(line)"
-  }
-
-  /// Key and value of an event as text, shortened.
-  static func text(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) -> String {
-    "\(text(key) ?? "(no key)") \(text(value) ?? "(tombstone)")"
-  }
-
-  private static func text(_ bytes: UnsafeRawBufferPointer?) -> String? {
-    guard let bytes else { return nil }
-    let text = String(decoding: bytes.prefix(textLimit), as: UTF8.self)
-    return bytes.count > textLimit ? text + "…" : text
   }
 }

@@ -8,6 +8,8 @@ final class AuditWindow {
   struct Event {
     let outputPartition: Int32
     let outputOffset: Offset
+    /// Milliseconds since 1970.
+    let timestampMs: Int64
     /// `nil`: no source header, or one that names nothing.
     let source: SourceHeader?
     fileprivate let keyStart: Int
@@ -15,6 +17,8 @@ final class AuditWindow {
     fileprivate let keyLength: Int
     fileprivate let valueStart: Int
     fileprivate let valueLength: Int
+    /// Of a block of headers behind the value; 0 where they are not kept.
+    fileprivate let headersLength: Int
     /// Items of the source order; 0 until the source was found.
     var itemCount = 0
     var verdict: Verdict = .unknown
@@ -42,20 +46,28 @@ final class AuditWindow {
     arena.removeAll()
   }
 
-  func append(_ record: RecordBatch.View, source: SourceHeader?) {
+  /// - Parameter keepsHeaders: Whether all headers are wanted, and not only the source.
+  func append(_ record: RecordBatch.View, source: SourceHeader?, keepsHeaders: Bool = false) {
     let keyStart = arena.count
     if let key = record.key { arena.append(key) }
     let valueStart = arena.count
     if let value = record.value { arena.append(value) }
+    if keepsHeaders { arena.append(record.headers.block) }
     events.append(
       Event(
-        outputPartition: record.partition, outputOffset: record.offset, source: source, keyStart: keyStart,
-        keyLength: record.key?.count ?? -1, valueStart: valueStart, valueLength: record.value?.count ?? -1))
+        outputPartition: record.partition, outputOffset: record.offset, timestampMs: record.timestampMs, source: source,
+        keyStart: keyStart, keyLength: record.key?.count ?? -1, valueStart: valueStart,
+        valueLength: record.value?.count ?? -1, headersLength: keepsHeaders ? record.headers.block.count : 0))
   }
 
   func key(_ event: Event) -> UnsafeRawBufferPointer? { bytes(event.keyStart, event.keyLength) }
 
   func value(_ event: Event) -> UnsafeRawBufferPointer? { bytes(event.valueStart, event.valueLength) }
+
+  func headers(_ event: Event) -> Headers {
+    let start = event.valueStart + max(event.valueLength, 0)
+    return Headers(block: UnsafeRawBufferPointer(rebasing: arena.bytes[start..<(start + event.headersLength)]))
+  }
 
   private func bytes(_ start: Int, _ length: Int) -> UnsafeRawBufferPointer? {
     length < 0 ? nil : UnsafeRawBufferPointer(rebasing: arena.bytes[start..<(start + length)])
@@ -77,6 +89,73 @@ final class AuditWindow {
   func setFound(itemCount: Int, verdict: Verdict, at index: Int) {
     events[index].itemCount = itemCount
     events[index].verdict = verdict
+  }
+
+  // MARK: - Sources
+
+  /// Reads the records that the events name as their sources, each once and in offset order, and hands out each with the
+  /// indexes of its events, by line. Events of another topic, and those whose source retention has removed, get their
+  /// verdicts.
+  /// - Parameter source: by partition, the offsets that are verified.
+  /// - Returns: `false` when a stop was requested: nothing may be judged by what was not read.
+  func readSources(
+    _ source: [Range<Offset>], _ reader: TopicReader, _ visit: (RecordBatch.View, _ events: ArraySlice<Int>) -> Void
+  ) throws(BrokerError) -> Bool {
+    var ranges = source.map { $0.lowerBound..<$0.lowerBound }
+    var order: [Int] = []
+    for (index, event) in events.enumerated() {
+      guard let header = event.source else { continue }
+      if !header.isOfTopic {
+        setVerdict(.other, at: index)
+        continue
+      }
+      guard header.partition < source.count else { continue }
+      let known = source[Int(header.partition)]
+      if header.offset < known.lowerBound {
+        setVerdict(.unverifiable, at: index)
+      } else if header.offset < known.upperBound {
+        let range = ranges[Int(header.partition)]
+        ranges[Int(header.partition)] =
+          range.isEmpty
+          ? header.offset..<header.offset.next
+          : min(range.lowerBound, header.offset)..<max(range.upperBound, header.offset.next)
+        order.append(index)
+      }
+    }
+    order.sort { isBefore(events[$0], events[$1]) }
+    var cursors = groups(order, count: source.count)
+    let wanted = ranges.enumerated().map { PartitionRange(partition: Int32($0), offsets: $1) }
+    return try reader.read(wanted) { [self] record throws(BrokerError) in
+      let cursor = cursors[Int(record.partition)]
+      var start = cursor.lowerBound
+      while start < cursor.upperBound, sourceOffset(order[start]) < record.offset { start += 1 }
+      var end = start
+      while end < cursor.upperBound, sourceOffset(order[end]) == record.offset { end += 1 }
+      cursors[Int(record.partition)] = end..<cursor.upperBound
+      if start < end { visit(record, order[start..<end]) }
+      return true
+    }
+  }
+
+  private func sourceOffset(_ index: Int) -> Offset { events[index].source?.offset ?? 0 }
+
+  private func isBefore(_ left: Event, _ right: Event) -> Bool {
+    guard let left = left.source, let right = right.source else { return false }
+    return (left.partition, left.offset, left.line) < (right.partition, right.offset, right.line)
+  }
+
+  /// The slices of a sorted list of events that belong to each source partition.
+  private func groups(_ sorted: [Int], count: Int) -> [Range<Int>] {
+    var groups = Array(repeating: 0..<0, count: count)
+    var start = 0
+    while start < sorted.count {
+      let number = events[sorted[start]].source?.partition ?? 0
+      var end = start
+      while end < sorted.count, events[sorted[end]].source?.partition == number { end += 1 }
+      groups[Int(number)] = start..<end
+      start = end
+    }
+    return groups
   }
 }
 

@@ -63,19 +63,21 @@ public enum InventoryEventEncoder {
   }
 }
 
-/// Where an inventory event says that it comes from: its header `source`, `<topic>/<partition>/<offset>/<line>`.
+/// Where an inventory event says that it comes from: its header `source`, `<topic>/<partition>/<offset>/<line>`; or a dead
+/// letter, without the line.
 struct SourceHeader: Hashable {
   /// The topic's name is all but the last three parts, so that only they must be numbers.
   let isOfTopic: Bool
   let partition: Int32
   let offset: Offset
-  /// 0-based index of the item in the order.
+  /// 0-based index of the item in the order; 0 where a record as a whole is named.
   let line: Int32
 
+  /// - Parameter hasLine: Whether an item is named, and not a record.
   /// - Returns: `nil` when the bytes do not have that form.
-  init?(_ bytes: UnsafeRawBufferPointer, topic: UnsafeRawBufferPointer) {
+  init?(_ bytes: UnsafeRawBufferPointer, topic: UnsafeRawBufferPointer, hasLine: Bool = true) {
     var rest = bytes
-    guard let line = Self.takeNumber(&rest), let offset = Self.takeNumber(&rest),
+    guard let line = hasLine ? Self.takeNumber(&rest) : 0, let offset = Self.takeNumber(&rest),
       let partition = Self.takeNumber(&rest), let line = Int32(exactly: line),
       let partition = Int32(exactly: partition)
     else { return nil }

@@ -24,7 +24,9 @@ public struct AuditReport: Report {
   }
 
   /// No violation, but the group has not done its part yet.
-  public var isUnfinished: Bool { finishingCommand != nil && findings.pending > 0 }
+  public var isUnfinished: Bool { finishingCommand != nil && pending > 0 }
+
+  private var pending: Int64 { findings.pending + (findings.deadLetters?.pending ?? 0) }
 
   public func appendBody(to text: ReportText) {
     TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
@@ -37,9 +39,12 @@ public struct AuditReport: Report {
     TextRows.append("Phantom", unwanted: findings.count(.phantom), to: text)
     TextRows.append("Wrong action", unwanted: findings.count(.wrongAction), to: text)
     TextRows.append("Reordered", unwanted: findings.count(.reordered), to: text)
+    TextRows.append("Wrong partition", unwanted: findings.count(.wrongPartition), to: text)
     TextRows.append("Pending", findings.pending, findings.pending > 0 ? .warning : nil, to: text)
     TextRows.append("Other sources", findings.other, to: text)
-    TextRows.append("Unverifiable", findings.unverifiable, findings.unverifiable > 0 ? .warning : nil, to: text)
+    let unverifiable = findings.unverifiableInAll
+    TextRows.append("Unverifiable", unverifiable, unverifiable > 0 ? .warning : nil, to: text)
+    if let letters = findings.deadLetters { append(letters, to: text) }
     if completion.isWhole { TextRows.append("Result", result, resultTone, to: text) }
     for violation in findings.violations {
       let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
@@ -47,6 +52,16 @@ public struct AuditReport: Report {
       text.append("    expected \(violation.expected)\n    found    \(violation.found)\n")
     }
     appendCuts(to: text)
+  }
+
+  private func append(_ letters: AuditFindings.DeadLetters, to text: ReportText) {
+    TextRows.append("Dead letters", letters.records, to: text)
+    TextRows.append("Dead letters lost", unwanted: findings.count(.deadLettersLost), to: text)
+    TextRows.append("Dead letters duplicated", unwanted: findings.count(.deadLettersDuplicated), to: text)
+    TextRows.append("Dead letters altered", unwanted: findings.count(.deadLettersAltered), to: text)
+    TextRows.append("Dead letters phantom", unwanted: findings.count(.deadLettersPhantom), to: text)
+    TextRows.append("Dead letters pending", letters.pending, letters.pending > 0 ? .warning : nil, to: text)
+    TextRows.append("Dead letters of others", letters.other, to: text)
   }
 
   /// Says of each list that names only the first ones how many there are.
@@ -59,8 +74,8 @@ public struct AuditReport: Report {
   }
 
   public var claims: [Claim] {
-    func none(_ text: String, _ count: Int64) -> Claim {
-      Claim(none: text, count: count, noun: "items", isWhole: completion.isWhole)
+    func none(_ text: String, _ count: Int64, _ noun: String = "items") -> Claim {
+      Claim(none: text, count: count, noun: noun, isWhole: completion.isWhole)
     }
     var claims = [
       none("no item is lost", findings.count(.lost)),
@@ -68,13 +83,22 @@ public struct AuditReport: Report {
       none("every event has a source", findings.count(.phantom)),
       none("every event says what its order says", findings.count(.wrongAction)),
       none("events are in the order of their sources", findings.count(.reordered)),
+      none("every event is in the partition of its key", findings.count(.wrongPartition), "events"),
     ]
-    if finishingCommand != nil {
-      claims.append(none("the group \(group ?? "") has committed everything", findings.pending))
+    if findings.deadLetters != nil {
+      claims += [
+        none("every rejected record has a dead letter", findings.count(.deadLettersLost), "records"),
+        none("no rejected record has two dead letters", findings.count(.deadLettersDuplicated), "records"),
+        none("every dead letter is what its record was", findings.count(.deadLettersAltered), "dead letters"),
+        none("every dead letter has a rejected record", findings.count(.deadLettersPhantom), "dead letters"),
+      ]
     }
-    var verifiable = none("every item can be verified", findings.unverifiable)
+    if finishingCommand != nil {
+      claims.append(none("the group \(group ?? "") has committed everything", pending))
+    }
+    var verifiable = none("every item can be verified", findings.unverifiableInAll)
     // Retention has the reason, and nothing is refuted.
-    if findings.unverifiable > 0 { verifiable.holds = nil }
+    if findings.unverifiableInAll > 0 { verifiable.holds = nil }
     claims.append(verifiable)
     return claims
   }
@@ -82,18 +106,29 @@ public struct AuditReport: Report {
   public var consequence: String? { findings.isClean ? "nothing is proved" : "VIOLATED" }
 
   private var resultTone: Tone {
-    findings.isClean ? isUnfinished || findings.unverifiable > 0 ? .warning : .good : .bad
+    findings.isClean ? isUnfinished || findings.unverifiableInAll > 0 ? .warning : .good : .bad
   }
 
   private var result: String {
     if !findings.isClean { return "VIOLATED" }
     if isUnfinished, let group, let finishingCommand {
-      let backlog = "\(findings.pending) items of \(findings.pendingOrders) orders"
       return "not finished: \(backlog) wait behind the group \(group); run \(finishingCommand)"
     }
-    if findings.unverifiable > 0 { return "no violation, but \(findings.unverifiable) items cannot be verified" }
-    if findings.pending > 0 { return "no violation; \(findings.pending) items are not committed yet" }
+    if findings.unverifiableInAll > 0 {
+      return "no violation, but \(findings.unverifiableInAll) items cannot be verified"
+    }
+    if pending > 0 { return "no violation; \(backlog) are not committed yet" }
     return "exactly once: every item has its one event"
+      + (findings.deadLetters == nil ? "" : ", and every rejected record its one dead letter")
+  }
+
+  /// What the group has not committed: `1254 items of 500 orders and 3 rejected records`.
+  private var backlog: String {
+    let items =
+      isUnfinished ? "\(findings.pending) items of \(findings.pendingOrders) orders" : "\(findings.pending) items"
+    let letters = findings.deadLetters?.pending ?? 0
+    if letters == 0 { return items }
+    return (findings.pending > 0 ? "\(items) and " : "") + "\(letters) rejected records"
   }
 
   public func appendMembers(to json: inout JSONWriter) {
@@ -103,12 +138,18 @@ public struct AuditReport: Report {
     json.member("items", findings.items)
     json.member("inventory_events", findings.inventoryEvents)
     json.member("rejected", findings.rejected)
-    for verdict in AuditFindings.Verdict.allCases { json.member(verdict.rawValue, findings.count(verdict)) }
+    for verdict in AuditFindings.Verdict.ofEvents { json.member(verdict.rawValue, findings.count(verdict)) }
     json.member("pending", findings.pending)
     json.member("pending_orders", findings.pendingOrders)
     json.member("group", group)
     json.member("other", findings.other)
-    json.member("unverifiable", findings.unverifiable)
+    json.member("unverifiable", findings.unverifiableInAll)
+    if let letters = findings.deadLetters {
+      json.member("dead_letters", letters.records)
+      for verdict in AuditFindings.Verdict.ofDeadLetters { json.member(verdict.rawValue, findings.count(verdict)) }
+      json.member("dead_letters_pending", letters.pending)
+      json.member("dead_letters_other", letters.other)
+    }
     json.key("violations")
     json.beginArray()
     for violation in findings.violations {

@@ -17,8 +17,10 @@ struct AuditCommand {
     defer { progress.finish() }
     let start = context.time.monotonicNanoseconds
     let audit = try Audit(
-      Audit.Settings(topic: options.topic, outputTopic: options.outputTopic, group: group), broker: broker,
-      admin: admin, stop: context.stop, waits: { context.console.note($0.description) },
+      Audit.Settings(
+        topic: options.topic, outputTopic: options.outputTopic, group: group,
+        deadLetterTopic: options.checksDeadLetters ? "\(options.topic).dlq" : nil), broker: broker, admin: admin,
+      stop: context.stop, waits: { context.console.note($0.description) },
       progress: { progress.update($0, of: $1) })
     var failure: CommandError?
     var isWhole = false
@@ -90,9 +92,9 @@ struct AuditCommand {
   private func exitCode(_ report: AuditReport) throws -> ExitCode {
     let findings = report.findings
     if !findings.isClean || report.isUnfinished { return .refuted }
-    if findings.unverifiable > 0 && !options.acceptLoss {
+    if findings.unverifiableInAll > 0 && !options.acceptLoss {
       throw CommandError(
-        .input, "cannot verify \(findings.unverifiable) items of \(options.topic)",
+        .input, "cannot verify \(findings.unverifiableInAll) items of \(options.topic)",
         why: "retention has removed their orders or their inventory events",
         remedy: "accept that with --accept-loss, or run the audit before retention removes records")
     }
@@ -117,6 +119,8 @@ struct AuditOptions: Hashable, Sendable {
   var outputTopic: String
   var group: Group
   var acceptLoss: Bool
+  /// Whether `<topic>.dlq` is checked too.
+  var checksDeadLetters: Bool
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -128,6 +132,7 @@ struct AuditOptions: Hashable, Sendable {
     }
     group = name.map(Group.named) ?? (reader.flag(.noGroup) ? .none : .inventory)
     acceptLoss = reader.flag(.acceptLoss)
+    checksDeadLetters = reader.flag(.dlq)
   }
 }
 
@@ -136,7 +141,7 @@ extension CommandSpec {
     name: .audit, summary: "join orders with inventory events and prove exactly-once",
     details: """
       Every item of every valid order must have exactly one inventory event. Counts what is lost, duplicated, phantom, \
-      wrong or reordered, with up to 20 coordinates each. Changes nothing. What the group inventory has not committed \
+      wrong, reordered or in the wrong partition, with up to 20 coordinates each. Changes nothing. What the group inventory has not committed \
       yet is pending, and the run is not finished (exit 1).
       """,
     options: [
@@ -147,6 +152,9 @@ extension CommandSpec {
         "Count what this group has not committed yet as pending; that alone does not make the exit code 1."
       ).onlyAsFlag,
       OptionSpec(name: .noGroup, help: "Count nothing as pending: every missing item is lost."),
+      OptionSpec(
+        name: .dlq,
+        help: "Prove too that each rejected record has exactly one dead letter in <topic>.dlq, byte for byte."),
     ] + OptionSpec.results(.page, .metrics, .junit) + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),

@@ -87,6 +87,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case keep, from, to, last, partition, key, raw
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
+  case dlq
   case before, watch
   case failIf = "fail-if"
   case certificate, verify, against, exact

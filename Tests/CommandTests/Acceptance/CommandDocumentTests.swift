@@ -112,7 +112,7 @@ struct CommandDocumentTests {
     var keys: [String: Kind] = ["violations": .array]
     for key in [
       "orders", "items", "inventory_events", "rejected", "lost", "duplicated", "phantom", "wrong_action", "reordered",
-      "pending", "pending_orders", "other", "unverifiable",
+      "wrong_partition", "pending", "pending_orders", "other", "unverifiable",
     ] { keys[key] = .count }
     check(try stage.json("audit"), "audit", keys, moves: false)
   }

@@ -52,8 +52,16 @@ struct RunTables {
     ("lost", "an item without an event"), ("duplicated", "an item with more than one event"),
     ("phantom", "an event without a source"), ("wrong_action", "an event that does not say what its order says"),
     ("reordered", "an event before one of an earlier order"),
+    ("wrong_partition", "an event that is not in the partition of its key"),
     ("pending", "an item that the group has not committed yet"),
     ("other", "an event of another topic"), ("unverifiable", "retention has removed the order or the event"),
+    ("dead_letters", "a record of the dead-letter topic"),
+    ("dead_letters_lost", "a rejected record without a dead letter"),
+    ("dead_letters_duplicated", "a rejected record with more than one"),
+    ("dead_letters_altered", "a dead letter that is not what its record was"),
+    ("dead_letters_phantom", "a dead letter without a rejected record"),
+    ("dead_letters_pending", "a rejected record that the group has not committed yet"),
+    ("dead_letters_other", "a dead letter of another topic or group"),
   ]
 
   private var verdicts: Section? {

@@ -129,6 +129,7 @@ extension Document {
         none("every event has a source", "phantom", "items"),
         none("every event says what its order says", "wrong_action", "items"),
         none("events are in the order of their sources", "reordered", "items"),
+        none("every event is in the partition of its key", "wrong_partition", "events"),
       ].compactMap { $0 }
     default: return []
     }
