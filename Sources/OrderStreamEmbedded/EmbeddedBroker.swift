@@ -60,9 +60,16 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     try EmbeddedConsumer(try connection(), options)
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     guard let consumer = consumer as? EmbeddedConsumer else {
       preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
+    }
+    if guarantee != .exactlyOnce {
+      return TwoStepCommit(
+        guarantee,
+        try EmbeddedCommitSteps(consumer, outputs: outputs) { () throws(BrokerError) in try self.connection() })
     }
     return try EmbeddedTransaction(try connection(), consumer, outputs: outputs)
   }
@@ -110,7 +117,9 @@ public struct AbsentLog: Broker {
     throw TopicRow.unknown(options.topic)
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     preconditionFailure("there is no consumer of a log that is not there")
   }
 }

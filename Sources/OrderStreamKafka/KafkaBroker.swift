@@ -124,11 +124,17 @@ public final class KafkaBroker: Broker {
     try KafkaConsumer(options, partitionCount: try context.partitionCount(of: options.topic), context: context)
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     guard let consumer = consumer as? KafkaConsumer else {
       preconditionFailure("a transaction is for a consumer of the same broker")
     }
     for output in outputs { try refuseBookkeeping(output) }
+    if guarantee != .exactlyOnce {
+      return TwoStepCommit(
+        guarantee, try KafkaCommitSteps(for: consumer, outputs: outputs, guarantee, context: context))
+    }
     return try KafkaTransaction(for: consumer, outputs: outputs, context: context)
   }
 

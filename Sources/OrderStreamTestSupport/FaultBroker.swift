@@ -16,11 +16,13 @@ public struct FaultBroker: ForwardingBroker {
     FaultConsumer(try inner.consumer(options), plan)
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     guard let consumer = consumer as? FaultConsumer else {
       preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
     }
-    return FaultTransaction(try inner.transaction(for: consumer.inner, outputs: outputs), plan)
+    return FaultTransaction(try inner.transaction(for: consumer.inner, outputs: outputs, guarantee: guarantee), plan)
   }
 }
 

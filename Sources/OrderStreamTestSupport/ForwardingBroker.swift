@@ -86,12 +86,14 @@ public struct PausingBroker: ForwardingBroker {
     PausingConsumer(try inner.consumer(options), readingPause)
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     guard let consumer = consumer as? PausingConsumer else {
       preconditionFailure("a transaction commits the offsets of a consumer of the same broker")
     }
     return PausingTransaction(
-      try inner.transaction(for: consumer.inner, outputs: outputs), consumer.inner, pause)
+      try inner.transaction(for: consumer.inner, outputs: outputs, guarantee: guarantee), consumer.inner, pause)
   }
 }
 

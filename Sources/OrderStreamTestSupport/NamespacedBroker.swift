@@ -34,8 +34,10 @@ final class NamespacedBroker: Broker {
     return try inner.consumer(own)
   }
 
-  func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
-    try inner.transaction(for: consumer, outputs: outputs.map { prefix + $0 })
+  func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
+    try inner.transaction(for: consumer, outputs: outputs.map { prefix + $0 }, guarantee: guarantee)
   }
 }
 

@@ -16,10 +16,13 @@ public final class TestConsumer {
   public private(set) var ends: [Int32: Offset] = [:]
   public private(set) var events: [ConsumerEvent] = []
 
-  public init(_ broker: any Broker, topic: String, group: String? = nil, outputs: [String] = []) throws(BrokerError) {
+  public init(
+    _ broker: any Broker, topic: String, group: String? = nil, outputs: [String] = [],
+    guarantee: Guarantee = .exactlyOnce
+  ) throws(BrokerError) {
     consumer = try broker.consumer(
       ConsumerOptions(topic: topic, membership: group.map { .member(group: $0) } ?? .none))
-    transaction = group == nil ? nil : try broker.transaction(for: consumer, outputs: outputs)
+    transaction = group == nil ? nil : try broker.transaction(for: consumer, outputs: outputs, guarantee: guarantee)
   }
 
   /// One poll, with the answer that it asks for.

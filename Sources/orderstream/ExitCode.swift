@@ -111,7 +111,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
       switch error {
       case .broker(let error): ExitCode(error.code)
       case .poison, .tooManyMinutes: .data
-      case .offsetsMoved, .foreignOffsets, .stateGone, .damagedState, .foreignState, .topicMadeAnew,
+      case .offsetsMoved, .foreignOffsets, .stateGone, .guaranteeMixed, .damagedState, .foreignState, .topicMadeAnew,
         .identityUnknown,
         .beyondEnd:
         .configuration

@@ -27,6 +27,14 @@ struct GroupRunOptionTests {
     #expect(other.run.onError == .skip && !other.resetOffsets)
   }
 
+  @Test func guarantee() throws {
+    #expect(try inventory().guarantee == .exactlyOnce)
+    #expect(try inventory("--guarantee", "at-least-once").guarantee == .atLeastOnce)
+    #expect(try inventory("--guarantee=at-most-once").guarantee == .atMostOnce)
+    #expect(try refused("inventory", "--guarantee", "at-lest-once").remedy.contains("'at-least-once'"))
+    #expect(try refused("analytics", "--guarantee", "at-least-once").code == .usage)
+  }
+
   @Test func instance() throws {
     #expect(try inventory().run.instance == nil && analytics().run.instance == nil)
     #expect(

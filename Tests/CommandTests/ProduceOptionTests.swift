@@ -31,6 +31,19 @@ struct ProduceOptionTests {
             firstOrder: nil)))
   }
 
+  @Test func acksMaySayWhatThePropertiesSay() throws {
+    #expect(try options().acks == .all && options("--acks", "1").acks == .leader && options("--acks=0").acks == .none)
+    #expect(try refused("produce", "--acks", "2").code == .usage)
+    let agreeing = try options("--acks", "1", "-X", "acks=1", "-X", "enable.idempotence=false", "-X", "linger.ms=7")
+    #expect(agreeing.common.properties.map(\.key) == ["linger.ms"])
+    for other in ["acks=all", "acks=0", "request.required.acks=-1", "enable.idempotence=true"] {
+      let error = try refused("produce", "--acks", "1", "-X", other)
+      #expect(error.code == .usage && error.why == "\(other) says something else")
+    }
+    #expect(try refused("produce", "--acks", "0", "--input", "x", "--unacknowledged", "y").code == .usage)
+    #expect(try options("-X", "acks=all").common.properties.count == 1)
+  }
+
   @Test func events() throws {
     #expect(try generator("--events", "25").events == 25)
     #expect(try generator("--events=0").events == 0)

@@ -200,6 +200,21 @@ import Testing
           First order                100
 
         """)
+    var unanswered = Self.produce
+    unanswered.acks = .none
+    (unanswered.deliveries.acknowledged, unanswered.deliveries.unanswered) = (0, 9)
+    #expect(
+      Self.text(unanswered).hasPrefix(
+        """
+        Produced to t
+          Acks                       0 (nobody's)
+          Requested                  12
+          Sent                       9
+          Acknowledged               0
+
+        """))
+    #expect(
+      unanswered.eventsPerSecond == 2250 && unanswered.claims[0].text == "every event was sent, none was acknowledged")
     var measured = Self.produce
     measured.latency = Self.latency
     #expect(
@@ -215,6 +230,7 @@ import Testing
     let counts = InventoryProjection.Counts(orders: 3, items: 7, reserved: 5, released: 2, rejected: 1)
     let head = """
       Inventory events on out
+        Guarantee                  exactly-once
         Orders                     3
         Items                      7
         Reserved                   5

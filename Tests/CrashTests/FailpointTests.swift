@@ -83,6 +83,6 @@ struct FailpointTests {
       }
     }
     let covered = Self.produce + Self.inventory + Self.reset + Self.removals + Self.checkpoints + Self.releases
-    #expect(inSources == Set(covered + ["group/reaped"]))
+    #expect(inSources == Set(covered + ["group/reaped", GuaranteeKillTests.betweenSteps]))
   }
 }

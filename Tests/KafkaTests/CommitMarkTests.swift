@@ -23,6 +23,18 @@ struct CommitMarkTests {
     #expect(CommitMark(Array(text.utf8)) == nil)
   }
 
+  @Test("offsets that were committed without a transaction have a mark that no transaction is looked for by")
+  func withoutTransaction() {
+    let mark = OffsetMark(identity: "inventory-00ff-0", guarantee: .atMostOnce)
+    #expect(mark.text == "orderstream/1 inventory-00ff-0 at-most-once")
+    #expect(OffsetMark(Array(mark.text.utf8)) == mark && CommitMark(Array(mark.text.utf8)) == nil)
+    for text in [
+      "", "orderstream/1 a", "orderstream/1 a exactly", "orderstream/1  at-most-once", "orderstream/1 a 7 8",
+    ] {
+      #expect(OffsetMark(Array(text.utf8)) == nil)
+    }
+  }
+
   @Test("bytes that are no text are no mark")
   func bytes() {
     #expect(CommitMark([0xff, 0x20, 0x61, 0x20, 0x37, 0x20, 0x38]) == nil)

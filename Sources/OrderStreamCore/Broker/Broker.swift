@@ -14,12 +14,20 @@ public protocol Broker: Sendable {
   /// A consumer of one existing topic.
   func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer
 
-  /// Transactions that commit outputs, state and the offsets of `consumer` together. `outputs` are existing topics;
-  /// `Transaction.send` names them by their index here. One per consumer; used on the consumer's thread.
-  func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction
+  /// Transactions that commit outputs, state and the offsets of `consumer` together, or with a weaker guarantee outputs
+  /// and offsets one after the other (`TwoStepCommit`). `outputs` are existing topics; `Transaction.send` names them by
+  /// their index here. One per consumer; used on the consumer's thread.
+  func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction
 }
 
 extension Broker {
+  /// Transactions of the full guarantee.
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    try transaction(for: consumer, outputs: outputs, guarantee: .exactlyOnce)
+  }
+
   /// A producer with nothing out of the ordinary.
   public func producer(
     topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals,

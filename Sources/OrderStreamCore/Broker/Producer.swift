@@ -27,20 +27,32 @@ public protocol Producer: AnyObject {
 public struct ProducerOptions {
   public var topic: String
   public var pace: ProducerPace
+  public var acks: Acks
   /// The records that `Producer.takeReports` tells of.
   public var reports: RecordReports.Detail
   /// Is told of each acknowledgement.
   public var latency: AcknowledgementLatency?
 
   public init(
-    topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals,
+    topic: String, pace: ProducerPace, acks: Acks = .all, reports: RecordReports.Detail = .refusals,
     latency: AcknowledgementLatency? = nil
   ) {
     self.topic = topic
     self.pace = pace
+    self.acks = acks
     self.reports = reports
     self.latency = latency
   }
+}
+
+/// Whose word makes a record acknowledged.
+public enum Acks: String, Hashable, Sendable, CaseIterable {
+  /// All replicas that are in sync. What is acknowledged outlives any of them.
+  case all
+  /// The leader alone: what it has not passed on goes with it. On a log with one copy the same as `all`.
+  case leader = "1"
+  /// Nobody's: a record counts as sent once it was handed over, and never as acknowledged.
+  case none = "0"
 }
 
 /// What a producer should be good at.
@@ -68,7 +80,7 @@ extension Producer {
       try flush(timeout: min(slice, timeout))
       let counts = deliveries
       let now = time.monotonicNanoseconds
-      if counts.acknowledged + counts.failed >= queued || now - start >= timeout.nanoseconds { return }
+      if counts.settled >= queued || now - start >= timeout.nanoseconds { return }
       if stop.isRequested, stopWait.hasPassed(stopLimit, at: now) { return }
     }
   }
@@ -99,6 +111,7 @@ public struct RecordReports: Sendable {
     }
   }
 
+  /// With `Acks.none` those that were handed over.
   public var acknowledged: [Int64] = []
   public var refused: [Refusal] = []
   /// Failed for another reason.
@@ -107,9 +120,11 @@ public struct RecordReports: Sendable {
   public init() {}
 }
 
-/// `acknowledged + failed` grows towards the number of records sent; after `close` it equals it.
+/// `settled` grows towards the number of records sent; after `close` it equals it.
 public struct DeliveryCounts: Hashable, Sendable {
   public var acknowledged: Int64 = 0
+  /// Handed over, with `Acks.none`: nobody was asked whether they are on the log.
+  public var unanswered: Int64 = 0
   /// Not acknowledged: may or may not be on the log.
   public var failed: Int64 = 0
   /// Of the failed ones, those that the broker refused for what they are: they are not on the log.
@@ -123,6 +138,11 @@ public struct DeliveryCounts: Hashable, Sendable {
   public var possiblyDuplicated: Int64 = 0
   /// Acknowledged records by partition; the count is the topic's partition count.
   public var acknowledgedByPartition: [Int64]
+
+  /// Known to have left: acknowledged, or with `Acks.none` handed over.
+  public var sent: Int64 { acknowledged + unanswered }
+  /// Nothing more will be learnt of these.
+  public var settled: Int64 { sent + failed }
 
   public init(partitionCount: Int32) {
     acknowledgedByPartition = Array(repeating: 0, count: Int(partitionCount))

@@ -270,7 +270,8 @@ extension PipelineLoop {
   private func startCommit() throws(PipelineError) {
     let positions = progress.startCommit()
     guard !positions.isEmpty else { return }
-    for position in positions {
+    // State beside outputs that are not committed with it would tell nothing.
+    for position in positions where settings.guarantee == .exactlyOnce {
       try processor.saveState(
         partition: position.partition,
         to: state.writer(for: position, mark: progress.mark(of: position.partition)))

@@ -54,7 +54,10 @@ final class GroupState {
   }
 
   /// Whether the source is known by its records, because the broker gives topics no id.
-  var needsMarks: Bool { sourceID == nil }
+  var needsMarks: Bool { hasState && sourceID == nil }
+
+  /// Whether the group has state beside its offsets: it has when both are committed in one transaction.
+  private var hasState: Bool { settings.guarantee == .exactlyOnce }
 
   /// Forgets what was restored, in the processor too.
   func forget() {
@@ -66,6 +69,7 @@ final class GroupState {
   /// asked for. Each of them is done once a run.
   func prepare(_ partitions: [Int32]) throws(PipelineError) {
     if !isGroupChecked {
+      if !hasState { try refuseState(Array(0..<settings.partitionCount)) }
       try refuseForeignGroup()
       isGroupChecked = true
     }
@@ -82,6 +86,7 @@ final class GroupState {
   func restore(_ partitions: [Int32]) throws(PipelineError) -> Place? {
     forget()
     let committed = try brokerCall(try consumer.committed(partitions))
+    if !hasState { return try placeWithoutState(partitions, committed.map { $0?.offset }) }
     let stored = try read(partitions) { partition, record throws(PipelineError) in
       ledger.note(partition, record.key, checksum: record.checksum)
       try processor.restore(partition: partition, record)
@@ -100,6 +105,29 @@ final class GroupState {
         watermarks: watermarks[Int(partition)])
       place.positions.append(PartitionOffset(partition: partition, offset: start))
       place.marks.append(stored[partition]?.proof?.source.record)
+    }
+    return place
+  }
+
+  /// Where a group goes on that keeps no state: at its offsets, which nothing confirms.
+  private func placeWithoutState(_ partitions: [Int32], _ committed: [Offset?]) throws(PipelineError) -> Place {
+    try refuseState(partitions)
+    let topic = settings.consumer.topic
+    let watermarks = try brokerCall(
+      try admin.watermarks(topic: topic, partitions: 1 + Int(partitions.max() ?? -1)))
+    var place = Place(committed: committed)
+    for (partition, committed) in zip(partitions, committed) {
+      let (marks, topicPartition) = (
+        watermarks[Int(partition)], TopicPartition(topic: topic, partition: partition)
+      )
+      if let committed, committed > marks.high {
+        throw .beyondEnd(topicPartition, group: group, position: committed, end: marks.high)
+      }
+      let start = try committed.map { offset throws(PipelineError) in
+        try present(offset, topicPartition, marks)
+      }
+      place.positions.append(PartitionOffset(partition: partition, offset: start ?? marks.low))
+      place.marks.append(nil)
     }
     return place
   }
@@ -152,9 +180,19 @@ final class GroupState {
     let committed = try brokerCall(try consumer.committed(all))
     let doubtful = zip(all, committed).contains { $1.map { $0.committer == nil } ?? false }
     guard doubtful else { return }
-    var isOurs = false
-    try brokerCall(try consumer.readState(all) { _ in isOurs = true })
+    let isOurs = try findsState(all)
     if !isOurs { throw .foreignOffsets(topic: settings.consumer.topic, group: group) }
+  }
+
+  /// A group keeps one guarantee: offsets that are moved without its state would be offsets that somebody has moved.
+  private func refuseState(_ partitions: [Int32]) throws(PipelineError) {
+    if try findsState(partitions) { throw .guaranteeMixed(group: group, settings.guarantee) }
+  }
+
+  private func findsState(_ partitions: [Int32]) throws(PipelineError) -> Bool {
+    var isFound = false
+    try brokerCall(try consumer.readState(partitions) { _ in isFound = true })
+    return isFound
   }
 
   private func startOffset(
@@ -173,13 +211,19 @@ final class GroupState {
       throw .beyondEnd(topicPartition, group: group, position: start, end: watermarks.high)
     case .unknown(let why): throw .identityUnknown(topicPartition, group: group, why: why)
     }
-    if start < watermarks.low {
-      guard settings.acceptsLoss else { throw .rangeGone(topicPartition, from: start, to: watermarks.low) }
-      figures.noteLoss(partition, from: start, to: watermarks.low)
-      observer.pipelineLost(topicPartition, from: start, to: watermarks.low)
-      return watermarks.low
-    }
-    return start
+    return try present(start, topicPartition, watermarks)
+  }
+
+  /// The first offset from `start` on that is still there.
+  /// - Throws: `rangeGone`, unless the loss is accepted.
+  private func present(
+    _ start: Offset, _ partition: TopicPartition, _ watermarks: Watermarks
+  ) throws(PipelineError) -> Offset {
+    if start >= watermarks.low { return start }
+    guard settings.acceptsLoss else { throw .rangeGone(partition, from: start, to: watermarks.low) }
+    figures.noteLoss(partition.partition, from: start, to: watermarks.low)
+    observer.pipelineLost(partition, from: start, to: watermarks.low)
+    return watermarks.low
   }
 
   private func identity(_ topic: String, _ id: String?) -> TopicIdentity {

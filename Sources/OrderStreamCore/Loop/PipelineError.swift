@@ -27,6 +27,8 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   case foreignMember(group: String, member: String, host: String)
   /// This program has committed offsets in these partitions, and their state is gone.
   case stateGone(topic: String, group: String, partitions: [Int32])
+  /// A weaker guarantee is asked of a group that has state: it is run exactly once.
+  case guaranteeMixed(group: String, Guarantee)
   /// State records are missing or altered, or another program's.
   case damagedState(TopicPartition, why: String)
   /// The state of the group was written by another job.
@@ -93,8 +95,15 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
     case .stateGone(let topic, let group, let partitions):
       let list = partitions.map { "\(topic)[\($0)]" }.joined(separator: ", ")
       return (
-        "cannot go on with group \(group)", "its offsets are there, but its state for \(list) is gone",
-        Self.startOver(group)
+        "cannot go on with group \(group)",
+        "its offsets are there, but its state for \(list) is gone; a weaker --guarantee writes none",
+        "go on with the --guarantee that it was run with, or \(Self.startOver(group))"
+      )
+    case .guaranteeMixed(let group, let guarantee):
+      return (
+        "cannot use group \(group) with --guarantee \(guarantee.rawValue)",
+        "it has state, so it is run exactly once, and a group keeps one guarantee",
+        "use another --group and --output-topic, or leave --guarantee out"
       )
     case .damagedState(let partition, let why):
       return (

@@ -4,6 +4,8 @@ extension PipelineLoop {
     /// Partitions of the source topic.
     public var partitionCount: Int32
     public var outputs: [String] = []
+    /// The weaker ones keep no state, so they are for processors that have none but the position.
+    public var guarantee = Guarantee.exactlyOnce
     public var bound: RunBound
     /// Commits exactly this many records, if there are so many.
     public var maximumRecords: Int64?
@@ -48,7 +50,8 @@ extension PipelineLoop {
       try refuseForeignMembers(settings.consumer, admin)
       let consumer = try brokerCall(try broker.consumer(settings.consumer))
       do throws(PipelineError) {
-        let transaction = try brokerCall(try broker.transaction(for: consumer, outputs: settings.outputs))
+        let transaction = try brokerCall(
+          try broker.transaction(for: consumer, outputs: settings.outputs, guarantee: settings.guarantee))
         return (admin, consumer, transaction)
       } catch {
         consumer.close()

@@ -55,6 +55,8 @@ public final class PipelineLoop {
     precondition(
       !settings.commitsWhileReading || settings.outputs.isEmpty, "outputs cannot be sent while a commit is under way")
     precondition(
+      settings.guarantee == .exactlyOnce || !settings.resetsGroup, "only a group with state can be reset")
+    precondition(
       !settings.measuresLatency || settings.bound.isService, "a run with an end leaves records of a batch alone")
     self.settings = settings
     self.group = group

@@ -4,6 +4,7 @@ public struct InventoryReport: Report, Sendable {
   /// Who has read what; only in the document.
   public var reader: GroupReader?
   public var outputTopic: String
+  public var guarantee: Guarantee
   public var counts: InventoryProjection.Counts
   /// Orders that were removed before the group read them, accepted with `--accept-loss`.
   public var lostRecords: Int64
@@ -15,9 +16,10 @@ public struct InventoryReport: Report, Sendable {
   public var samples: RunSamples?
 
   public init(
-    outputTopic: String, counts: InventoryProjection.Counts, lostRecords: Int64, latency: LatencyFigures? = nil,
-    completion: Completion = .whole
+    outputTopic: String, guarantee: Guarantee = .exactlyOnce, counts: InventoryProjection.Counts, lostRecords: Int64,
+    latency: LatencyFigures? = nil, completion: Completion = .whole
   ) {
+    self.guarantee = guarantee
     self.latency = latency
     self.completion = completion
     self.outputTopic = outputTopic
@@ -31,6 +33,7 @@ public struct InventoryReport: Report, Sendable {
   }
 
   private func appendRows(to text: ReportText, columns: Int = .max) {
+    TextRows.append("Guarantee", guarantee.rawValue, to: text)
     TextRows.append("Orders", counts.orders, to: text)
     TextRows.append("Items", counts.items, to: text)
     TextRows.append("Reserved", counts.reserved, to: text)
@@ -57,6 +60,7 @@ public struct InventoryReport: Report, Sendable {
   public func appendMembers(to json: inout JSONWriter) {
     reader?.appendMembers(to: &json)
     json.member("output_topic", outputTopic)
+    json.member("guarantee", guarantee.rawValue)
     json.member("orders", counts.orders)
     json.member("items", counts.items)
     json.member("reserved", counts.reserved)

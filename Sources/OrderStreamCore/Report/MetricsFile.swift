@@ -147,7 +147,8 @@ public struct MetricsFile {
 
   /// What was acknowledged, and the lag when it was last looked at, by partition.
   private mutating func addPartitions() {
-    if document.command == "produce" {
+    // Without acknowledgements nobody knows what a partition has.
+    if document.command == "produce", document["acks"]?.text != "0" {
       for partition in document["partitions"]?.members ?? [] {
         add(
           "orderstream_produce_partition_acknowledged", "Events of the run that a partition has.",

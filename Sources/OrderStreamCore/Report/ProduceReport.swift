@@ -1,10 +1,11 @@
-/// What `produce` did. `requested = acknowledged + failedDeliveries + rejected`, and after a signal those that were not
-/// taken up.
+/// What `produce` did. `requested = sent + failedDeliveries + rejected`, and after a signal those that were not taken up;
+/// `sent` is `acknowledged` where anybody acknowledges.
 public struct ProduceReport: Report {
   public let command: StaticString = "produce"
   public var topic: String
   /// Events that were asked for; of `--input` the lines that are not blank, as far as they could be counted.
   public var requested: Int64 = 0
+  public var acks = Acks.all
   public var deliveries: DeliveryCounts
   /// Events sent whose `status` is `failed`.
   public var failedOrders: Int64 = 0
@@ -27,15 +28,14 @@ public struct ProduceReport: Report {
     self.deliveries = deliveries
   }
 
-  /// Acknowledged events a second over the active time; 0 when nothing was acknowledged.
-  public var eventsPerSecond: Int64 { deliveries.acknowledged * 1000 / max(1, activeMilliseconds) }
+  /// Events sent a second over the active time.
+  public var eventsPerSecond: Int64 { deliveries.sent * 1000 / max(1, activeMilliseconds) }
 
   public var claims: [Claim] {
-    let missing = requested - rejected - deliveries.acknowledged
+    let missing = requested - rejected - deliveries.sent
     let known: Bool? = deliveries.failed > 0 ? false : completion.isWhole ? missing <= 0 : nil
     var claims = [
-      Claim(
-        "every event was acknowledged", holds: known, detail: missing > 0 ? "\(missing) of \(requested) were not" : nil)
+      Claim(acksClaim, holds: known, detail: missing > 0 ? "\(missing) of \(requested) were not" : nil)
     ]
     if seed == nil {
       claims.append(
@@ -44,9 +44,19 @@ public struct ProduceReport: Report {
     return claims
   }
 
+  private var acksClaim: String {
+    switch acks {
+    case .all: "every event was acknowledged"
+    case .leader: "every event was acknowledged by its leader"
+    case .none: "every event was sent, none was acknowledged"
+    }
+  }
+
   public func appendBody(to text: ReportText) {
     TextRows.append(title: "Produced to \(topic)", to: text)
+    if acks != .all { TextRows.append("Acks", acks == .leader ? "1 (the leader's)" : "0 (nobody's)", to: text) }
     TextRows.append("Requested", requested, to: text)
+    if acks == .none { TextRows.append("Sent", deliveries.sent, to: text) }
     TextRows.append("Acknowledged", deliveries.acknowledged, to: text)
     TextRows.append("Failed deliveries", unwanted: deliveries.failed, to: text)
     if deliveries.refused > 0 { TextRows.append("Refused by the broker", unwanted: deliveries.refused, to: text) }
@@ -57,7 +67,7 @@ public struct ProduceReport: Report {
     TextRows.append("Rejected", rejected, rejected > 0 ? .warning : nil, to: text)
     TextRows.append("Events per second", eventsPerSecond, to: text)
     latency.appendRows(to: text)
-    TextRows.append("Partitions", partitions, to: text)
+    if acks != .none { TextRows.append("Partitions", partitions, to: text) }
     if let seed { TextRows.append("Seed", String(seed), to: text) }
     if let firstOrder { TextRows.append("First order", firstOrder, to: text) }
   }
@@ -69,6 +79,8 @@ public struct ProduceReport: Report {
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("requested", requested)
+    json.member("acks", acks.rawValue)
+    json.member("sent", deliveries.sent)
     json.member("acknowledged", deliveries.acknowledged)
     json.member("failed_deliveries", deliveries.failed)
     json.member("refused", deliveries.refused)

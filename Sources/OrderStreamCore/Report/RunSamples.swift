@@ -15,6 +15,8 @@ public struct RunSamples: Sendable {
   public enum Kind: Sendable {
     /// `acknowledged`, in all and by partition.
     case acknowledged
+    /// The same of a run without acknowledgements: `sent`, and `acknowledged` stays 0.
+    case sent
     /// `processed`, and the `lag` by partition.
     case processed
   }
@@ -71,12 +73,18 @@ public struct RunSamples: Sendable {
   }
 
   func appendMembers(to json: inout JSONWriter) {
-    let (count, parts) = kind == .acknowledged ? ("acknowledged", "partitions") : ("processed", "lag")
+    let (count, parts) =
+      switch kind {
+      case .acknowledged: ("acknowledged", "partitions")
+      case .sent: ("sent", "partitions")
+      case .processed: ("processed", "lag")
+      }
     json.key("samples")
     json.beginArray()
     for sample in samples {
       json.beginObject()
       json.member("t_ms", sample.milliseconds)
+      if kind == .sent { json.member("acknowledged", Int64(0)) }
       json.member(count, sample.count)
       json.member(parts, sample.partitions)
       json.endObject()

@@ -80,7 +80,7 @@ final class EmbeddedTransaction: Transaction {
     let group = member.store.group.id
     let topic = consumer.hasEarlierState ? consumer.topic.name : nil
     try connection.write("cannot commit to the group \(member.store.group.name)") { scope in
-      let rows = try owned(scope, offsets, by: identity)
+      let rows = try member.owned(scope, Set(offsets.map(\.partition) + state.keys.map(\.partition)), as: identity)
       for output in outputs where !output.chunks.isEmpty {
         try BatchAppender.append(output.chunks, topic: output.topic.name, id: output.topic.id, scope)
       }
@@ -110,34 +110,6 @@ final class EmbeddedTransaction: Transaction {
     connection.closeWithoutLock()
   }
 
-  /// The row ids of the partitions that this member owns, by number, after a check that all that is committed is among
-  /// them. Ownership is what is stored, never what the clock says.
-  /// - Throws: `fenced`.
-  private func owned(
-    _ scope: WriteScope, _ offsets: [PartitionOffset], by identity: GroupMember.Identity
-  ) throws -> [Int32: Int64] {
-    let store = member.store
-    let isMember = try store.members(scope.database).contains { $0.id == identity.id }
-    let needed = Set(offsets.map(\.partition) + state.keys.map(\.partition))
-    var rows: [Int32: Int64] = [:]
-    for number in needed {
-      let found = try PartitionRow.find(scope.database, topic: store.topic, number: number, name: store.topicName)
-      if let row = found, try store.owns(scope.database, row, identity.id, generation: identity.generation) {
-        rows[number] = row.id
-      }
-    }
-    if !isMember || rows.count < needed.count {
-      let gone = needed.filter { rows[$0] == nil }.sorted().map { "\(member.store.topicName)[\($0)]" }
-      throw BrokerError(
-        .fenced, "cannot commit to the group \(member.store.group.name)",
-        why: gone.isEmpty
-          ? "this member was taken for dead and replaced"
-          : "\(gone.joined(separator: ", ")) no longer belong(s) to this member",
-        remedy: "nothing of this transaction was kept", recovery: .abort)
-    }
-    return rows
-  }
-
   private func chunk(_ output: Int, _ partition: Int, _ byteCount: Int) -> RecordChunk {
     let last = outputs[output].last[partition]
     if last >= 0 && outputs[output].chunks[last].takes(byteCount) { return outputs[output].chunks[last] }
@@ -157,5 +129,31 @@ final class EmbeddedTransaction: Transaction {
     }
     state.removeAll(keepingCapacity: true)
     pendingBytes = 0
+  }
+}
+
+extension GroupMember {
+  /// The row ids of the partitions that this member owns, by number, after a check that all that is committed is among
+  /// them. Ownership is what is stored, never what the clock says.
+  /// - Throws: `fenced`.
+  func owned(_ scope: WriteScope, _ needed: Set<Int32>, as identity: Identity) throws -> [Int32: Int64] {
+    let isMember = try store.members(scope.database).contains { $0.id == identity.id }
+    var rows: [Int32: Int64] = [:]
+    for number in needed {
+      let found = try PartitionRow.find(scope.database, topic: store.topic, number: number, name: store.topicName)
+      if let row = found, try store.owns(scope.database, row, identity.id, generation: identity.generation) {
+        rows[number] = row.id
+      }
+    }
+    if !isMember || rows.count < needed.count {
+      let gone = needed.filter { rows[$0] == nil }.sorted().map { "\(store.topicName)[\($0)]" }
+      throw BrokerError(
+        .fenced, "cannot commit to the group \(store.group.name)",
+        why: gone.isEmpty
+          ? "this member was taken for dead and replaced"
+          : "\(gone.joined(separator: ", ")) no longer belong(s) to this member",
+        remedy: "nothing of this transaction was kept", recovery: .abort)
+    }
+    return rows
   }
 }

@@ -2,7 +2,8 @@ import OrderStreamCore
 import OrderStreamThreads
 
 /// Sends records to one topic of the log: the caller's thread fills a queue, a thread of its own writes and commits.
-/// A record counts as acknowledged after the commit that made it durable, never before.
+/// A record counts as acknowledged after the commit that made it durable, never before; the log has one copy, so
+/// `Acks.leader` says the same as `all`. With `Acks.none` it counts as sent when it is queued.
 final class EmbeddedProducer: Producer {
   let partitionCount: Int32
   private let queue: ProducerQueue
@@ -15,10 +16,11 @@ final class EmbeddedProducer: Producer {
     let name = options.topic
     topic = try connection.read("cannot produce to \(name)") { try TopicRow.get($0, name: name) }
     partitionCount = topic.partitionCount
+    let latency = options.acks == .none ? nil : options.latency
     queue = ProducerQueue(
-      partitionCount: topic.partitionCount, limits: ProducerLimits(options.pace),
-      tellsOfAll: options.reports == .all, latency: options.latency, connection.time)
-    let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: options.latency)
+      partitionCount: topic.partitionCount, limits: ProducerLimits(options.pace), acks: options.acks,
+      tellsOfAll: options.reports == .all, latency: latency, connection.time)
+    let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: latency)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()
       // Nobody waits for a writer that never began.

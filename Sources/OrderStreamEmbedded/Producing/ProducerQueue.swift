@@ -32,6 +32,8 @@ final class ProducerQueue: @unchecked Sendable {
   /// Why records failed since the last flush.
   private var firstFailure: BrokerError?
   private var counts: DeliveryCounts
+  /// Whether a record counts as sent when it comes in, and never as acknowledged.
+  private let isUnanswered: Bool
   /// Whether every record is told of; a chunk keeps the sequences of its records only then.
   private let tellsOfAll: Bool
   private var reports = RecordReports()
@@ -45,7 +47,8 @@ final class ProducerQueue: @unchecked Sendable {
   @exclusivity(unchecked) private var sendsLeft = 0
 
   init(
-    partitionCount: Int32, limits: ProducerLimits, tellsOfAll: Bool, latency: AcknowledgementLatency?,
+    partitionCount: Int32, limits: ProducerLimits, acks: Acks = .all, tellsOfAll: Bool,
+    latency: AcknowledgementLatency?,
     _ time: any TimeSource
   ) {
     self.latency = latency
@@ -57,6 +60,7 @@ final class ProducerQueue: @unchecked Sendable {
     self.limits = limits
     self.time = time
     self.tellsOfAll = tellsOfAll
+    isUnanswered = acks == .none
     lingerNanoseconds = limits.linger.nanoseconds
     open = Array(repeating: nil, count: Int(partitionCount))
     counts = DeliveryCounts(partitionCount: partitionCount)
@@ -94,6 +98,7 @@ final class ProducerQueue: @unchecked Sendable {
     chunk.append(record, byteCount: byteCount)
     if sent != 0 { chunk.sent.append(sent) }
     if tellsOfAll { chunk.sequences.append(sequence) }
+    if isUnanswered { counts.unanswered += 1 }
     openRecords += 1
     queuedRecords += 1
     queuedBytes += byteCount
@@ -146,9 +151,10 @@ final class ProducerQueue: @unchecked Sendable {
   func acknowledge(_ chunks: [RecordChunk]) {
     monitor.locked {
       for chunk in chunks {
+        reports.acknowledged += chunk.sequences
+        if isUnanswered { continue }
         counts.acknowledged += Int64(chunk.count)
         counts.acknowledgedByPartition[Int(chunk.partition)] += Int64(chunk.count)
-        reports.acknowledged += chunk.sequences
       }
       recycle(chunks)
     }
@@ -159,10 +165,7 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.locked {
       fatal = error
       firstFailure = firstFailure ?? error
-      for chunk in chunks {
-        counts.failed += Int64(chunk.count)
-        reports.failed += chunk.sequences
-      }
+      for chunk in chunks { countFailed(chunk) }
       recycle(chunks)
       giveUpQueued()
     }
@@ -239,11 +242,17 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.signalProgress()
   }
 
+  private func countFailed(_ chunk: RecordChunk) {
+    counts.failed += Int64(chunk.count)
+    reports.failed += chunk.sequences
+    // They were taken for sent before that was known.
+    if isUnanswered { counts.unanswered -= Int64(chunk.count) }
+  }
+
   private func giveUpQueued() {
     makeAllReady()
     for chunk in ready {
-      counts.failed += Int64(chunk.count)
-      reports.failed += chunk.sequences
+      countFailed(chunk)
       queuedRecords -= Int(chunk.count)
       queuedBytes -= chunk.bytes.count
     }

@@ -71,8 +71,12 @@ public enum PropertyRules {
     Rule(reason: "orderstream sets it, because its results depend on it", harmless: harmless)
   }
 
+  private static let acks = Rule(
+    reason: "an acknowledgement means that all replicas have the record, unless produce --acks asks for less",
+    harmless: ["all", "-1"])
+
   static let rules: [String: Rule] = [
-    "acks": promise("all", "-1"), "request.required.acks": promise("all", "-1"),
+    "acks": acks, "request.required.acks": acks,
     "enable.idempotence": promise("true"), "enable.gapless.guarantee": promise("false"),
     "delivery.report.only.error": promise("false"), "partitioner": promise("murmur2_random", "murmur2"),
     "partitioner_cb": promise(), "sticky.partitioning.linger.ms": promise(), "transactional.id": promise(),
@@ -170,20 +174,26 @@ struct ClientProfile {
     ("enable.idempotence", "true"), ("acks", "all"), ("partitioner", "murmur2_random"),
   ]
 
-  /// Idempotent producer whose reports come as events of the main queue.
-  static func producer(_ pace: ProducerPace) -> ClientProfile {
+  /// What a record's acknowledgement means. A producer that asks for less than all replicas cannot be idempotent.
+  private static func promises(_ acks: Acks) -> Settings {
+    acks == .all
+      ? durable : [("enable.idempotence", "false"), ("acks", acks.rawValue), ("partitioner", "murmur2_random")]
+  }
+
+  /// Producer whose reports come as events of the main queue.
+  static func producer(_ pace: ProducerPace, _ acks: Acks = .all) -> ClientProfile {
     let lingerMs = pace == .bulk ? 20 : 5
     return ClientProfile(
       type: RD_KAFKA_PRODUCER,
       defaults: network + sending + [
         ("linger.ms", "\(lingerMs)"), ("queue.buffering.max.messages", "100000"), ("message.timeout.ms", "30000"),
       ],
-      promises: durable, reports: .events)
+      promises: promises(acks), reports: .events)
   }
 
   /// The same with one record a batch: what a broker refuses then is that record's fault.
-  static func singleRecordProducer() -> ClientProfile {
-    var profile = producer(.interactive)
+  static func singleRecordProducer(_ acks: Acks = .all) -> ClientProfile {
+    var profile = producer(.interactive, acks)
     profile.promises += [("batch.num.messages", "1"), ("linger.ms", "0")]
     return profile
   }
@@ -198,6 +208,17 @@ struct ClientProfile {
         ("log.connection.close", "true"),
       ],
       promises: durable + [("transactional.id", id)], ignored: ofPlainProducers, reports: .callback)
+  }
+
+  /// The producer of a pipeline's outputs without transactions.
+  static func outputs(_ limits: OutputLimits) -> ClientProfile {
+    ClientProfile(
+      type: RD_KAFKA_PRODUCER,
+      defaults: network + sending + limits.settings + [
+        ("linger.ms", "5"), ("queue.buffering.max.messages", "\(transactionBacklogRecords)"),
+        ("message.timeout.ms", "30000"),
+      ],
+      promises: durable, reports: .callback)
   }
 
   private static let reading: Settings =

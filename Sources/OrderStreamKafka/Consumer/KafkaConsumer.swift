@@ -149,9 +149,26 @@ final class KafkaConsumer: Consumer {
       let mark = CommitMark(element.metadata)
       offsets.append(
         element.offset < 0
-          ? nil : CommittedOffset(element.offset, committer: mark?.identity, committedMs: mark?.endMs))
+          ? nil
+          : CommittedOffset(
+            element.offset, committer: mark?.identity ?? OffsetMark(element.metadata)?.identity,
+            committedMs: mark?.endMs))
     }
     return offsets
+  }
+
+  /// Commits offsets without a transaction, each with this mark beside it. Any thread, beside polls.
+  func commit(_ offsets: [PartitionOffset], mark: String, _ deadline: Deadline) throws(NativeError) {
+    guard let client = source?.client else { throw NativeError(RD_KAFKA_RESP_ERR__STATE, text: "it is closed") }
+    let list = PartitionList(topic: options.topic, offsets)
+    list.setMetadata(mark)
+    try client.commitOffsets(list, deadline.remaining)
+  }
+
+  /// Whether the client is still in the generation that gave this member its partitions.
+  var isInItsGeneration: Bool {
+    guard let client = source?.client, let own = membership.metadata?.generation, own >= 0 else { return false }
+    return !client.assignmentLost && GroupMetadata(of: client)?.generation == own
   }
 
   func readState(_ partitions: [Int32], _ body: (StoredState) -> Void) throws(BrokerError) {

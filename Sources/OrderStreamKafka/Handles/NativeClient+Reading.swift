@@ -140,6 +140,17 @@ extension NativeClient {
     try NativeError.check(rd_kafka_committed(pointer, list.pointer, timeout.pollMilliseconds))
   }
 
+  /// Commits offsets as a member of the group, and waits for the answer, at most so long: the synchronous call of librdkafka
+  /// 2.0.2 waits without end while the group has no coordinator.
+  func commitOffsets(_ list: borrowing PartitionList, _ timeout: Duration) throws(NativeError) {
+    let queue = NativeQueue.new(of: self)
+    try NativeError.check(rd_kafka_commit_queue(pointer, list.pointer, queue.pointer, nil, nil))
+    guard let answer = queue.poll(timeout) else { throw NativeError(RD_KAFKA_RESP_ERR__TIMED_OUT) }
+    try answer.check()
+    guard let answered = rd_kafka_event_topic_partition_list(answer.pointer) else { return }
+    for element in PartitionList.elements(of: UnsafePointer(answered)) { try NativeError.check(element.error) }
+  }
+
   /// Starts closing; `isConsumerClosed` tells when it is done, while the queue is polled.
   func startClosing(_ queue: borrowing NativeQueue) throws(NativeError) {
     try NativeError.check(consuming: rd_kafka_consumer_close_queue(pointer, queue.pointer))

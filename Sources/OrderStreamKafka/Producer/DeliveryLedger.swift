@@ -47,15 +47,18 @@ final class DeliveryLedger: Sendable {
 
   private let entries: Mutex<Entries>
   private let tellsOfAll: Bool
+  /// Whether brokers send no answers: then a report says that a record has left.
+  private let isUnanswered: Bool
   private let latency: AcknowledgementLatency?
   /// Set while records of refused batches wait to be sent again.
   private let holdsRefused = Atomic<Bool>(false)
   /// Set while records fail for want of time and none is acknowledged.
   private let stalled = Atomic<Bool>(false)
 
-  init(partitionCount: Int32, tellsOfAll: Bool, latency: AcknowledgementLatency?) {
+  init(partitionCount: Int32, acks: Acks = .all, tellsOfAll: Bool, latency: AcknowledgementLatency?) {
     self.tellsOfAll = tellsOfAll
-    self.latency = latency
+    isUnanswered = acks == .none
+    self.latency = isUnanswered ? nil : latency
     entries = Mutex(
       Entries(
         counts: DeliveryCounts(partitionCount: partitionCount),
@@ -65,7 +68,7 @@ final class DeliveryLedger: Sendable {
   var counts: DeliveryCounts { entries.withLock { $0.counts } }
 
   /// Records with a final report.
-  var finished: Int64 { entries.withLock { $0.counts.acknowledged + $0.counts.failed } }
+  var finished: Int64 { entries.withLock { $0.counts.settled } }
 
   var isStalled: Bool { stalled.load(ordering: .relaxed) }
 
@@ -137,6 +140,12 @@ final class DeliveryLedger: Sendable {
   private func enterAcknowledged(_ report: borrowing DeliveryReport, in entries: inout Entries) {
     let tag = RecordTag(report.tag)
     let partition = Int(report.partition)
+    stalled.store(false, ordering: .relaxed)
+    if tellsOfAll { entries.reports.acknowledged.append(tag.sequence) }
+    if isUnanswered {
+      entries.counts.unanswered += 1
+      return
+    }
     entries.counts.acknowledged += 1
     while entries.counts.acknowledgedByPartition.count <= partition {
       entries.counts.acknowledgedByPartition.append(0)
@@ -149,9 +158,7 @@ final class DeliveryLedger: Sendable {
     } else if tag.isAlone {
       entries.counts.reordered += 1
     }
-    if tellsOfAll { entries.reports.acknowledged.append(tag.sequence) }
     if latency != nil { noteAcknowledged(report, tag, in: &entries) }
-    stalled.store(false, ordering: .relaxed)
   }
 
   /// The first time it is its batch that was refused, which may be another record's fault.

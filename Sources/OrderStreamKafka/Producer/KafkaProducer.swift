@@ -1,7 +1,7 @@
 import CRdKafka
 import OrderStreamCore
 
-/// Idempotent producer for one topic. Sent from one thread; `deliveries` may be read from any.
+/// Producer for one topic, idempotent unless `Acks` asks for less. Sent from one thread; `deliveries` may be read from any.
 ///
 /// A fatal error of the idempotent producer (out-of-order sequence after a broker has bounced, librdkafka issue 4438) is survived: its
 /// reports are drained, another client sends again what was not acknowledged, and what may be on the log already is
@@ -26,6 +26,7 @@ final class KafkaProducer: Producer {
   private let context: KafkaContext
   private let pace: ProducerPace
   private let profile: ClientProfile
+  private let aloneProfile: ClientProfile
   private let ledger: DeliveryLedger
   private let stop: StopFlag?
   private var link: ProducerLink?
@@ -47,9 +48,10 @@ final class KafkaProducer: Producer {
     self.context = context
     self.stop = stop
     pace = options.pace
-    profile = .producer(options.pace)
+    profile = .producer(options.pace, options.acks)
+    aloneProfile = .singleRecordProducer(options.acks)
     ledger = DeliveryLedger(
-      partitionCount: partitionCount, tellsOfAll: options.reports == .all, latency: options.latency)
+      partitionCount: partitionCount, acks: options.acks, tellsOfAll: options.reports == .all, latency: options.latency)
     link = try makeLink(profile)
   }
 
@@ -189,7 +191,7 @@ final class KafkaProducer: Producer {
   private func openLink(alone: Bool) throws(BrokerError) -> ProducerLink {
     if isClosed { throw BrokerError(.deliveryFailed, "cannot append to \(topic)", why: "the producer is closed") }
     if let open = alone ? singleLink : link { return open }
-    let made = try makeLink(alone ? .singleRecordProducer() : profile)
+    let made = try makeLink(alone ? aloneProfile : profile)
     if alone { singleLink = made } else { link = made }
     return made
   }

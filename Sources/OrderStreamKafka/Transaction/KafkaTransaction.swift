@@ -136,13 +136,7 @@ final class KafkaTransaction: Transaction {
 
   func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
     precondition(output >= 0 && output < stateIndex, "an output is named by its index in `transaction(for:outputs:)`")
-    guard takes(record, on: output) else {
-      throw BrokerError(
-        .recordTooLarge, "cannot append to \(topics[output])[\(record.partition)]",
-        why: "the record has \(OutputLimits.size(of: record)) bytes and the topic takes \(limits.bytes[output])",
-        remedy: "raise the topic's \(OutputLimits.setting)"
-          + (context.factory.messageByteLimit == nil ? "" : " and -X message.max.bytes"), recovery: .none)
-    }
+    if let refusal = limits.refusal(of: record, on: output, topic: topics[output], context) { throw refusal }
     try enqueue(record, output)
   }
 
@@ -372,14 +366,12 @@ final class KafkaTransaction: Transaction {
     return mapped
   }
 
-  /// A broker takes less than its topic's settings say, or than was assumed without them: another client, which aborts what
-  /// this one has sent, tries with smaller batches and records.
+  /// Another client aborts what this one has sent.
   private func refusedBatch(_ error: BrokerError, _ link: TransactionLink) -> BrokerError {
     let refused = link.client.events.oversizedTopics
-    let isLowered = topics.indices.dropLast().filter { refused.contains(topics[$0]) && limits.lower($0) }.count > 0
     var error = error
     if let topic = refused.sorted().first { error.what = "cannot append to \(topic)" }
-    if !isLowered { error.recovery = .fatal }
+    if !limits.lower(refused, of: topics) { error.recovery = .fatal }
     phase = .mustReplace(error)
     return error
   }

@@ -46,6 +46,25 @@ struct OutputLimits {
   @inline(__always)
   func takes(_ record: OutgoingRecord, on output: Int) -> Bool { Self.size(of: record) <= bytes[output] }
 
+  /// Why an output does not take a record; `nil` where it does.
+  func refusal(of record: OutgoingRecord, on output: Int, topic: String, _ context: KafkaContext) -> BrokerError? {
+    if takes(record, on: output) { return nil }
+    return BrokerError(
+      .recordTooLarge, "cannot append to \(topic)[\(record.partition)]",
+      why: "the record has \(Self.size(of: record)) bytes and the topic takes \(bytes[output])",
+      remedy: "raise the topic's \(Self.setting)"
+        + (context.factory.messageByteLimit == nil ? "" : " and -X message.max.bytes"), recovery: .none)
+  }
+
+  /// After a broker has refused a batch to some of these topics: it takes less than its topics' settings say, or than was
+  /// assumed without them, and another client tries with smaller batches and records.
+  /// - Returns: whether there is something left to try.
+  mutating func lower(_ refused: Set<String>, of topics: [String]) -> Bool {
+    var isLowered = false
+    for index in bytes.indices where refused.contains(topics[index]) && lower(index) { isLowered = true }
+    return isLowered
+  }
+
   /// After brokers have refused a batch to this output.
   /// - Returns: false when there is nothing left to try.
   mutating func lower(_ output: Int) -> Bool {

@@ -2,8 +2,8 @@ import CRdKafka
 import OrderStreamCore
 import OrderStreamThreads
 
-/// One transactional client with its topics. A fatal error or a call past its deadline ends the link; the transaction
-/// makes another one with the same identity.
+/// One client that writes outputs, transactional or plain, with its topics. A fatal error or a call past its deadline ends
+/// the link; its owner makes another one, the transaction one with the same identity.
 final class TransactionLink {
   /// How long a start may wait at the least for the coordinator, which may be finishing what an earlier owner of the
   /// identity left behind, and how much of that needs no words.
@@ -14,7 +14,8 @@ final class TransactionLink {
   let client: NativeClient
   /// When the identity was taken, milliseconds since 1970.
   let takenMs: Int64
-  private let identity: String
+  /// `nil` for a plain one.
+  private let identity: String?
   private let group: String
   /// Outputs by index, then the state topic.
   private let names: [String]
@@ -26,7 +27,7 @@ final class TransactionLink {
   ///   - client: Has the identity.
   ///   - topics: Outputs by index, then the state topic.
   init(
-    _ client: NativeClient, identity: String, group: String, topics names: [String], _ context: KafkaContext
+    _ client: NativeClient, identity: String?, group: String, topics names: [String], _ context: KafkaContext
   ) throws(NativeError) {
     self.client = client
     self.identity = identity
@@ -51,6 +52,18 @@ final class TransactionLink {
       for topic in topics { _ = try? client.metadata(topic, .seconds(5)) }
       return link
     } catch { throw context.errors.map(error, what) }
+  }
+
+  /// Makes a client without transactions.
+  static func plain(
+    group: String, topics: [String], limits: OutputLimits, _ context: KafkaContext
+  ) throws(BrokerError) -> TransactionLink {
+    let client = try context.factory.client(.outputs(limits))
+    do {
+      let link = try TransactionLink(client, identity: nil, group: group, topics: topics, context)
+      for topic in topics { _ = try? client.metadata(topic, .seconds(5)) }
+      return link
+    } catch { throw context.errors.map(error, "cannot write the outputs of the group \(group)") }
   }
 
   private static func clientWithIdentity(
@@ -142,7 +155,9 @@ final class TransactionLink {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return refusedTopics.map { AccessRight(.write, .topic($0)) }
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return [AccessRight(.read, .group(group))]
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return [AccessRight(.idempotentWrite, .cluster)]
-    default: return [AccessRight(.write, .transactionalID(identity))]
+    default:
+      return identity.map { [AccessRight(.write, .transactionalID($0))] }
+        ?? refusedTopics.map { AccessRight(.write, .topic($0)) }
     }
   }
 

@@ -29,7 +29,7 @@ struct InputPublishing {
     report.rejected = counts.rejected
     if sending.failure != nil || report.deliveries.failed > report.deliveries.refused || rest.lines > 0 || !rest.isAll {
       report.completion = .cutShort(
-        by: sending.failure, after: report.deliveries.acknowledged, of: rest.isAll ? report.requested : nil)
+        by: sending.failure, after: report.deliveries.sent, of: rest.isAll ? report.requested : nil)
     }
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     return exitCode(report, sending.failure, rest, file)
@@ -40,7 +40,8 @@ struct InputPublishing {
   private func send(to broker: any Broker) throws -> OrderPublishing.Sending {
     let admin = try broker.admin()
     defer { admin.close() }
-    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
+    let publishing = OrderPublishing(
+      context: context, topic: options.topic, broker: broker, admin: admin, acks: options.acks)
     orders.partitionLimit = try publishing.prepare(copyOf: orders.partitionCount)
     var sending = try publishing.send(
       orders, schedule: options.rate.schedule, reports: .all, comesLate: !orders.reader.isFile)
@@ -121,10 +122,11 @@ struct InputPublishing {
 
   /// What is on the log, and how the rest gets there without anything twice; `nil` when all of it is.
   private func advice(_ report: ProduceReport, _ rest: Rest, _ file: AtomicFile?) -> String? {
-    let acknowledged = report.deliveries.acknowledged
+    // Of those that nobody acknowledges no more is known.
+    let acknowledged = report.deliveries.sent
     guard acknowledged + report.rejected < report.requested || report.completion.isCutShort else { return nil }
     let total = rest.isAll ? " of \(report.requested)" : ""
-    let state = "\(acknowledged)\(total) lines are on the log"
+    let state = "\(acknowledged)\(total) lines \(report.acks == .none ? "were sent" : "are on the log")"
     guard let file, rest.failure == nil else {
       if !orders.reader.isFile {
         let lines = report.requested - acknowledged - report.rejected

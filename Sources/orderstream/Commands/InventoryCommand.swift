@@ -1,6 +1,6 @@
 import OrderStreamCore
 
-/// `inventory`: one inventory event for each item of each order, exactly once.
+/// `inventory`: one inventory event for each item of each order, exactly once unless `--guarantee` gives that up.
 struct InventoryCommand {
   let options: InventoryOptions
   let context: CommandContext
@@ -12,6 +12,7 @@ struct InventoryCommand {
     let partitions = try createOutputs(outputs, run)
     var settings = run.settings(readsHeaders: true)
     settings.outputs = outputs
+    settings.guarantee = options.guarantee
     #if DEBUG
       // A crash test has a small batch committed in parts.
       if let bytes = ProcessEnvironment.lookup("ORDERSTREAM_COMMIT_BYTES").flatMap({ Int($0) }) {
@@ -25,10 +26,12 @@ struct InventoryCommand {
         topic: options.run.topic, group: options.run.group, onPoison: onPoison,
         outputPartitions: partitions[InventoryProjection.Output.inventory]),
       time: context.time, listener: emissions)
-    let progress = Progress("inventory", console: context.console, time: context.time)
+    let isWeaker = options.guarantee != .exactlyOnce
+    let title = isWeaker ? "inventory, \(options.guarantee.rawValue)" : "inventory"
+    let progress = Progress(title, console: context.console, time: context.time)
     let output = InventoryOutput(
-      topic: options.run.topic, group: options.run.group, outputTopic: options.outputTopic, context: context,
-      broker: run.broker.name,
+      topic: options.run.topic, group: options.run.group, outputTopic: options.outputTopic,
+      guarantee: options.guarantee, context: context, broker: run.broker.name,
       projection: projection, progress: progress, isView: context.showsView && !shows)
     // What is emitted is read line by line, above the progress.
     let isLive =
@@ -75,6 +78,7 @@ private struct InventoryOutput: LiveReport {
   let topic: String
   let group: String
   let outputTopic: String
+  let guarantee: Guarantee
   let context: CommandContext
   let broker: String
   let projection: InventoryProjection
@@ -103,7 +107,7 @@ private struct InventoryOutput: LiveReport {
 
   private func report(_ loop: PipelineLoop, _ completion: Completion) -> InventoryReport {
     var report = InventoryReport(
-      outputTopic: outputTopic, counts: projection.committedCounts, lostRecords: loop.lostRecords,
+      outputTopic: outputTopic, guarantee: guarantee, counts: projection.committedCounts, lostRecords: loop.lostRecords,
       latency: loop.latency, completion: completion)
     report.reader = GroupReader(topic: topic, group: group)
     return report
@@ -189,6 +193,7 @@ private final class EmissionLines: EmissionListener {
 struct InventoryOptions: Hashable, Sendable {
   var run: GroupRunOptions
   var outputTopic: String
+  var guarantee: Guarantee
 
   /// Where bad records go, `nil` unless `--on-error dlq`.
   var deadLetterTopic: String? { run.onError == .dlq ? "\(run.topic).dlq" : nil }
@@ -196,6 +201,7 @@ struct InventoryOptions: Hashable, Sendable {
   init(_ reader: OptionReader) throws(CommandError) {
     run = try GroupRunOptions(reader)
     outputTopic = try reader.outputTopic(source: run.topic)
+    guarantee = try reader.choice(.guarantee)
     guard let deadLetterTopic else { return }
     if deadLetterTopic.utf8.count > BrokerName.maxLength {
       throw reader.conflict(
@@ -215,7 +221,7 @@ extension CommandSpec {
     name: .inventory, summary: "turn orders into inventory events, exactly once",
     details: """
       Consumes orders and emits one InventoryEvent per item. Output, dead letters, state and offsets are committed in \
-      one transaction. Ends when the group has reached the end of the topic as it was at the start. With --follow and -v \
+      one transaction, unless --guarantee asks for less. Ends when the group has reached the end of the topic as it was at the start. With --follow and -v \
       it shows on stderr what it emits, at most 20 lines a second.
       """,
     options: [
@@ -224,12 +230,22 @@ extension CommandSpec {
         [.dlq, .skip, .fail],
         help: "A record that is not an order: 'dlq' copies it to <topic>.dlq, 'skip' counts it, 'fail' stops (exit 65)."
       ),
+      OptionSpec(
+        name: .guarantee, placeholder: "<what>", defaultValue: Guarantee.exactlyOnce.rawValue,
+        help: """
+          What a crash may do to the events: nothing with 'exactly-once'. The others write without transactions and keep no \
+          state: 'at-least-once' commits offsets after the events, which may be there twice, 'at-most-once' before them, \
+          and they may be lost. A group keeps one of them.
+          """, completion: .choice(Guarantee.allCases.map(\.rawValue))),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "inventory"), .instance,
     ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics) + OptionSpec.connection
       + OptionSpec.presentation,
     examples: [
       .init(text: "everything that is there now", command: "orderstream inventory"),
       .init(text: "a service on a cluster", command: "orderstream inventory -b localhost:9092 --follow"),
+      .init(
+        text: "see what a weaker guarantee does",
+        command: "orderstream inventory --guarantee at-least-once -g weak --output-topic weak-events"),
       .init(text: "see what it does", command: "orderstream inventory --follow -v"),
     ])
 }

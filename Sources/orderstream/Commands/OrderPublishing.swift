@@ -6,6 +6,7 @@ struct OrderPublishing {
   let topic: String
   let broker: any Broker
   let admin: any Admin
+  var acks = Acks.all
 
   /// Publishes `count` orders of a random seed, numbered after those that are there, at the wall clock.
   func run(count: Int64) throws -> Sending {
@@ -89,20 +90,22 @@ struct OrderPublishing {
     let origin = schedule.map(AcknowledgementLatency.Origin.schedule) ?? .fullSpeed
     let latency = AcknowledgementLatency(from: comesLate ? .eachSending : origin, time: context.time)
     let producer = try broker.producer(
-      topic: topic, pace: schedule == nil ? .bulk : .interactive, reports: reports, latency: latency)
+      ProducerOptions(
+        topic: topic, pace: schedule == nil ? .bulk : .interactive, acks: acks, reports: reports, latency: latency))
     defer { producer.close() }
     var publisher = OrderPublisher(
       orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop, latency: latency)
-    let progress = Progress("produce", console: context.console, time: context.time)
+    let title = acks == .all ? "produce" : "produce, acks \(acks.rawValue)"
+    let progress = Progress(title, console: context.console, time: context.time)
     var failure: CommandError?
-    var samples = RunSamples(.acknowledged, since: context.time.monotonicNanoseconds)
+    var samples = RunSamples(acks == .none ? .sent : .acknowledged, since: context.time.monotonicNanoseconds)
     func takeSample(_ deliveries: DeliveryCounts, at now: Int64) {
-      samples.take(at: now, deliveries.acknowledged, deliveries.acknowledgedByPartition)
+      samples.take(at: now, deliveries.sent, deliveries.acknowledgedByPartition)
     }
     do {
       try publisher.run { _ in
         let deliveries = producer.deliveries
-        progress.update(deliveries.acknowledged, of: count)
+        progress.update(deliveries.sent, of: count)
         let now = context.time.monotonicNanoseconds
         if samples.isDue(at: now) { takeSample(deliveries, at: now) }
       }
@@ -113,6 +116,7 @@ struct OrderPublishing {
     producer.close()
     progress.finish()
     var report = ProduceReport(topic: topic, deliveries: producer.deliveries)
+    report.acks = acks
     report.deliveries.refused += publisher.refusedAtOnce
     report.failedOrders = publisher.failedOrders
     report.latency = latency.figures
@@ -127,7 +131,7 @@ struct OrderPublishing {
 
   /// Counts as failed what was taken up and is not acknowledged, and gives the reason where the broker gave none.
   func settle(_ sending: inout Sending, taken: Int64) {
-    sending.report.deliveries.failed = taken - sending.report.deliveries.acknowledged
+    sending.report.deliveries.failed = taken - sending.report.deliveries.sent
     let missing = sending.report.deliveries.failed - sending.report.deliveries.refused
     if sending.failure == nil && missing > 0 { sending.failure = unanswered(missing) }
   }
@@ -157,14 +161,14 @@ struct OrderPublishing {
     sending.report.requested = isCounted ? options.count : count
     sending.report.seed = options.seed
     sending.report.firstOrder = options.firstOrder
-    let (acknowledged, refused) = (sending.report.deliveries.acknowledged, sending.report.deliveries.refused)
+    let (sent, refused) = (sending.report.deliveries.sent, sending.report.deliveries.refused)
     let isEndless = isOpen && orders.count == options.count
-    if acknowledged + refused < count || isEndless {
-      sending.report.completion = .cutShort(by: sending.failure, after: acknowledged, of: isEndless ? nil : count)
+    if sent + refused < count || isEndless {
+      sending.report.completion = .cutShort(by: sending.failure, after: sent, of: isEndless ? nil : count)
       if isCounted {
         sending.failure?.addAdvice(
-          "\(acknowledged) of \(options.count) orders are on the log; --events \(options.count - acknowledged) publishes "
-            + "as many as are missing")
+          "\(sent) of \(options.count) orders \(acks == .none ? "were sent" : "are on the log"); "
+            + "--events \(options.count - sent) publishes as many as are missing")
       }
     }
     nameRefusals(orders, of: refused)
@@ -195,7 +199,8 @@ struct OrderPublishing {
   private func unanswered(_ count: Int64) -> CommandError {
     CommandError(
       .unavailable, "cannot append to \(topic)",
-      why: "\(count) records were not acknowledged within \(OrderPublisher.flushTimeout.milliseconds / 1000) s",
+      why:
+        "\(count) records were not \(acks == .none ? "sent" : "acknowledged") within \(OrderPublisher.flushTimeout.milliseconds / 1000) s",
       remedy: "check the cluster's health")
   }
 }

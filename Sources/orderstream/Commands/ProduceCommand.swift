@@ -1,6 +1,7 @@
 import OrderStreamCore
 
-/// `produce`: publishes generated orders, or JSON lines of somebody else, and waits for every acknowledgement.
+/// `produce`: publishes generated orders, or JSON lines of somebody else, and waits for every acknowledgement that `--acks`
+/// asks for.
 struct ProduceCommand {
   let options: ProduceOptions
   let context: CommandContext
@@ -26,7 +27,8 @@ struct ProduceCommand {
     let broker = try context.openBroker()
     let admin = try broker.admin()
     defer { admin.close() }
-    let publishing = OrderPublishing(context: context, topic: options.topic, broker: broker, admin: admin)
+    let publishing = OrderPublishing(
+      context: context, topic: options.topic, broker: broker, admin: admin, acks: options.acks)
     try publishing.prepare()
     let numbers = try publishing.numbers(firstOrder: generator.firstOrder)
     let outcome = try publishing.run(
@@ -126,6 +128,7 @@ struct ProduceOptions: Hashable, Sendable {
   var common: CommonOptions
   var topic: String
   var source: Source
+  var acks: Acks
   /// How fast records are sent, generated or read.
   var rate: Rate
   /// Where lines of `--input` go that are not acknowledged.
@@ -176,7 +179,8 @@ struct ProduceOptions: Hashable, Sendable {
   ]
 
   init(_ reader: OptionReader) throws(CommandError) {
-    common = try reader.common()
+    acks = try reader.choice(.acks)
+    common = try reader.common().agreeing(with: acks, reader)
     topic = try reader.topic()
     rate = try reader.value(.rate, Rate.parse)
     dryRun = reader.flag(.dryRun)
@@ -187,6 +191,10 @@ struct ProduceOptions: Hashable, Sendable {
       throw reader.conflict(
         "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
         dryRun ? "give one of the two" : "add --input <file>")
+    }
+    if unacknowledged != nil, acks == .none {
+      throw reader.conflict(
+        "option --unacknowledged", "with --acks 0 nothing is acknowledged", "leave one of the two out")
     }
     if exact, dryRun || path == nil {
       throw reader.conflict(
@@ -202,6 +210,29 @@ struct ProduceOptions: Hashable, Sendable {
         "option --input", "--\(extra.rawValue) is for generated orders", "leave one of the two out")
     }
     source = .lines(path: path)
+  }
+}
+
+extension CommonOptions {
+  /// Without the properties that say what `--acks` says; librdkafka is told by that.
+  fileprivate func agreeing(with acks: Acks, _ reader: OptionReader) throws(CommandError) -> CommonOptions {
+    guard acks != .all else { return self }
+    var own = self
+    for property in properties {
+      let name = property.key.hasPrefix("topic.") ? String(property.key.dropFirst("topic.".count)) : property.key
+      let agrees: Bool
+      switch name {
+      case "acks", "request.required.acks": agrees = property.value == acks.rawValue
+      case "enable.idempotence": agrees = property.value == "false"
+      default: continue
+      }
+      if !agrees {
+        throw reader.conflict(
+          "option --acks", "\(property.key)=\(property.value) says something else", "leave one of the two out")
+      }
+      own.properties.removeAll { $0.key == property.key }
+    }
+    return own
   }
 }
 
@@ -278,6 +309,12 @@ extension CommandSpec {
           How fast to send them: '500', '500/s', '0.5/s' or 'max'. A rate is a schedule from the first order on: after a \
           pause (a suspended process, a slow broker) what is overdue is sent at once.
           """, completion: .choice(["max"])),
+      OptionSpec(
+        name: .acks, placeholder: "<whose>", defaultValue: Acks.all.rawValue,
+        help: """
+          Whose word makes an event acknowledged: 'all' replicas in sync, '1' for the leader alone, '0' for nobody's: then \
+          events are sent, and whether they are on the log nobody knows.
+          """, completion: .choice(Acks.allCases.map(\.rawValue))),
       OptionSpec(name: .seed, placeholder: "<n>", help: "Seed of the generator."),
       OptionSpec(
         name: .failureRate, placeholder: "<0..1>", defaultValue: "0.05", help: "Share of orders with status 'failed'."),

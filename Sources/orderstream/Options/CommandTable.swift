@@ -75,6 +75,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case dryRun = "dry-run"
   case outputTopic = "output-topic"
   case onError = "on-error"
+  case guarantee, acks
   case follow
   case idleTimeout = "idle-timeout"
   case maxEvents = "max-events"

@@ -26,7 +26,9 @@ struct RunCharts {
   private var samples: Section? {
     guard let plots = SamplePlots(document) else { return nil }
     switch document.command {
-    case "produce": return ("Rate over time", plots.rates(of: "acknowledged", noun: "events"))
+    case "produce":
+      let key = document["acks"]?.text == "0" ? "sent" : "acknowledged"
+      return ("Rate over time", plots.rates(of: key, noun: "events"))
     case "lag-demo":
       return ("Lag over time", plots.lag(total: { $0.number("lag") }, parts: "lag_by_partition") + plots.counts)
     default:

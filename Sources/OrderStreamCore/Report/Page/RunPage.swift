@@ -98,7 +98,8 @@ struct RunFigure {
     let figures: [RunFigure?]
     switch document.command {
     case "produce":
-      var acknowledged = plain("Acknowledged", "acknowledged")
+      let isUnanswered = document["acks"]?.text == "0"
+      var acknowledged = isUnanswered ? plain("Sent, not acknowledged", "sent") : plain("Acknowledged", "acknowledged")
       acknowledged?.note = document["requested"].map { "of \(PageNumber.text($0)) requested" }
       figures = [
         acknowledged, plain("Events a second", "events_per_second"), latency(document),
@@ -206,7 +207,10 @@ private struct RunFactsList {
     var rows: [(String, String)] = []
     if let version = facts?["version"]?.text { rows.append(("Version", "orderstream \(version)")) }
     if let broker = document["broker"]?.text { rows.append(("Broker", broker)) }
-    for (label, key) in [("Topic", "topic"), ("Output topic", "output_topic"), ("Group", "group")] {
+    for (label, key) in [
+      ("Topic", "topic"), ("Output topic", "output_topic"), ("Group", "group"), ("Guarantee", "guarantee"),
+      ("Acks", "acks"),
+    ] {
       if let name = document[key]?.text { rows.append((label, name)) }
     }
     if let start = facts?["started_at"]?.text { rows.append(("Started", PageNumber.time(start))) }

@@ -33,7 +33,9 @@ struct RunTables {
   // MARK: - produce
 
   private var partitions: Section? {
-    guard let members = document["partitions"]?.members, !members.isEmpty else { return nil }
+    guard let members = document["partitions"]?.members, !members.isEmpty, document["acks"]?.text != "0" else {
+      return nil
+    }
     let largest = members.compactMap(\.value.number).max() ?? 0
     var table = PageTable(
       caption: "Acknowledged by partition",
