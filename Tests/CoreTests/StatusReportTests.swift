@@ -28,10 +28,15 @@ import Testing
       broker: "embedded:/log",
       topics: ["orders", "none"].map { StatusReport.Topic(name: $0, look: looks[$0]!) },
       groups: [
-        StatusReport.Group(groups[0], lag: GroupLag(of: groups[0], in: ["orders"], looks: looks)),
-        StatusReport.Group(groups[1], lag: GroupLag(of: groups[1], in: ["orders"], looks: [:])),
-        StatusReport.Group(groups[2], lag: GroupLag(of: groups[2], in: [], looks: looks)),
+        group(groups[0], GroupLag(of: groups[0], in: ["orders"], looks: looks)),
+        group(groups[1], GroupLag(of: groups[1], in: ["orders"], looks: [:])),
+        group(groups[2], GroupLag(of: groups[2], in: [], looks: looks)),
       ], groupsFailure: BrokerError(.timedOut, "cannot list groups", why: "a broker is silent"))
+  }
+
+  static func group(_ description: GroupDescription, _ lag: GroupLag) -> StatusReport.Group {
+    var watch = LagWatch(window: .seconds(60))
+    return StatusReport.Group(description, lag: lag, explanation: watch.observe([(description, lag)], at: 0)[0])
   }
 
   @Test("A topic and a group are a line each, and what is unknown says why")
@@ -142,6 +147,6 @@ import Testing
     #expect(partitions.map { $0["lag"] as? Int } == [5, nil, nil, nil])
     #expect(partitions[0]["reason"] is NSNull && partitions[2]["reason"] as? String == "nothing committed")
     #expect(partitions[2]["committed"] is NSNull && partitions[1]["committed"] as? Int == 200)
-    #expect(Set(partitions[0].keys) == ["topic", "partition", "committed", "stable", "lag", "reason"])
+    #expect(Set(partitions[0].keys).isSuperset(of: ["topic", "partition", "committed", "stable", "lag", "reason"]))
   }
 }

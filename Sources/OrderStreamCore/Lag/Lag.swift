@@ -43,13 +43,15 @@ public struct GroupLag: Hashable, Sendable {
     public var topicPartition: TopicPartition
     public var committed: Offset?
     /// Last stable offset; `nil` when the partition could not be asked or is gone.
-    public var stable: Offset?
+    public var stable: Offset? { watermarks?.stable }
+    /// `nil` likewise.
+    public var watermarks: Watermarks?
     public var lag: Lag
 
-    public init(_ topicPartition: TopicPartition, committed: Offset?, stable: Offset?, lag: Lag) {
+    public init(_ topicPartition: TopicPartition, committed: Offset?, watermarks: Watermarks?, lag: Lag) {
       self.topicPartition = topicPartition
       self.committed = committed
-      self.stable = stable
+      self.watermarks = watermarks
       self.lag = lag
     }
   }
@@ -83,7 +85,7 @@ public struct GroupLag: Hashable, Sendable {
           .unseen(reason: "the topic \(topic) is gone")
         }
       return Partition(
-        place, committed: committed, stable: partition.watermarks?.stable,
+        place, committed: committed, watermarks: partition.watermarks,
         lag: Lag(
           partition, committed: committed, beginsAtEarliest: group.beginsAtEarliest, doubt: group.doubt(about: topic)))
     }

@@ -14,10 +14,13 @@ public struct StatusReport: Report, Sendable {
     public var description: GroupDescription
     /// Over every partition of every topic in which the group has committed something or has members.
     public var lag: GroupLag
+    /// Why it is behind, as far as looks have told.
+    public var explanation: LagExplanation
 
-    public init(_ description: GroupDescription, lag: GroupLag) {
+    public init(_ description: GroupDescription, lag: GroupLag, explanation: LagExplanation) {
       self.description = description
       self.lag = lag
+      self.explanation = explanation
     }
   }
 
@@ -38,7 +41,7 @@ public struct StatusReport: Report, Sendable {
   public var detail: Set<Detail> = []
   /// Why there may be more groups than these; `nil` when these are all.
   public var groupsFailure: BrokerError?
-  public var completion: Completion { .whole }
+  public var completion = Completion.whole
 
   public init(broker: String, topics: [Topic], groups: [Group], groupsFailure: BrokerError? = nil) {
     self.broker = broker
@@ -140,6 +143,7 @@ public struct StatusReport: Report, Sendable {
       let atLeast = group.lag.atLeast > 0 ? ", at least \(group.lag.atLeast)" : ""
       text.append("lag unknown\(atLeast)", .warning)
     }
+    if let words = group.explanation.words { text.append("  \(words)", .dim) }
     text.append("\n" as StaticString)
     if let failure = description.membersFailure { text.append("    members are unknown: \(failure.why)\n", .warning) }
     if let failure = description.committedFailure {
@@ -150,6 +154,7 @@ public struct StatusReport: Report, Sendable {
       let owned = member.partitions.map(\.description).joined(separator: " ")
       text.append("    member \(member.id) on \(member.host): \(owned.isEmpty ? "no partitions" : owned)\n")
     }
+    if group.explanation.looks > 1 || group.explanation.age.seconds != nil { group.explanation.appendLines(to: text) }
     appendTable(
       ["partition", "committed", "stable", "lag"],
       group.lag.partitions.map { partition in
@@ -261,9 +266,12 @@ public struct StatusReport: Report, Sendable {
     json.member("lag", group.lag.total.records)
     json.member("lag_at_least", group.lag.atLeast)
     json.member("reason", description.membersFailure?.why ?? description.committedFailure?.why)
+    group.explanation.appendMembers(to: &json)
     json.key("partitions")
     json.beginArray()
-    for partition in group.lag.partitions { append(partition, to: &json) }
+    for (partition, explained) in zip(group.lag.partitions, group.explanation.partitions) {
+      append(partition, explained, to: &json)
+    }
     json.endArray()
     json.endObject()
   }
@@ -284,7 +292,9 @@ public struct StatusReport: Report, Sendable {
     json.endObject()
   }
 
-  private func append(_ partition: GroupLag.Partition, to json: inout JSONWriter) {
+  private func append(
+    _ partition: GroupLag.Partition, _ explained: LagExplanation.Partition, to json: inout JSONWriter
+  ) {
     json.beginObject()
     json.member("topic", partition.topicPartition.topic)
     json.member("partition", Int64(partition.topicPartition.partition))
@@ -292,6 +302,9 @@ public struct StatusReport: Report, Sendable {
     json.member("stable", partition.stable)
     json.member("lag", partition.lag.records)
     json.member("reason", partition.lag.reason)
+    json.member("lag_state", explained.state?.rawValue)
+    json.member("lag_state_reason", explained.stateReason)
+    LagExplanation.append(explained.age, explained.removal, explained.forecast, to: &json)
     json.endObject()
   }
 }

@@ -1,9 +1,17 @@
 import OrderStreamCore
 
 /// `status`: topics, watermarks, groups, committed offsets and lag. Changes nothing.
-struct StatusCommand {
-  let options: StatusOptions
-  let context: CommandContext
+final class StatusCommand {
+  private let options: StatusOptions
+  private let context: CommandContext
+  /// What the looks so far have seen.
+  private var lagWatch: LagWatch
+
+  init(options: StatusOptions, context: CommandContext) {
+    self.options = options
+    self.context = context
+    lagWatch = LagWatch(window: options.window ?? StatusOptions.defaultWindow)
+  }
 
   func run() throws -> ExitCode {
     let broker = try context.openBroker(to: .read, outages: .look)
@@ -13,39 +21,77 @@ struct StatusCommand {
       try watch(broker, admin, interval)
       return Signals.timeOut ?? .success
     }
-    try emit(try look(broker, admin), broker.name)
-    return .success
+    guard let window = options.window else {
+      try emit(try look(broker, admin), broker.name)
+      return .success
+    }
+    return try lookFor(window, broker, admin)
   }
 
   /// Looks again and again until a request to stop: a view on a terminal, else one report after the other.
   private func watch(_ broker: any Broker, _ admin: any Admin, _ interval: Duration) throws {
     var last: StatusReport?
+    try repeatedly(every: interval) {
+      let report = try look(broker, admin)
+      last = report
+      if context.showsView {
+        show(report, interval)
+        try context.emitLive(report, broker: broker.name, activeMilliseconds: nil)
+      } else {
+        try emit(report, broker.name, isLive: true)
+      }
+      return !context.result.hasFailed
+    }
+    // What is unknown or missing fails at the end, so there is one.
+    if let last, context.showsView || context.result.hasConditions && !context.result.hasFailed {
+      try emit(last, broker.name)
+    }
+  }
+
+  /// Looks again and again for that long, and tells what all looks together have seen.
+  private func lookFor(_ window: Duration, _ broker: any Broker, _ admin: any Admin) throws -> ExitCode {
+    let interval = min(
+      max(window / StatusOptions.looksInWindow, StatusOptions.shortestInterval), StatusOptions.interval)
+    let progress = Progress("status", console: context.console, time: context.time)
+    let start = context.time.monotonicNanoseconds
+    var looks: Int64 = 0
+    let planned = Int64(window.nanoseconds / interval.nanoseconds) + 1
+    var last: StatusReport?
+    do {
+      defer { progress.finish() }
+      try repeatedly(every: interval) {
+        last = try look(broker, admin)
+        looks += 1
+        progress.update(looks, of: max(looks, planned))
+        return context.time.monotonicNanoseconds - start < window.nanoseconds
+      }
+    }
+    guard var report = last else { return Signals.exitCode ?? .success }
+    let isWhole = context.time.monotonicNanoseconds - start >= window.nanoseconds
+    if !isWhole { report.completion = .cutShort(by: nil, after: looks, of: planned) }
+    try emit(report, broker.name)
+    return isWhole ? .success : Signals.exitCode ?? .success
+  }
+
+  /// Calls `look` until it returns `false` or a stop is requested. Brokers that are away after a look come back, if there
+  /// were any.
+  private func repeatedly(every interval: Duration, _ look: () throws -> Bool) throws {
+    var hasLooked = false
     var isSilent = false
     while !context.stop.isRequested {
       let start = context.time.monotonicNanoseconds
       do {
-        let report = try look(broker, admin)
-        (last, isSilent) = (report, false)
-        if context.showsView {
-          show(report, interval)
-          try context.emitLive(report, broker: broker.name, activeMilliseconds: nil)
-        } else {
-          try emit(report, broker.name, isLive: true)
-        }
-        if context.result.hasFailed { break }
+        let goesOn = try look()
+        (hasLooked, isSilent) = (true, false)
+        if !goesOn { return }
       } catch {
-        // Brokers that are away come back, if there were any.
         let error = CommandError(error)
-        guard last != nil, error.code == .unavailable || error.code == .temporary else { throw error }
+        guard hasLooked, error.code == .unavailable || error.code == .temporary else { throw error }
         if !isSilent { context.console.warning("cannot look now: \(error.what): \(error.why)") }
         isSilent = true
       }
       let passed = Duration.nanoseconds(context.time.monotonicNanoseconds - start)
       context.time.sleep(max(.milliseconds(10), interval - passed))
-    }
-    // What is unknown or missing fails at the end, so there is one.
-    if let last, context.showsView || context.result.hasConditions && !context.result.hasFailed {
-      try emit(last, broker.name)
     }
   }
 
@@ -84,12 +130,16 @@ struct StatusCommand {
     let names = Set(topics.map(\.name)).union(read.joined())
     // However long the groups took, partitions get some time too.
     let looks = try admin.looks(at: names.sorted(), within: max(.milliseconds(500), Self.limit - passed))
+    let groups = zip(listing.groups, read).map { group, topics in
+      (description: group, lag: GroupLag(of: group, in: topics, looks: looks))
+    }
+    let explanations = lagWatch.observe(groups, at: context.time.monotonicNanoseconds)
     var report = StatusReport(
       broker: broker.name,
       // A topic may be deleted while we look.
       topics: topics.compactMap { topic in looks[topic.name].map { StatusReport.Topic(name: topic.name, look: $0) } },
-      groups: zip(listing.groups, read).map { group, topics in
-        StatusReport.Group(group, lag: GroupLag(of: group, in: topics, looks: looks))
+      groups: zip(groups, explanations).map { group, explanation in
+        StatusReport.Group(group.description, lag: group.lag, explanation: explanation)
       },
       groupsFailure: listing.failure)
     if let topic = options.topic, report.topics.isEmpty { report.unknownTopics = [topic] }
@@ -143,14 +193,22 @@ struct StatusOptions: Hashable, Sendable {
   var group: String?
   /// How often to look again; `nil` for once.
   var watch: Duration?
+  /// Over how long looks count; without `watch` how long is looked before the report. `nil` unless it is given.
+  var window: Duration?
 
-  private static let shortestInterval = Duration.milliseconds(100)
+  static let shortestInterval = Duration.milliseconds(100)
+  /// How often is looked in a window that is reported once: so many times, and not less often than every two seconds.
+  static let looksInWindow = 20
+  static let interval = Duration.seconds(2)
+  static let defaultWindow = Duration.seconds(60)
+  private static let shortestWindow = Duration.seconds(1)
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
     topic = try reader.optional(.topic, OptionValue.name)
     group = try reader.optional(.group, OptionValue.name)
     watch = try reader.optional(.watch, OptionValue.duration(atLeast: Self.shortestInterval))
+    window = try reader.optional(.window, OptionValue.duration(atLeast: Self.shortestWindow))
   }
 }
 
@@ -168,10 +226,17 @@ extension CommandSpec {
       OptionSpec(
         name: .watch, placeholder: "[interval]", help: "Look again and again until SIGINT or SIGTERM.",
         impliedValue: "2s"),
+      OptionSpec(
+        name: .window, placeholder: "<duration>",
+        help: """
+          Over how long rates, states and causes of a lag are taken (--watch: 60s); without --watch: look that long, then \
+          report once.
+          """),
     ] + OptionSpec.results(.csv, .metrics) + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "everything", command: "orderstream status"),
       .init(text: "watch the lag of all groups", command: "orderstream status --watch"),
+      .init(text: "why a group is behind", command: "orderstream status --group analytics --window 20s"),
       .init(text: "the lag of one group", command: "orderstream status --group analytics --json | jq '.groups[].lag'"),
     ])
 }

@@ -89,7 +89,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
   case dlq
-  case before, watch
+  case before, watch, window
   case failIf = "fail-if"
   case certificate, verify, against, exact
   case asOf = "as-of"
