@@ -31,9 +31,9 @@ extension Broker {
   /// A producer with nothing out of the ordinary.
   public func producer(
     topic: String, pace: ProducerPace, reports: RecordReports.Detail = .refusals,
-    latency: AcknowledgementLatency? = nil
+    latency: AcknowledgementLatency? = nil, observer: (any DeliveryObserver)? = nil
   ) throws(BrokerError) -> any Producer {
-    try producer(ProducerOptions(topic: topic, pace: pace, reports: reports, latency: latency))
+    try producer(ProducerOptions(topic: topic, pace: pace, reports: reports, latency: latency, observer: observer))
   }
 }
 

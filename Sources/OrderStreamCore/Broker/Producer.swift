@@ -32,16 +32,59 @@ public struct ProducerOptions {
   public var reports: RecordReports.Detail
   /// Is told of each acknowledgement.
   public var latency: AcknowledgementLatency?
+  /// Is told what became of each record.
+  public var observer: (any DeliveryObserver)?
 
   public init(
     topic: String, pace: ProducerPace, acks: Acks = .all, reports: RecordReports.Detail = .refusals,
-    latency: AcknowledgementLatency? = nil
+    latency: AcknowledgementLatency? = nil, observer: (any DeliveryObserver)? = nil
   ) {
     self.topic = topic
     self.pace = pace
     self.acks = acks
     self.reports = reports
     self.latency = latency
+    self.observer = observer
+  }
+}
+
+/// Hears what became of each record of a producer, once, before `Producer.deliveries` counts it. Of what is left without
+/// an answer when the producer is closed, and of a record that `send` threw for, it hears nothing.
+///
+/// Called from threads of the producer, one call of `together` at a time; the producer waits meanwhile.
+public protocol DeliveryObserver: AnyObject, Sendable {
+  /// Calls `body`, which tells of records that were answered together.
+  func together(_ body: () -> Void)
+
+  /// A record is durable. Only inside `together`.
+  func acknowledged(_ record: AcknowledgedRecord)
+
+  /// A record is not acknowledged, and will not be. Only inside `together`.
+  /// - Parameters:
+  ///   - sequence: as in `RecordReports`.
+  ///   - mayBeOnLog: whether only its answer may be missing.
+  func failed(_ sequence: Int64, mayBeOnLog: Bool)
+}
+
+/// A record that was acknowledged. Its bytes are lent, for the call that brings it.
+public struct AcknowledgedRecord {
+  /// As in `RecordReports`.
+  public var sequence: Int64
+  public var partition: Int32
+  /// `nil` where the broker told none: it dropped the record, because it had it already.
+  public var offset: Offset?
+  public var key: UnsafeRawBufferPointer?
+  public var value: UnsafeRawBufferPointer?
+
+  @inline(__always)
+  public init(
+    sequence: Int64, partition: Int32, offset: Offset?, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+  ) {
+    self.sequence = sequence
+    self.partition = partition
+    self.offset = offset
+    self.key = key
+    self.value = value
   }
 }
 

@@ -17,6 +17,7 @@ public struct OrderPublisher {
   private let time: any TimeSource
   private let stop: StopFlag
   private let latency: AcknowledgementLatency?
+  private let observer: (any DeliveryObserver)?
 
   /// Orders that the producer was given so far, those that it did not take included.
   public private(set) var sent: Int64 = 0
@@ -31,10 +32,12 @@ public struct OrderPublisher {
   ///   - producer: the source is told what it reports while the run goes on; what comes last is left to be taken.
   ///   - schedule: the pace; `nil` for as fast as possible.
   ///   - latency: is started with the run; the producer has the same one.
+  ///   - observer: the producer's, which hears nothing from it of orders that it does not take.
   public init(
     _ source: any OrderSource, producer: any Producer, schedule: Schedule?, time: any TimeSource, stop: StopFlag,
-    latency: AcknowledgementLatency? = nil
+    latency: AcknowledgementLatency? = nil, observer: (any DeliveryObserver)? = nil
   ) {
+    self.observer = observer
     self.source = source
     self.producer = producer
     self.schedule = schedule
@@ -121,6 +124,7 @@ public struct OrderPublisher {
       throw error
     }
     refusedAtOnce += 1
+    observer?.together { observer?.failed(sent - 1, mayBeOnLog: false) }
     var reports = RecordReports()
     reports.refused = [RecordReports.Refusal(sequence: sent - 1, error: error)]
     try source.note(reports)

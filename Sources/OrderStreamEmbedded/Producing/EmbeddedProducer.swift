@@ -19,7 +19,7 @@ final class EmbeddedProducer: Producer {
     let latency = options.acks == .none ? nil : options.latency
     queue = ProducerQueue(
       partitionCount: topic.partitionCount, limits: ProducerLimits(options.pace), acks: options.acks,
-      tellsOfAll: options.reports == .all, latency: latency, connection.time)
+      tellsOfAll: options.reports == .all, latency: latency, observer: options.observer, connection.time)
     let writer = ProducerWriter(connection, topic: topic, queue: queue, latency: latency)
     do { _ = try BackgroundThread { writer.run() } } catch {
       connection.close()

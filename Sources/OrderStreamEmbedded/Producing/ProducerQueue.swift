@@ -34,9 +34,12 @@ final class ProducerQueue: @unchecked Sendable {
   private var counts: DeliveryCounts
   /// Whether a record counts as sent when it comes in, and never as acknowledged.
   private let isUnanswered: Bool
-  /// Whether every record is told of; a chunk keeps the sequences of its records only then.
+  /// Whether `takeReports` tells of every record.
   private let tellsOfAll: Bool
   private var reports = RecordReports()
+  private let observer: (any DeliveryObserver)?
+  /// Whether chunks keep the sequences of their records.
+  private let keepsSequences: Bool
   private let latency: AcknowledgementLatency?
   private let isScheduled: Bool
   /// Records that share a look at the clock.
@@ -48,10 +51,11 @@ final class ProducerQueue: @unchecked Sendable {
 
   init(
     partitionCount: Int32, limits: ProducerLimits, acks: Acks = .all, tellsOfAll: Bool,
-    latency: AcknowledgementLatency?,
-    _ time: any TimeSource
+    latency: AcknowledgementLatency?, observer: (any DeliveryObserver)? = nil, _ time: any TimeSource
   ) {
     self.latency = latency
+    self.observer = observer
+    keepsSequences = tellsOfAll || observer != nil
     switch latency?.origin {
     case .sending(let stride): (isScheduled, self.stride) = (false, stride)
     case .schedule: (isScheduled, stride) = (true, 1)
@@ -97,8 +101,8 @@ final class ProducerQueue: @unchecked Sendable {
     let chunk = chunk(partition, for: byteCount)
     chunk.append(record, byteCount: byteCount)
     if sent != 0 { chunk.sent.append(sent) }
-    if tellsOfAll { chunk.sequences.append(sequence) }
     if isUnanswered { counts.unanswered += 1 }
+    if keepsSequences { chunk.sequences.append(sequence) }
     openRecords += 1
     queuedRecords += 1
     queuedBytes += byteCount
@@ -148,10 +152,12 @@ final class ProducerQueue: @unchecked Sendable {
     }
   }
 
+  /// These chunks are durable, from their bases on.
   func acknowledge(_ chunks: [RecordChunk]) {
+    if let observer { tell(observer, of: chunks) }
     monitor.locked {
       for chunk in chunks {
-        reports.acknowledged += chunk.sequences
+        if tellsOfAll { reports.acknowledged += chunk.sequences }
         if isUnanswered { continue }
         counts.acknowledged += Int64(chunk.count)
         counts.acknowledgedByPartition[Int(chunk.partition)] += Int64(chunk.count)
@@ -165,9 +171,25 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.locked {
       fatal = error
       firstFailure = firstFailure ?? error
-      for chunk in chunks { countFailed(chunk) }
+      // Without room nothing was committed; another error may have come behind the commit.
+      let mayBeOnLog = error.code == .io
+      if mayBeOnLog { counts.uncertain += chunks.reduce(0) { $0 + Int64($1.count) } }
+      noteFailed(chunks, mayBeOnLog: mayBeOnLog)
       recycle(chunks)
       giveUpQueued()
+    }
+  }
+
+  private func tell(_ observer: any DeliveryObserver, of chunks: [RecordChunk]) {
+    for chunk in chunks {
+      observer.together {
+        chunk.forEachRecord { index, key, value in
+          observer.acknowledged(
+            AcknowledgedRecord(
+              sequence: chunk.sequences[index], partition: chunk.partition, offset: chunk.base + Int64(index), key: key,
+              value: value))
+        }
+      }
     }
   }
 
@@ -242,17 +264,24 @@ final class ProducerQueue: @unchecked Sendable {
     monitor.signalProgress()
   }
 
-  private func countFailed(_ chunk: RecordChunk) {
-    counts.failed += Int64(chunk.count)
-    reports.failed += chunk.sequences
-    // They were taken for sent before that was known.
-    if isUnanswered { counts.unanswered -= Int64(chunk.count) }
+  private func noteFailed(_ chunks: [RecordChunk], mayBeOnLog: Bool) {
+    for chunk in chunks {
+      counts.failed += Int64(chunk.count)
+      if tellsOfAll { reports.failed += chunk.sequences }
+      // They were taken for sent before that was known.
+      if isUnanswered { counts.unanswered -= Int64(chunk.count) }
+    }
+    observer?.together {
+      for chunk in chunks {
+        for sequence in chunk.sequences { observer?.failed(sequence, mayBeOnLog: mayBeOnLog) }
+      }
+    }
   }
 
   private func giveUpQueued() {
     makeAllReady()
+    noteFailed(ready, mayBeOnLog: false)
     for chunk in ready {
-      countFailed(chunk)
       queuedRecords -= Int(chunk.count)
       queuedBytes -= chunk.bytes.count
     }

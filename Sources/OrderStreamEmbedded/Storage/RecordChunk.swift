@@ -20,6 +20,8 @@ final class RecordChunk {
   @exclusivity(unchecked) private(set) var minTimestamp = Int64.max
   @exclusivity(unchecked) private(set) var maxTimestamp = Int64.min
 
+  /// The offset of its first record, once it was written.
+  var base: Offset = 0
   /// Of a producer's records, where somebody wants to hear of each of them; else empty.
   var sequences: [Int64] = []
   /// When they were sent, or due, on the monotonic clock, where their latency is measured; else empty.
@@ -63,6 +65,26 @@ final class RecordChunk {
     count += 1
     if record.timestampMs < minTimestamp { minTimestamp = record.timestampMs }
     if record.timestampMs > maxTimestamp { maxTimestamp = record.timestampMs }
+  }
+
+  /// Calls `body` with the index, the key and the value of each record; the bytes are lent.
+  @inline(__always)
+  func forEachRecord(_ body: (Int, UnsafeRawBufferPointer?, UnsafeRawBufferPointer?) -> Void) {
+    let all = bytes.bytes
+    var at = 0
+    func take(_ length: Int32) -> UnsafeRawBufferPointer? {
+      if length < 0 { return nil }
+      defer { at += Int(length) }
+      return UnsafeRawBufferPointer(rebasing: all[at..<at + Int(length)])
+    }
+    for index in 0..<Int(count) {
+      let key = Int32(littleEndian: all.loadUnaligned(fromByteOffset: at + 8, as: Int32.self))
+      let value = Int32(littleEndian: all.loadUnaligned(fromByteOffset: at + 12, as: Int32.self))
+      let headers = UInt32(littleEndian: all.loadUnaligned(fromByteOffset: at + 16, as: UInt32.self))
+      at += Self.headerBytes
+      body(index, take(key), take(value))
+      at += Int(headers)
+    }
   }
 
   @inline(__always)
@@ -122,6 +144,7 @@ enum BatchAppender {
           .unsupported, "cannot append to \(name)[\(chunk.partition)]", why: "a partition holds fewer than 2^40 records"
         )
       }
+      chunk.base = row.high
       let crc = checksum.crc(of: chunk.bytes.bytes)
       try scope.run(
         "INSERT INTO batch (id, count, min_timestamp, max_timestamp, crc, payload) VALUES (?, ?, ?, ?, ?, ?)",

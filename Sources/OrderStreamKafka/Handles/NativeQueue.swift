@@ -80,6 +80,16 @@ struct DeliveryReport: ~Copyable {
   var partition: Int32 { message.pointee.partition }
   /// The number that was given to `NativeClient.produce`.
   var tag: Int { Int(bitPattern: message.pointee._private) }
+  /// `nil` where the broker told none.
+  var offset: Offset? { message.pointee.offset >= 0 ? message.pointee.offset : nil }
+  /// Lent.
+  var key: UnsafeRawBufferPointer? {
+    message.pointee.key.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len) }
+  }
+  /// Lent.
+  var value: UnsafeRawBufferPointer? {
+    message.pointee.payload.map { UnsafeRawBufferPointer(start: $0, count: message.pointee.len) }
+  }
   /// Whether the record may be on the log although it is reported as failed.
   var mayBePersisted: Bool { rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED }
 
@@ -93,9 +103,8 @@ struct DeliveryReport: ~Copyable {
     MessageBuffer.appendHeaders(of: message, to: headers)
     return UnacknowledgedRecord(
       tag: tag, partition: partition, timestampMs: rd_kafka_message_timestamp(message, &type),
-      key: message.pointee.key.map { Array(UnsafeRawBufferPointer(start: $0, count: message.pointee.key_len)) },
-      value: message.pointee.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: message.pointee.len)) },
-      headers: Array(headers.bytes), mayBePersisted: mayBePersisted)
+      key: key.map { Array($0) }, value: value.map { Array($0) }, headers: Array(headers.bytes),
+      mayBePersisted: mayBePersisted)
   }
 }
 

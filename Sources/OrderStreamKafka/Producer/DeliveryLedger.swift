@@ -17,6 +17,9 @@ final class DeliveryLedger: Sendable {
     /// By partition, the highest sequence that was acknowledged.
     var highest: [Int64]
     var sendTimes = SendTimes()
+    /// Whether a record before this one in the event in hand was acknowledged without an offset. librdkafka numbers the
+    /// records of a batch from the offset that the broker tells, also from −1, so those behind it would seem to have one.
+    var lacksOffsets = false
   }
 
   /// When records were sent, on the monotonic clock, as far as there is no schedule that tells.
@@ -50,13 +53,18 @@ final class DeliveryLedger: Sendable {
   /// Whether brokers send no answers: then a report says that a record has left.
   private let isUnanswered: Bool
   private let latency: AcknowledgementLatency?
+  private let observer: (any DeliveryObserver)?
   /// Set while records of refused batches wait to be sent again.
   private let holdsRefused = Atomic<Bool>(false)
   /// Set while records fail for want of time and none is acknowledged.
   private let stalled = Atomic<Bool>(false)
 
-  init(partitionCount: Int32, acks: Acks = .all, tellsOfAll: Bool, latency: AcknowledgementLatency?) {
+  init(
+    partitionCount: Int32, acks: Acks = .all, tellsOfAll: Bool, latency: AcknowledgementLatency?,
+    observer: (any DeliveryObserver)? = nil
+  ) {
     self.tellsOfAll = tellsOfAll
+    self.observer = observer
     isUnanswered = acks == .none
     self.latency = isUnanswered ? nil : latency
     entries = Mutex(
@@ -80,22 +88,32 @@ final class DeliveryLedger: Sendable {
     let now = latency?.time.monotonicNanoseconds ?? 0
     entries.withLock { entries in
       entries.sendTimes.left = 0
-      event.forEachReport { report in
-        if report.error == RD_KAFKA_RESP_ERR_NO_ERROR {
-          enterAcknowledged(report, in: &entries)
-        } else if Self.isRefusal(report.error) {
-          enterRefused(report, in: &entries)
-        } else if isFatal && !Self.isOwnFault(report.error) {
-          entries.unacknowledged.append(report.copy())
-          keepSendTime(report, in: &entries)
-        } else {
-          enterFailed(report, in: &entries)
-        }
+      // An event has the records of one batch.
+      entries.lacksOffsets = false
+      if let observer {
+        observer.together { enterAll(event, isFatal: isFatal, in: &entries) }
+      } else {
+        enterAll(event, isFatal: isFatal, in: &entries)
       }
       // Before anybody can count them as acknowledged.
       if let latency, !entries.sendTimes.acknowledged.isEmpty {
         latency.acknowledge(CollectionOfOne(entries.sendTimes.acknowledged), at: now)
         entries.sendTimes.acknowledged.removeAll()
+      }
+    }
+  }
+
+  private func enterAll(_ event: borrowing NativeEvent, isFatal: Bool, in entries: inout Entries) {
+    event.forEachReport { report in
+      if report.error == RD_KAFKA_RESP_ERR_NO_ERROR {
+        enterAcknowledged(report, in: &entries)
+      } else if Self.isRefusal(report.error) {
+        enterRefused(report, in: &entries)
+      } else if isFatal && !Self.isOwnFault(report.error) {
+        entries.unacknowledged.append(report.copy())
+        keepSendTime(report, in: &entries)
+      } else {
+        enterFailed(report, in: &entries)
       }
     }
   }
@@ -159,6 +177,13 @@ final class DeliveryLedger: Sendable {
       entries.counts.reordered += 1
     }
     if latency != nil { noteAcknowledged(report, tag, in: &entries) }
+    if let observer {
+      if report.offset == nil { entries.lacksOffsets = true }
+      observer.acknowledged(
+        AcknowledgedRecord(
+          sequence: tag.sequence, partition: report.partition, offset: entries.lacksOffsets ? nil : report.offset,
+          key: report.key, value: report.value))
+    }
   }
 
   /// The first time it is its batch that was refused, which may be another record's fault.
@@ -172,6 +197,7 @@ final class DeliveryLedger: Sendable {
     }
     entries.counts.failed += 1
     entries.counts.refused += 1
+    observer?.failed(tag.sequence, mayBeOnLog: false)
     entries.sendTimes.kept[tag.sequence] = nil
     guard tellsOfAll || entries.reports.refused.count < RecordReports.refusalLimit else { return }
     entries.reports.refused.append((tag.sequence, report.partition, NativeError(report.error)))
@@ -181,6 +207,7 @@ final class DeliveryLedger: Sendable {
     entries.counts.failed += 1
     entries.sendTimes.kept[RecordTag(report.tag).sequence] = nil
     if report.mayBePersisted { entries.counts.uncertain += 1 }
+    observer?.failed(RecordTag(report.tag).sequence, mayBeOnLog: report.mayBePersisted)
     entries.failure = entries.failure ?? NativeError(report.error)
     if tellsOfAll { entries.reports.failed.append(RecordTag(report.tag).sequence) }
     if report.error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT { stalled.store(true, ordering: .relaxed) }

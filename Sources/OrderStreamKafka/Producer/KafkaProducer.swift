@@ -51,7 +51,8 @@ final class KafkaProducer: Producer {
     profile = .producer(options.pace, options.acks)
     aloneProfile = .singleRecordProducer(options.acks)
     ledger = DeliveryLedger(
-      partitionCount: partitionCount, acks: options.acks, tellsOfAll: options.reports == .all, latency: options.latency)
+      partitionCount: partitionCount, acks: options.acks, tellsOfAll: options.reports == .all,
+      latency: options.latency, observer: options.observer)
     link = try makeLink(profile)
   }
 
