@@ -118,6 +118,10 @@ struct MistakeTests {
     Mistake("tail -f --to latest", "leave one of the two out", "tail -f", writes: "-f"),
     Mistake("produce --input in --seed 1", "leave one of the two out", "produce --input in", writes: "--input in"),
     Mistake("produce --unacknowledged rest", "--input", "produce --unacknowledged rest --input in"),
+    Mistake("produce --dry-run --receipt r", "leave one of the two out", "produce --receipt r", writes: "r"),
+    Mistake(
+      "produce --input in --unacknowledged r --receipt ./r", "name two files", "produce --input in --receipt r",
+      writes: "--input in"),
     Mistake("produce --duration 5s --span 1h", "--events", "produce --duration 5s --span 1h --events 9"),
     Mistake("produce --duration 5s --dry-run", "--events", "produce --events 9 --dry-run"),
     Mistake("inventory --output-topic order-events", "two topics", "inventory --output-topic x", writes: "x"),

@@ -13,12 +13,16 @@ struct DiskTests {
     let disk = try #require(SmallDisk(megabytes: 12))
     let stage = try Stage()
     let log = "embedded:\(disk.path)/log"
-    let outcome = try stage.run("produce", "--events", "1000000", "-b", log, "--json", exits: 74)
+    let outcome = try stage.run(
+      "produce", "--events", "1000000", "-b", log, "--json", "--receipt", "r", exits: 74)
     let acknowledged = try #require(try outcome.document["acknowledged"].int)
     #expect(try outcome.document["failed_deliveries"].int == 1_000_000 - acknowledged)
     #expect(acknowledged > 0 && outcome.errorLines.count == 1, "\(outcome)")
     #expect(outcome.errors.contains("full") && outcome.errors.contains("make room"), "\(outcome)")
     #expect(try stage.run("tail", "--raw", "-b", log).lines.count == acknowledged)
+    let receipt = try stage.receipts("r")[0]
+    #expect(receipt.tail?.isComplete == true && receipt.acknowledged == acknowledged)
+    #expect(receipt.tail?.failedOrders.last.map { $0.upperBound <= 1_000_000 } == true)
     #expect(try stage.json("status", "-b", log)["topics"].elements.count == 1)
     for line in [["inventory"], ["analytics", "--output", "-"], ["produce", "--events", "9"]] {
       let outcome = try stage.start(line + ["-b", log, "-q"]).end()
@@ -56,6 +60,36 @@ struct DiskTests {
     try stage.run("produce", "--input", "rest", "-b", log, "-q")
     let found = try stage.run("tail", "--raw", "-b", log).lines.sorted()
     #expect(found == input.split(separator: "\n").map(String.init).sorted())
+  }
+
+  @Test(
+    "A full disk under the receipt stops the run, which says what is not in it; what is in it is on the log",
+    .enabled(if: SmallDisk.isPossible, SmallDisk.impossible))
+  func receipt() throws {
+    let disk = try #require(SmallDisk(megabytes: 1))
+    let stage = try Stage()
+    let file = disk.path + "/r"
+    let child = try stage.start("produce", "--rate", "5000/s", "--events", "1000000", "--receipt", file, "--json")
+    try child.wait(for: "a chunk") { try (disk.names.contains("r") && disk.bytes("r") > 1000) }
+    try disk.fill()
+    let outcome = try child.end()
+    let document = try outcome.document
+    #expect(outcome.code == 74 && document["complete"].bool == false, "\(outcome)")
+    let acknowledged = try #require(document["acknowledged"].int)
+    let held = Int(try stage.receipts(file)[0].acknowledged)
+    #expect(held < acknowledged && acknowledged < 1_000_000, "\(outcome)")
+    #expect(outcome.errors.contains("cannot write \(file)") && outcome.errors.contains("make room"), "\(outcome)")
+    let told = try #require(outcome.errors.firstMatch(of: /; up to (\d+) acknowledged records are not in it/))
+    #expect(try acknowledged - held <= #require(Int(told.1)), "\(outcome)")
+    try stage.expectOnLog(stage.receipts(file)[0])
+    // Nothing is published that no receipt could tell of.
+    let none = try stage.run("produce", "--events", "9", "-t", "other", "--receipt", disk.path + "/s", exits: 74)
+    #expect(none.errors.contains("cannot write"), "\(none)")
+    #expect(try stage.run("tail", "--raw", "-t", "other").lines.isEmpty)
+    // The next run goes on behind the line that was cut off.
+    try disk.empty()
+    try stage.run("produce", "--events", "9", "--receipt", file, "-q")
+    #expect(try stage.receipts(file).map { $0.tail == nil } == [true, false])
   }
 
   @Test(

@@ -14,6 +14,8 @@ public struct ProduceReport: Report {
   /// `nil` with `--input`.
   public var seed: UInt64?
   public var firstOrder: Int64?
+  /// The file that says what was acknowledged; `nil` for none.
+  public var receipt: String?
   /// From sending to acknowledgement, of each acknowledged event; with `--rate` from when it was due.
   public var latency = LatencyFigures()
   /// First record sent to last acknowledgement.
@@ -70,6 +72,7 @@ public struct ProduceReport: Report {
     if acks != .none { TextRows.append("Partitions", partitions, to: text) }
     if let seed { TextRows.append("Seed", String(seed), to: text) }
     if let firstOrder { TextRows.append("First order", firstOrder, to: text) }
+    if let receipt { TextRows.append("Receipt", receipt, to: text) }
   }
 
   private var partitions: String {
@@ -101,6 +104,7 @@ public struct ProduceReport: Report {
     json.key("seed")
     if let seed { json.integer(seed) } else { json.null() }
     json.member("first_order", firstOrder)
+    json.member("receipt", receipt)
     samples.appendMembers(to: &json)
   }
 }

@@ -21,12 +21,25 @@ enum BrokerFactory {
   /// - Throws: `creation` when it cannot be written, or when it is one of a log's own files.
   static func outputFile(_ path: String, _ brokers: BrokerSpec) throws -> AtomicFile {
     let file = try AtomicFile(path)
+    try refuseLogFile(path, target: file.target, brokers)
+    return file
+  }
+
+  /// The file of a receipt, checked before any work.
+  /// - Throws: as `outputFile`, and what `ReceiptFile` throws.
+  static func receiptFile(_ path: String, _ brokers: BrokerSpec) throws -> ReceiptFile {
+    try refuseLogFile(path, target: ResultFiles.place(of: path), brokers)
+    return try ReceiptFile(path)
+  }
+
+  /// - Parameter target: with symbolic links followed.
+  private static func refuseLogFile(_ path: String, target: String, _ brokers: BrokerSpec) throws(CommandError) {
     var directory: String?
     if case .embedded(let named) = brokers {
       directory = named
       if named == nil { directory = try BrokerSpec.defaultDirectory(ProcessEnvironment.lookup) }
     }
-    guard LogNames.contain(file.target, logIn: directory) else { return file }
+    guard LogNames.contain(target, logIn: directory) else { return }
     throw CommandError(
       .creation, "cannot create \(path)", why: "it would replace a file of an embedded log",
       remedy: "choose another name or directory")
@@ -127,6 +140,11 @@ extension CommandContext {
       let dots = screen?.isUnicode == true ? "…" : "..."
       return "waiting for \(brokers) \(dots) \(passed) of \(limit.milliseconds / 1000) s"
     })
+  }
+
+  /// The file of `--receipt`; `nil` without that option.
+  func receiptFile(_ path: String?) throws -> ReceiptFile? {
+    try path.map { try BrokerFactory.receiptFile($0, options.brokers) }
   }
 
   /// A file for a result; `nil` for `-`, which means no file.

@@ -36,13 +36,18 @@ final class InputOrders: OrderSource {
   /// Lines that are not what is wanted, before the first one that is, and why.
   private var heldBack: [(line: Int64, why: String)] = []
 
-  init(_ path: String, isExact: Bool, _ context: CommandContext) throws {
+  /// - Parameter digests: whether the bytes are digested.
+  init(_ path: String, isExact: Bool, digests: Bool = false, _ context: CommandContext) throws {
     self.path = path
     self.isExact = isExact
     self.context = context
     name = path == "-" ? "stdin" : path
-    reader = try LineReader(path, longest: isExact ? ExactRecord.longestLine : Poison.longestValue)
+    reader = try LineReader(
+      path, longest: isExact ? ExactRecord.longestLine : Poison.longestValue, digests: digests)
   }
+
+  /// So far, blank ones and those that are no orders too.
+  var linesRead: Int64 { number }
 
   /// Of the topic that the records were read from, as the line in hand says.
   var partitionCount: Int32? { record?.partitionCount }

@@ -10,6 +10,7 @@ struct InputPublishing {
   func run() throws -> ExitCode {
     var file: AtomicFile?
     if let path = options.unacknowledged { file = try context.outputFile(path) }
+    let receipt = try context.receiptFile(options.receipt)
     let broker = try context.openBroker()
     // Before anything is made for it.
     try orders.findFirst()
@@ -17,7 +18,7 @@ struct InputPublishing {
     orders.inFlight = inFlight
     let sending: OrderPublishing.Sending
     do {
-      sending = try send(to: broker)
+      sending = try send(to: broker, receipt)
     } catch {
       throw unsent(CommandError(error), inFlight)
     }
@@ -32,19 +33,24 @@ struct InputPublishing {
         by: sending.failure, after: report.deliveries.sent, of: rest.isAll ? report.requested : nil)
     }
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
-    return exitCode(report, sending.failure, rest, file)
+    return exitCode(report, sending, rest, file)
   }
 
   /// Makes the topic if it is missing, sends the lines and waits for their acknowledgements.
   /// - Throws: what kept the first one from being sent.
-  private func send(to broker: any Broker) throws -> OrderPublishing.Sending {
+  private func send(to broker: any Broker, _ receipt: ReceiptFile?) throws -> OrderPublishing.Sending {
     let admin = try broker.admin()
     defer { admin.close() }
     let publishing = OrderPublishing(
       context: context, topic: options.topic, broker: broker, admin: admin, acks: options.acks)
     orders.partitionLimit = try publishing.prepare(copyOf: orders.partitionCount)
     var sending = try publishing.send(
-      orders, schedule: options.rate.schedule, reports: .all, comesLate: !orders.reader.isFile)
+      orders, schedule: options.rate.schedule, reports: .all, comesLate: !orders.reader.isFile,
+      receipt: receipt.map {
+        .init(
+          file: $0, source: .input(name: orders.name, isExact: options.exact),
+          input: { (orders.linesRead, orders.reader.digest) })
+      })
     publishing.settle(&sending, taken: orders.counts.valid)
     return sending
   }
@@ -100,18 +106,18 @@ struct InputPublishing {
   }
 
   private func exitCode(
-    _ report: ProduceReport, _ failure: CommandError?, _ rest: Rest, _ file: AtomicFile?
+    _ report: ProduceReport, _ sending: OrderPublishing.Sending, _ rest: Rest, _ file: AtomicFile?
   ) -> ExitCode {
     var findings: [ExitCode] = orders.counts.rejected > 0 ? [.data] : []
     let advice = advice(report, rest, file)
-    if var failure {
+    if var failure = sending.failure {
       if let advice { failure.addAdvice(advice) }
       context.console.report(failure)
       findings.append(failure.code.ofUnpublishedEvents)
     } else if let advice {
       context.console.note(advice)
     }
-    if let unwritten = rest.failure {
+    for unwritten in [sending.receiptFailure, rest.failure].compactMap(\.self) {
       context.console.report(unwritten)
       findings.append(unwritten.code == .creation ? .io : unwritten.code)
     }

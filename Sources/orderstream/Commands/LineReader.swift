@@ -42,12 +42,17 @@ final class LineReader {
   /// The line in hand is too long; its bytes are not kept.
   private var isTooLong = false
 
+  /// Of the bytes so far; `nil` where nobody wants it.
+  private let hash: IncrementalHash?
+
   /// - Parameters:
   ///   - path: `-` for stdin.
   ///   - longest: bytes of a line that is kept.
+  ///   - digests: whether the bytes are digested.
   /// - Throws: `input` when the file cannot be opened; the signal's code when one ends the wait for a pipe's writer.
-  init(_ path: String, longest: Int = Poison.longestValue) throws(CommandError) {
+  init(_ path: String, longest: Int = Poison.longestValue, digests: Bool = false) throws(CommandError) {
     self.longest = longest
+    hash = digests ? IncrementalHash() : nil
     name = path == "-" ? "stdin" : path
     if path == "-" && FileDescriptor.inputWasClosed {
       throw CommandError(
@@ -72,6 +77,9 @@ final class LineReader {
         .input, "cannot read \(name)", why: "it is a directory", remedy: "name a file of JSON lines, or - for stdin")
     }
   }
+
+  /// Of all bytes; `nil` before the end of the input, and where nobody wants it.
+  var digest: Digest? { isAtEnd ? hash?.soFar : nil }
 
   deinit {
     chunk.deallocate()
@@ -171,6 +179,7 @@ final class LineReader {
       let count = read(descriptor, chunk.baseAddress, chunk.count)
       if count > 0 {
         unread = 0..<count
+        hash?.add(UnsafeRawBufferPointer(rebasing: chunk[unread]))
         if head.count < Self.headBytes { head += chunk[unread].prefix(Self.headBytes - head.count) }
         return true
       }

@@ -67,11 +67,21 @@ struct OrderPublishing {
     var due: Int64?
   }
 
+  /// A receipt of what is acknowledged.
+  struct ReceiptRequest {
+    var file: ReceiptFile
+    var source: Receipt.Head.Source
+    /// The lines of an input that were read, and their digest where it was read to its end.
+    var input: (() -> (lines: Int64, digest: Digest?))?
+  }
+
   /// What sending the orders of a source came to.
   struct Sending {
     var report: ProduceReport
     /// The error that ended it early, or kept records from being acknowledged.
     var failure: CommandError?
+    /// Why the receipt is not whole, where another error ended the run.
+    var receiptFailure: CommandError?
     /// Orders that the producer was given.
     let sent: Int64
     /// What the source was not told any more.
@@ -83,18 +93,25 @@ struct OrderPublishing {
   ///   - reports: which records the source hears of.
   ///   - count: how many orders there are, where that is known.
   ///   - comesLate: whether an order may not be there when it is due, so that its latency counts from its sending.
+  ///   - receipt: where to write what is acknowledged; `nil` for nowhere.
   func send(
     _ orders: any OrderSource, schedule: OrderPublisher.Schedule?, reports: RecordReports.Detail, count: Int64? = nil,
-    comesLate: Bool = false
+    comesLate: Bool = false, receipt: ReceiptRequest? = nil
   ) throws -> Sending {
+    let observer = receipt?.file.observer()
     let origin = schedule.map(AcknowledgementLatency.Origin.schedule) ?? .fullSpeed
     let latency = AcknowledgementLatency(from: comesLate ? .eachSending : origin, time: context.time)
     let producer = try broker.producer(
       ProducerOptions(
-        topic: topic, pace: schedule == nil ? .bulk : .interactive, acks: acks, reports: reports, latency: latency))
+        topic: topic, pace: schedule == nil ? .bulk : .interactive, acks: acks, reports: reports, latency: latency,
+        observer: observer))
     defer { producer.close() }
+    if let receipt, let observer {
+      try receipt.file.begin(observer, head(receipt.source, producer), stop: context.stop)
+    }
     var publisher = OrderPublisher(
-      orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop, latency: latency)
+      orders, producer: producer, schedule: schedule, time: context.time, stop: context.stop, latency: latency,
+      observer: observer)
     let title = acks == .all ? "produce" : "produce, acks \(acks.rawValue)"
     let progress = Progress(title, console: context.console, time: context.time)
     var failure: CommandError?
@@ -115,10 +132,15 @@ struct OrderPublishing {
     let end = context.time.monotonicNanoseconds
     producer.close()
     progress.finish()
+    var receiptFailure = receipt?.file.finish {
+      $0.end(sent: publisher.sent, at: context.time.wallMilliseconds, input: receipt?.input?())
+    }
+    if failure == nil { swap(&failure, &receiptFailure) }
     var report = ProduceReport(topic: topic, deliveries: producer.deliveries)
     report.acks = acks
     report.deliveries.refused += publisher.refusedAtOnce
     report.failedOrders = publisher.failedOrders
+    report.receipt = receipt?.file.path
     report.latency = latency.figures
     takeSample(report.deliveries, at: end)
     report.samples = samples
@@ -126,7 +148,17 @@ struct OrderPublishing {
       report.activeMilliseconds = (end - start) / 1_000_000
     }
     noteReordering(report.deliveries)
-    return Sending(report: report, failure: failure, sent: publisher.sent, lastReports: producer.takeReports())
+    return Sending(
+      report: report, failure: failure, receiptFailure: receiptFailure, sent: publisher.sent,
+      lastReports: producer.takeReports())
+  }
+
+  private func head(_ source: Receipt.Head.Source, _ producer: any Producer) throws -> Receipt.Head {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return Receipt.Head(
+      run: String(repeating: "0", count: 16 - digits.count) + digits, broker: broker.name, topic: topic,
+      topicID: try admin.topic(topic)?.id, partitionCount: producer.partitionCount,
+      startedMilliseconds: context.time.wallMilliseconds, version: Version.number, acks: "all", source: source)
   }
 
   /// Counts as failed what was taken up and is not acknowledged, and gives the reason where the broker gave none.
@@ -140,9 +172,10 @@ struct OrderPublishing {
   /// - Parameters:
   ///   - limit: ends the run after a time, however many orders there are.
   ///   - isCounted: whether the user has said how many.
+  ///   - receipt: where to write what is acknowledged; `nil` for nowhere.
   func run(
     _ options: OrderGenerator.Options, _ numbers: Numbers, schedule: OrderPublisher.Schedule?,
-    limit: TimeLimit? = nil, isCounted: Bool = true
+    limit: TimeLimit? = nil, isCounted: Bool = true, receipt: ReceiptFile? = nil
   ) throws -> Sending {
     let look = numbers.look
     let time = context.time
@@ -152,7 +185,9 @@ struct OrderPublishing {
       trace: { look.trace(firstOrder: options.firstOrder, count: $0) })
     // Without a number and without a pace nobody knows it before the time is over.
     let isOpen = !isCounted && limit?.due == nil
-    var sending = try send(orders, schedule: schedule, reports: .refusals, count: isOpen ? nil : orders.count)
+    var sending = try send(
+      orders, schedule: schedule, reports: .refusals, count: isOpen ? nil : orders.count,
+      receipt: receipt.map { ReceiptRequest(file: $0, source: .orders(options)) })
     orders.note(sending.lastReports)
     // After an error nothing that follows is delivered; a signal leaves the rest alone. What the time has left out was not
     // asked for, but by number.

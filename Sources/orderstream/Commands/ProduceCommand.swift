@@ -13,7 +13,7 @@ struct ProduceCommand {
       try printOrders(GeneratedOrders(try orders(generator, first: generator.firstOrder ?? 1)))
       return dryRunCode(rejected: 0)
     case .lines(let path):
-      let lines = try InputOrders(path, isExact: options.exact, context)
+      let lines = try InputOrders(path, isExact: options.exact, digests: options.receipt != nil, context)
       guard options.dryRun else {
         return try InputPublishing(options: options, context: context, orders: lines).run()
       }
@@ -24,6 +24,7 @@ struct ProduceCommand {
   }
 
   private func publish(_ generator: ProduceOptions.Generator) throws -> ExitCode {
+    let receipt = try context.receiptFile(options.receipt)
     let broker = try context.openBroker()
     let admin = try broker.admin()
     defer { admin.close() }
@@ -34,11 +35,15 @@ struct ProduceCommand {
     let outcome = try publishing.run(
       try orders(generator, first: numbers.first), numbers, schedule: options.rate.schedule,
       limit: generator.duration.map { .init(duration: $0, due: options.rate.events(within: $0)) },
-      isCounted: generator.isCounted)
+      isCounted: generator.isCounted, receipt: receipt)
     let report = outcome.report
     try context.emit(report, broker: broker.name, activeMilliseconds: report.activeMilliseconds)
     if let failure = outcome.failure { context.console.report(failure) }
     var findings: [ExitCode] = []
+    if let failure = outcome.receiptFailure {
+      context.console.report(failure)
+      findings.append(failure.code)
+    }
     if let failure = outcome.failure { findings.append(failure.code.ofUnpublishedEvents) }
     if report.deliveries.failed > 0 { findings.append(.unavailable) }
     if let signal = Signals.exitCode, report.completion.isCutShort { findings.append(signal) }
@@ -133,6 +138,8 @@ struct ProduceOptions: Hashable, Sendable {
   var rate: Rate
   /// Where lines of `--input` go that are not acknowledged.
   var unacknowledged: String?
+  /// Where what is acknowledged is written.
+  var receipt: String?
   /// Prints the values and opens no broker.
   var dryRun: Bool
   /// Whether lines are records as `tail --exact` prints them.
@@ -186,7 +193,14 @@ struct ProduceOptions: Hashable, Sendable {
     dryRun = reader.flag(.dryRun)
     exact = reader.flag(.exact)
     unacknowledged = try reader.optional(.unacknowledged, OptionValue.file)
+    receipt = try reader.optional(.receipt, OptionValue.file)
     let path = try reader.optional(.input, OptionValue.path)
+    if receipt != nil, dryRun {
+      throw reader.conflict("option --receipt", "a dry run publishes nothing", "leave one of the two out")
+    }
+    if let receipt, let unacknowledged, ResultFiles.place(of: receipt) == ResultFiles.place(of: unacknowledged) {
+      throw reader.conflict("option --receipt", "it names the file of --unacknowledged too", "name two files")
+    }
     if unacknowledged != nil, dryRun || path == nil {
       throw reader.conflict(
         "option --unacknowledged", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
@@ -343,6 +357,12 @@ extension CommandSpec {
         help: """
           With --input: write the lines that were not acknowledged, or not read, to this file. Publishing it with \
           --input completes the job, and nothing is there twice. Empty after a run that published all.
+          """, completion: .file),
+      OptionSpec(
+        name: .receipt, placeholder: "<file>",
+        help: """
+          Append a receipt to this file: what was acknowledged, by partition, offset and SHA-256, so that 'orderstream \
+          audit --receipt' can prove later that it is on the log.
           """, completion: .file),
       OptionSpec(
         name: .dryRun,

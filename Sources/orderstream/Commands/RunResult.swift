@@ -43,7 +43,7 @@ struct ResultOptions: Hashable, Sendable {
       throw reader.conflict(
         "option \(file.kind.option.spelling)", "a dry run has no result", "leave one of the two out")
     }
-    for name in [OptionName.output, .unacknowledged, .input, .config, .certificate, .verify] {
+    for name in [OptionName.output, .unacknowledged, .receipt, .input, .config, .certificate, .verify] {
       guard let path = reader.text(name)?.text ?? reader.command.option(name)?.defaultValue, path != "-" else {
         continue
       }

@@ -71,7 +71,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case startTime = "start-time"
   case span
   case firstOrder = "first-order"
-  case input, unacknowledged
+  case input, unacknowledged, receipt
   case dryRun = "dry-run"
   case outputTopic = "output-topic"
   case onError = "on-error"

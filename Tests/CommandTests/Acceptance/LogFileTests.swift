@@ -19,6 +19,7 @@ struct LogFileTests {
     for line in [
       ["analytics", "-b", "embedded:log", "--output", path], ["analytics", "-b", "embedded:other", "--output", path],
       ["produce", "-b", "embedded:log", "--input", "in", "--unacknowledged", path],
+      ["produce", "-b", "embedded:log", "--events", "1", "--receipt", path],
     ] {
       let outcome = try stage.start(line).end()
       #expect(outcome.code == 73 && outcome.errors.contains("a file of an embedded log"), "\(outcome)")
