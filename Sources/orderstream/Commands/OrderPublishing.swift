@@ -158,7 +158,7 @@ struct OrderPublishing {
     return Receipt.Head(
       run: String(repeating: "0", count: 16 - digits.count) + digits, broker: broker.name, topic: topic,
       topicID: try admin.topic(topic)?.id, partitionCount: producer.partitionCount,
-      startedMilliseconds: context.time.wallMilliseconds, version: Version.number, acks: "all", source: source)
+      startedMilliseconds: context.time.wallMilliseconds, version: Version.number, acks: acks.rawValue, source: source)
   }
 
   /// Counts as failed what was taken up and is not acknowledged, and gives the reason where the broker gave none.

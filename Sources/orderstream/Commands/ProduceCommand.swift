@@ -210,6 +210,9 @@ struct ProduceOptions: Hashable, Sendable {
       throw reader.conflict(
         "option --unacknowledged", "with --acks 0 nothing is acknowledged", "leave one of the two out")
     }
+    if receipt != nil, acks == .none {
+      throw reader.conflict("option --receipt", "with --acks 0 nothing is acknowledged", "leave one of the two out")
+    }
     if exact, dryRun || path == nil {
       throw reader.conflict(
         "option --exact", dryRun ? "a dry run publishes nothing" : "it is for the lines of --input",
