@@ -194,6 +194,13 @@ mutations() {
   mutation none-is-empty 'a certificate tells no key and a tombstone from empty ones' 'CertificateTests' \
     "$core/Proof/RecordDigests.swift" '?? -1)' '?? 0)'
 
+  mutation passed-is-seen 'a record that a reader passed without seeing it is named' 'PipelineTests.WitnessTests' \
+    "$core/Audit/TopicWitness.swift" 'if isSkipped, !sight.marks.contains(.told) {' 'if isSkipped && false {'
+
+  mutation aborted-unseen 'an aborted record that a committed reader saw is named' 'PipelineTests.WitnessTests' \
+    "$core/Audit/TopicWitness.swift" 'sight.marks.isDisjoint(with: .checkedCommitted) {' \
+    'sight.marks.isDisjoint(with: .checked) {'
+
   mutation last-chunk-believed 'a certificate covers the last records too' 'CertificateTests' \
     "$core/Proof/CertificatePass.swift" 'if progress[number].digests.finish() != nil { compare(number) }' \
     '_ = progress[number].digests.finish()'

@@ -112,6 +112,8 @@ public final class KafkaBroker: Broker {
     ).check()
   }
 
+  public var hasUncommittedRecords: Bool { true }
+
   public func admin() throws(BrokerError) -> any Admin { try KafkaAdmin(context) }
 
   public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {

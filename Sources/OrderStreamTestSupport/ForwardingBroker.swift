@@ -8,6 +8,8 @@ public protocol ForwardingBroker: Broker {
 extension ForwardingBroker {
   public var name: String { inner.name }
 
+  public var hasUncommittedRecords: Bool { inner.hasUncommittedRecords }
+
   public func admin() throws(BrokerError) -> any Admin { try inner.admin() }
 
   public func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {
@@ -124,5 +126,61 @@ private final class PausingTransaction: ForwardingTransaction {
   override func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     pause(consumer)
     try super.commit(offsets)
+  }
+}
+
+/// Any broker whose consumers hand over something else than the log has.
+public struct LyingBroker: ForwardingBroker {
+  /// What a poll has brought, to be changed.
+  public typealias Lie = @Sendable (ConsumerOptions, inout [TestRecord]) throws -> Void
+
+  public let inner: any Broker
+  public let hasUncommittedRecords: Bool
+  private let lie: Lie
+
+  /// - Parameter hasUncommittedRecords: As it says; the consumers are those of `inner`.
+  public init(_ inner: any Broker, hasUncommittedRecords: Bool, _ lie: @escaping Lie) {
+    self.inner = inner
+    self.hasUncommittedRecords = hasUncommittedRecords
+    self.lie = lie
+  }
+
+  public func consumer(_ options: ConsumerOptions) throws(BrokerError) -> any Consumer {
+    LyingConsumer(try inner.consumer(options)) { (records) throws(BrokerError) in
+      do { try lie(options, &records) } catch {
+        guard let error = error as? BrokerError else { preconditionFailure("a broker fails with its own errors") }
+        throw error
+      }
+    }
+  }
+
+  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+    preconditionFailure("nobody commits what is not there")
+  }
+}
+
+private final class LyingConsumer: ForwardingConsumer {
+  private let lie: (inout [TestRecord]) throws(BrokerError) -> Void
+
+  init(_ inner: any Consumer, _ lie: @escaping (inout [TestRecord]) throws(BrokerError) -> Void) {
+    self.lie = lie
+    super.init(inner)
+  }
+
+  override func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
+    let event = try super.poll(into: batch, timeout: timeout)
+    var records = (0..<batch.count).map { TestRecord(batch[$0]) }
+    try lie(&records)
+    let ends = batch.ends
+    batch.removeAll()
+    for record in records {
+      try record.lend { outgoing throws(BrokerError) in
+        batch.append(
+          partition: record.partition, offset: record.offset, timestampMs: record.timestampMs, key: outgoing.key,
+          value: outgoing.value, headers: outgoing.headers.block)
+      }
+    }
+    for end in ends { batch.appendEnd(end) }
+    return event
   }
 }

@@ -13,6 +13,8 @@ final class NamespacedBroker: Broker {
 
   var name: String { inner.name }
 
+  var hasUncommittedRecords: Bool { inner.hasUncommittedRecords }
+
   func admin() throws(BrokerError) -> any Admin { NamespacedAdmin(try inner.admin(), prefix: prefix) }
 
   func producer(_ options: ProducerOptions) throws(BrokerError) -> any Producer {

@@ -63,6 +63,13 @@ enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
   }
 
+  /// The run has stopped what it was asked to stop, and ends with work that may take its time: no time-out hurries it, and
+  /// requests that come from here on are for that.
+  static func goOn(stop: StopFlag) {
+    arm(timeval())
+    flag.store(UInt(bitPattern: Unmanaged.passRetained(stop).toOpaque()), ordering: .releasing)
+  }
+
   private static func isIgnored(_ action: sigaction) -> Bool {
     #if canImport(Darwin)
       let handler = action.__sigaction_u.__sa_handler

@@ -169,7 +169,7 @@ struct OtherCommandOptionTests {
   @Test func auditOptions() throws {
     #expect(try audit().outputTopic == "inventory-events" && audit().group == .inventory && !audit().acceptLoss)
     #expect(try audit("--accept-loss").acceptLoss)
-    #expect(try audit("--dlq").checksDeadLetters && !audit().checksDeadLetters)
+    #expect(try audit("--dlq").deadLetterTopic == "order-events.dlq" && audit().deadLetterTopic == nil)
     #expect(try audit("--group", "inventory").group == .named("inventory"))
     #expect(try audit("--no-group").group == AuditOptions.Group.none)
     #expect(try refused("audit", "--group", "g", "--no-group").code == .usage)

@@ -70,7 +70,7 @@ struct ConfigurationTests {
     let consumer = try mock.broker.consumer(ConsumerOptions(topic: MockBroker.topic, membership: .none))
     consumer.close()
     for profile in [
-      ClientProfile.transactional(id: "a"), .producer(.bulk), .reader(), .peek(committed: false),
+      ClientProfile.transactional(id: "a"), .producer(.bulk), .reader(), .reader(.uncommitted),
       .lookup(committed: true), .consumer(group: "g", instance: "i"),
     ] { _ = try mock.broker.context.factory.client(profile) }
   }

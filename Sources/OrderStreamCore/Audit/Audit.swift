@@ -91,6 +91,12 @@ public final class Audit {
     lastPosition = Array(repeating: (-1, Position(offset: 0, line: 0)), count: source.count)
   }
 
+  /// Whose uncommitted items are pending.
+  public var group: String? { settings.group }
+
+  /// What is audited, by partition: of the orders, and of the inventory events.
+  public var ranges: (source: [Range<Offset>], output: [Range<Offset>]) { (source, output) }
+
   /// Records of both topics that were read so far, and those that the audit reads in all.
   public var recordsRead: Int64 {
     findings.inventoryEvents + (letters?.found.records ?? 0) + findings.orders + findings.rejected

@@ -5,6 +5,9 @@ public protocol Broker: Sendable {
   /// What documents and notes call this broker: `embedded:/path` or `host:port,…`. Never holds a secret.
   var name: String { get }
 
+  /// Whether consumers can be asked for `Isolation.uncommitted`: whether a transaction that is not committed is on the log.
+  var hasUncommittedRecords: Bool { get }
+
   /// - Throws: `BrokerError` when the broker cannot be reached or opened.
   func admin() throws(BrokerError) -> any Admin
 
@@ -27,6 +30,8 @@ extension Broker {
   public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
     try transaction(for: consumer, outputs: outputs, guarantee: .exactlyOnce)
   }
+
+  public var hasUncommittedRecords: Bool { false }
 
   /// A producer with nothing out of the ordinary.
   public func producer(

@@ -1,7 +1,7 @@
 /// Reads one topic in batches, on one thread that polls and closes.
 ///
-/// Isolation is always "read committed": records of open or aborted transactions are never seen, and `RecordBatch.ends`
-/// passes control records.
+/// Isolation is "read committed" unless `ConsumerOptions.isolation` says otherwise: records of open or aborted transactions
+/// are never seen, and `RecordBatch.ends` passes control records.
 ///
 /// The journey of an assignment: `poll` returns `.assigned(partitions)`; the caller reads `committed` and `readState`
 /// and answers with `assign(positions)`. `poll` returns `.revoked`; the caller commits what it has in hand and answers
@@ -95,6 +95,14 @@ public enum ConsumerEvent: Hashable, Sendable {
   case lost
 }
 
+/// What a reader sees of transactions.
+public enum Isolation: String, CaseIterable, Sendable {
+  /// Records of committed transactions, and those that were written without one.
+  case committed
+  /// Also those of open and aborted transactions, up to the high watermark.
+  case uncommitted
+}
+
 /// Who a consumer is.
 public struct ConsumerOptions: Hashable, Sendable {
   public enum Membership: Hashable, Sendable {
@@ -113,6 +121,11 @@ public struct ConsumerOptions: Hashable, Sendable {
   public var instance: String?
   /// Whether the caller looks at headers; if not, the batch may lack them, which saves a client library's work.
   public var readsHeaders: Bool
+  /// What a consumer without a group sees of transactions; of one with a group it is `committed`.
+  public var isolation = Isolation.committed
+  /// Whether records that come again, or behind a later one, are dropped. Without that a consumer without a group hands over
+  /// what its client library gives it, for who wants to know; it is assigned once then.
+  public var dropsRepeats = true
 
   public init(topic: String, membership: Membership, readsHeaders: Bool = true) {
     self.topic = topic

@@ -42,12 +42,15 @@ public final class TopicReader {
 
   /// - Parameter waits: hears once of each partition in which an open transaction hides records.
   public init(
-    topic: String, broker: any Broker, stop: StopFlag, waits: @escaping (PipelineWait) -> Void
+    topic: String, broker: any Broker, isolation: Isolation = .committed, stop: StopFlag,
+    waits: @escaping (PipelineWait) -> Void
   ) throws(BrokerError) {
     self.topic = topic
     self.stop = stop
     self.waits = waits
-    consumer = try broker.consumer(ConsumerOptions(topic: topic, membership: .none))
+    var options = ConsumerOptions(topic: topic, membership: .none)
+    options.isolation = isolation
+    consumer = try broker.consumer(options)
   }
 
   public func close() { consumer.close() }

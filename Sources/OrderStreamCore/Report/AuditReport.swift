@@ -1,5 +1,5 @@
 /// Whether every item of every valid order has exactly one inventory event.
-public struct AuditReport: Report {
+public struct AuditReport: Report, Sendable {
   public let command: StaticString = "audit"
   public var topic: String
   public var outputTopic: String

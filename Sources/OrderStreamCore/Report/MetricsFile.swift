@@ -42,6 +42,10 @@ public struct MetricsFile {
       guard let totals = document[pass], !totals.members.isEmpty else { continue }
       addNumbers(totals, prefix: "orderstream_\(command)_", labels + [("pass", pass)])
     }
+    for side in ["input", "output"] {
+      guard let seen = document["witness"]?[side] else { continue }
+      addNumbers(seen, prefix: "orderstream_\(command)_witness_", labels + [("side", side)])
+    }
     addPartitions()
     addLatencies("latency_ms", "latency")
     addLatencies("latency_first_second_ms", "latency_first_second")

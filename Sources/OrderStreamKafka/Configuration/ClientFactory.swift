@@ -258,19 +258,13 @@ struct ClientProfile {
   private static let noGroup = "orderstream-no-group"
 
   /// Reads without a group. Two of them are often open side by side, so each keeps less in memory, which costs no time.
-  static func reader() -> ClientProfile {
+  static func reader(_ isolation: Isolation = .committed) -> ClientProfile {
     // librdkafka assigns partitions only to a group; nothing is ever committed to this one.
     var profile = consumer(group: noGroup, instance: nil)
     profile.defaults += [
       ("queued.max.messages.kbytes", "2048"), ("fetch.max.bytes", "2097152"), ("fetch.message.max.bytes", "262144"),
     ]
-    return profile
-  }
-
-  /// Looks at a few records of one partition.
-  static func peek(committed: Bool) -> ClientProfile {
-    var profile = reader()
-    if !committed { profile.promises += [("isolation.level", "read_uncommitted")] }
+    if isolation == .uncommitted { profile.promises += [("isolation.level", "read_uncommitted")] }
     return profile
   }
 

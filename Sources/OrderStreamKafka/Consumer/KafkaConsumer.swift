@@ -32,7 +32,7 @@ final class KafkaConsumer: Consumer {
     let profile = options.group.map { group in
       ClientProfile.consumer(group: group, instance: isMember ? membership.slot?.identity : nil)
     }
-    let client = try context.factory.client(profile ?? .reader())
+    let client = try context.factory.client(profile ?? .reader(options.isolation))
     // Without the topic's leaders in hand the first fetch waits for the next metadata request.
     _ = try? client.metadata(options.topic, .seconds(5))
     if isMember {
@@ -42,7 +42,7 @@ final class KafkaConsumer: Consumer {
     }
     return RecordSource(
       client, topic: options.topic, group: options.group, context: context,
-      readsHeaders: options.readsHeaders)
+      readsHeaders: options.readsHeaders, dropsRepeats: options.dropsRepeats)
   }
 
   deinit { close() }

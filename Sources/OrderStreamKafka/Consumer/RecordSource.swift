@@ -26,10 +26,14 @@ final class RecordSource {
   private var heldError: BrokerError? { didSet { isHeld = heldError != nil } }
   /// Scratch space; `nil`: headers are left out.
   private let headers: ByteBuffer?
+  private let dropsRepeats: Bool
 
-  /// - Parameter group: `nil` when the client's group is only a name.
+  /// - Parameters:
+  ///   - group: `nil` when the client's group is only a name.
+  ///   - dropsRepeats: Whether records that come again are dropped, as `ConsumerOptions` has it.
   init(
-    _ client: NativeClient, topic: String, group: String?, context: KafkaContext, readsHeaders: Bool = true
+    _ client: NativeClient, topic: String, group: String?, context: KafkaContext, readsHeaders: Bool = true,
+    dropsRepeats: Bool = true
   ) {
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
@@ -39,6 +43,7 @@ final class RecordSource {
     self.queue = queue
     self.context = context
     headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
+    self.dropsRepeats = dropsRepeats
     errors = ReadErrors(client: client, topic: topic, group: group, context: context)
     liveness = BrokerLiveness(client, topic: topic, context)
   }
@@ -144,7 +149,9 @@ final class RecordSource {
     if !batch.isEmpty && batch.byteCount + message.byteCount > batch.byteLimit { return false }
     // An end stands after its partition's records, so a record after an end begins the next batch.
     if !batch.ends.isEmpty && batch.ends.contains(where: { $0.partition == message.partition }) { return false }
-    if cursors.accept(message.partition, message.offset) {
+    if cursors.accept(message.partition, message.offset)
+      || !dropsRepeats && cursors.isAssigned(message.partition)
+    {
       message.append(to: batch, headers: headers)
       fetcher.recordsSinceWake += 1
     }

@@ -169,7 +169,7 @@ extension KafkaContext {
     _ place: TopicPartition, from offset: Offset, committed: Bool, _ body: (ConsumedMessage) -> Bool
   ) throws(BrokerError) {
     let what = "cannot read \(place)"
-    let client = try factory.client(.peek(committed: committed))
+    let client = try factory.client(.reader(committed ? .committed : .uncommitted))
     guard let queue = NativeQueue.consumer(of: client) else {
       preconditionFailure("a consumer client has a group, if only by name")
     }

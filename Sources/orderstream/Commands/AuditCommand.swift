@@ -6,6 +6,7 @@ struct AuditCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    if options.bounds.follow { return try AuditWitness(options: options, context: context).run() }
     let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
@@ -19,7 +20,7 @@ struct AuditCommand {
     let audit = try Audit(
       Audit.Settings(
         topic: options.topic, outputTopic: options.outputTopic, group: group,
-        deadLetterTopic: options.checksDeadLetters ? "\(options.topic).dlq" : nil), broker: broker, admin: admin,
+        deadLetterTopic: options.deadLetterTopic), broker: broker, admin: admin,
       stop: context.stop, waits: { context.console.note($0.description) },
       progress: { progress.update($0, of: $1) })
     var failure: CommandError?
@@ -73,6 +74,16 @@ struct AuditCommand {
     return name
   }
 
+  /// The same for a witness, which ends while others work: before the group `inventory` commits for the first time
+  /// everything is pending, unless somebody else has written events.
+  func groupOfWitness(_ broker: any Broker, _ admin: any Admin) throws -> String? {
+    if let name = try group(broker, admin) { return name }
+    guard options.group == .inventory else { return nil }
+    let committed = try admin.group(Self.inventoryGroup)?.committed ?? [:]
+    let isEmpty = try admin.watermarks(topic: options.outputTopic).allSatisfy { $0.low == $0.high }
+    return isEmpty && !committed.keys.contains { $0.topic == options.topic } ? Self.inventoryGroup : nil
+  }
+
   private static let inventoryGroup = "inventory"
 
   /// Whether the group writes to this topic. State of 0.1.0 names no output, which then was most likely the default one.
@@ -92,13 +103,18 @@ struct AuditCommand {
   private func exitCode(_ report: AuditReport) throws -> ExitCode {
     let findings = report.findings
     if !findings.isClean || report.isUnfinished { return .refuted }
+    try acceptLoss(findings)
+    return .success
+  }
+
+  /// - Throws: `input` when something cannot be verified, and that was not accepted.
+  func acceptLoss(_ findings: AuditFindings) throws {
     if findings.unverifiableInAll > 0 && !options.acceptLoss {
       throw CommandError(
         .input, "cannot verify \(findings.unverifiableInAll) items of \(options.topic)",
         why: "retention has removed their orders or their inventory events",
         remedy: "accept that with --accept-loss, or run the audit before retention removes records")
     }
-    return .success
   }
 }
 
@@ -119,8 +135,12 @@ struct AuditOptions: Hashable, Sendable {
   var outputTopic: String
   var group: Group
   var acceptLoss: Bool
-  /// Whether `<topic>.dlq` is checked too.
-  var checksDeadLetters: Bool
+  /// Checked too; `nil` unless asked for.
+  var deadLetterTopic: String?
+  /// Whether it watches first; `maxEvents` is always `nil`.
+  var bounds: RunBounds
+  /// How long it watches; `nil`: until something else ends it.
+  var duration: Duration?
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -132,7 +152,10 @@ struct AuditOptions: Hashable, Sendable {
     }
     group = name.map(Group.named) ?? (reader.flag(.noGroup) ? .none : .inventory)
     acceptLoss = reader.flag(.acceptLoss)
-    checksDeadLetters = reader.flag(.dlq)
+    deadLetterTopic = reader.flag(.dlq) ? "\(topic).dlq" : nil
+    bounds = try reader.bounds()
+    duration = try reader.optional(.duration, OptionValue.someDuration)
+    if duration != nil { bounds.follow = true }
   }
 }
 
@@ -141,11 +164,20 @@ extension CommandSpec {
     name: .audit, summary: "join orders with inventory events and prove exactly-once",
     details: """
       Every item of every valid order must have exactly one inventory event. Counts what is lost, duplicated, phantom, \
-      wrong, reordered or in the wrong partition, with up to 20 coordinates each. Changes nothing. What the group inventory has not committed \
-      yet is pending, and the run is not finished (exit 1).
+      wrong, reordered or in the wrong partition, with up to 20 coordinates each. Changes nothing. What the group \
+      inventory has not committed yet is pending, and the run is not finished (exit 1). With --follow it watches both \
+      topics until it is asked to end, and says what the logs have taken back since.
       """,
     options: [
       .outputTopic,
+      .follow.saying(
+        """
+        Read both topics all the time beside those who work, until SIGINT or SIGTERM; then compare what was seen with \
+        what is there, and audit. Waits for missing topics.
+        """),
+      .idleTimeout,
+      OptionSpec(
+        name: .duration, placeholder: "<duration>", help: "Follow for this long, then compare and audit."),
       .acceptLoss.saying("Succeed even if retention has removed orders, which cannot be verified then."),
       .topic,
       .group.defaulting(to: nil, note: "inventory, where it has committed").saying(
@@ -159,5 +191,6 @@ extension CommandSpec {
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),
       .init(text: "beside a running one", command: "orderstream audit --group inventory"),
+      .init(text: "a witness of a failover drill", command: "orderstream audit --follow --duration 10m --json"),
     ])
 }

@@ -25,6 +25,22 @@ final class CommandContext: Sendable {
     result = RunResult(options.result, facts: facts)
   }
 
+  /// A run that was asked to end, and that ends with work of its own.
+  private init(_ other: CommandContext, stop: StopFlag) {
+    (options, console, log, result) = (other.options, other.console, other.log, other.result)
+    self.stop = stop
+    time = SystemTime(stop: stop)
+    startNanoseconds = other.startNanoseconds
+  }
+
+  /// This run after a request to stop that it has followed, for the work that it ends with: that takes the time that it
+  /// takes, until the next request.
+  func goingOn() -> CommandContext {
+    let stop = StopFlag()
+    Signals.goOn(stop: stop)
+    return CommandContext(self, stop: stop)
+  }
+
   /// Wishes for topics that must be created.
   var topicWishes: TopicSetup.Wishes {
     TopicSetup.Wishes(

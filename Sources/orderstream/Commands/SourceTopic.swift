@@ -51,9 +51,10 @@ struct TopicWait {
   let topic: String
   let context: CommandContext
 
-  /// - Returns: `nil` when a request to stop came first.
+  /// - Parameter isOver: Whether waiting has no sense any more.
+  /// - Returns: `nil` when that, or a request to stop, came first.
   /// - Throws: `input` when the topic is missing and `follow` is false.
-  func find(follow: Bool) throws -> Found? {
+  func find(follow: Bool, isOver: () -> Bool = { false }) throws -> Found? {
     let start = context.time.monotonicNanoseconds
     let outages = follow ? OutageLimit.none : .look
     var broker = try context.openBroker(to: .read, outages: outages)
@@ -70,7 +71,7 @@ struct TopicWait {
       }
       admin.close()
       isNew = true
-      if context.stop.isRequested { return nil }
+      if context.stop.isRequested || isOver() { return nil }
       if !isNoted, context.time.monotonicNanoseconds - start >= Self.noteAfter.nanoseconds {
         isNoted = true
         context.console.note("waiting for the topic \(topic), which is not on \(broker.name) yet")

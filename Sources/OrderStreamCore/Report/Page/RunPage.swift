@@ -152,12 +152,16 @@ struct RunFigure {
       figures = [count("Topics", "topics"), count("Groups", "groups"), lag]
     case "audit":
       let verdicts = AuditFindings.Verdict.allCases.map { document[$0.rawValue]?.number ?? 0 }
-      let violations = verdicts.reduce(0, +)
+      let seen = ["input", "output"].compactMap { document["witness"]?[$0] }
+      let takenBack = seen.flatMap { topic in
+        WitnessFindings.Verdict.allCases.map { topic[$0.rawValue]?.number ?? 0 }
+      }
+      let violations = (verdicts + takenBack).reduce(0, +)
       figures = [
         RunFigure(label: "Violations", value: PageNumber.decimal(violations), isBad: violations > 0),
         plain("Orders", "orders"),
         plain("Items", "items"), plain("Inventory events", "inventory_events"), plain("Pending", "pending"),
-        plain("Rejected records", "rejected"), plain("Unverifiable", "unverifiable"),
+        plain("Rejected records", "rejected"), plain("Unverifiable", "unverifiable"), latency(document),
       ]
     case "delete":
       figures = [

@@ -10,7 +10,7 @@ struct RunTables {
   var sections: [Section] {
     switch document.command {
     case "produce": [partitions].compactMap { $0 }
-    case "audit": [verdicts, violations].compactMap { $0 }
+    case "audit": [verdicts, violations, witness, takenBack].compactMap { $0 }
     case "replay": [difference, certificate, recordsGone].compactMap { $0 }
     case "status": [topics, groups].compactMap { $0 }
     case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
@@ -99,6 +99,49 @@ struct RunTables {
     }
     let note: HTML = notes.isEmpty ? "" : "<p class=\"note\">\(notes.joined(separator: " "))</p>\n"
     return ("Violations", "<ol class=\"violations\">\n\(items.joined())</ol>\n\(note)")
+  }
+
+  private static let seen: [(key: String, text: String)] = [
+    ("committed", "records that the committed reader saw"),
+    ("uncommitted", "records that the uncommitted reader saw"),
+    ("aborted_seen", "a committed reader saw a record that was aborted"),
+    ("changed", "an offset held two different records"), ("vanished", "a record that was seen has gone"),
+    ("skipped", "a reader passed a record without seeing it"), ("went_back", "a reader was given an offset again"),
+    ("unverifiable", "retention has removed what was seen"), ("made_anew", "the topic was deleted and made again"),
+  ]
+
+  /// What the readers of `--follow` saw.
+  private var witness: Section? {
+    guard let input = document["witness"]?["input"], let output = document["witness"]?["output"] else { return nil }
+    var table = PageTable(
+      caption: "Witness",
+      columns: [
+        .text("finding"), .text("meaning"), .number(input["topic"]?.text ?? ""), .number(output["topic"]?.text ?? ""),
+      ])
+    table.rows = Self.seen.map { key, text in
+      [
+        "\(key.replacing("_", with: " "))", "\(text)", "\(PageNumber.text(input[key]))",
+        "\(PageNumber.text(output[key]))",
+      ]
+    }
+    return ("Witness", table.markup)
+  }
+
+  /// What the logs have taken back.
+  private var takenBack: Section? {
+    let violations = ["input", "output"].flatMap { document["witness"]?[$0]?["violations"]?.elements ?? [] }
+    if violations.isEmpty { return nil }
+    let items = violations.map { violation -> HTML in
+      """
+      <li><b>\((violation["verdict"]?.text ?? "violation").replacing("_", with: " "))</b>: \
+      <code>\(violation["record"]?.text ?? "")</code>, \(violation["reader"]?.text ?? "") reader: \
+      \(violation["detail"]?.text ?? "")</li>
+
+      """
+    }
+    return (
+      "Taken back", "<ol class=\"violations\">\n\(items.joined())</ol>\n<p class=\"note\">Up to 20 of each.</p>\n"
+    )
   }
 
   // MARK: - replay
