@@ -17,12 +17,21 @@ enum Signals {
   // instructions.
   private static let received = Atomic<Int32>(0)
   private static let flag = Atomic<UInt>(0)
+  /// When the time of `--timeout` is over, on the monotonic clock; 0 without one.
+  private static let limit = Atomic<Int64>(0)
+  /// Whether the timer that runs is that of `--timeout`, of a run that has been asked to stop before.
+  private static let isLimitArmed = Atomic<Bool>(false)
   /// The code of the error that was reported, which is the last that a command does but close.
   private static let reported = Atomic<Int32>(0)
 
   /// Bounds the run: when the time is over, it is stopped in order, as by a signal. `install` comes first.
   static func limit(to rest: Duration) {
-    let microseconds = max(1, rest.nanoseconds / 1000)
+    limit.store(SystemTime().monotonicNanoseconds.saturatingAdd(rest.nanoseconds), ordering: .releasing)
+    armLimit(rest.nanoseconds)
+  }
+
+  private static func armLimit(_ nanoseconds: Int64) {
+    let microseconds = max(1, nanoseconds / 1000)
     arm(timeval(tv_sec: Int(microseconds / 1_000_000), tv_usec: suseconds(microseconds % 1_000_000)))
   }
 
@@ -63,11 +72,15 @@ enum Signals {
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
   }
 
-  /// The run has stopped what it was asked to stop, and ends with work that may take its time: no time-out hurries it, and
-  /// requests that come from here on are for that.
+  /// The run has stopped what it was asked to stop, and ends with work that may take its time, up to `--timeout`; requests
+  /// that come from here on are for that.
   static func goOn(stop: StopFlag) {
     arm(timeval())
     flag.store(UInt(bitPattern: Unmanaged.passRetained(stop).toOpaque()), ordering: .releasing)
+    let end = limit.load(ordering: .acquiring)
+    guard end > 0 else { return }
+    isLimitArmed.store(true, ordering: .releasing)
+    armLimit(end - SystemTime().monotonicNanoseconds)
   }
 
   private static func isIgnored(_ action: sigaction) -> Bool {
@@ -149,7 +162,9 @@ enum Signals {
   private static let deadlineHandler: @convention(c) (Int32) -> Void = { _ in
     let saved = errno
     // The time of `--timeout` is over.
-    if received.compareExchange(expected: 0, desired: SIGALRM, ordering: .acquiringAndReleasing).exchanged {
+    let isFirst = received.compareExchange(expected: 0, desired: SIGALRM, ordering: .acquiringAndReleasing).exchanged
+    if isLimitArmed.exchange(false, ordering: .acquiringAndReleasing) || isFirst {
+      received.store(SIGALRM, ordering: .releasing)
       requestStop()
       errno = saved
       return

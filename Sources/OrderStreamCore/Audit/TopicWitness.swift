@@ -7,6 +7,8 @@ final class TopicWitness {
   /// How often it is looked whether the topic is there, and whether it has more partitions.
   private static let searchInterval = Duration.milliseconds(200)
   private static let growthInterval = Duration.seconds(5)
+  /// Who makes a topic mostly does so at once.
+  private static let absenceNoteAfter = Duration.seconds(1)
   /// Before a failed consumer has a successor.
   private static let retryInterval = Duration.milliseconds(200)
 
@@ -44,6 +46,8 @@ final class TopicWitness {
   private var starts: [Offset] = []
   private(set) var firstEnds: [Offset] = []
   private var nextLook: Int64 = .min
+  /// How long it has been missing, and whether that was said.
+  private var absence = Stopwatch()
   private var isAbsenceTold = false
 
   init(
@@ -92,13 +96,14 @@ final class TopicWitness {
   }
 
   private func tellAbsence() {
-    if isAbsenceTold { return }
+    guard !isAbsenceTold, absence.hasPassed(Self.absenceNoteAfter, at: time.monotonicNanoseconds) else { return }
     isAbsenceTold = true
     note("waiting for the topic \(topic), which is not on \(broker.name)")
   }
 
   private func begin(_ marks: [Watermarks], _ id: String?, isNew: Bool) {
     (isThere, isAbsenceTold) = (true, false)
+    absence.reset()
     let isAnother =
       findings.isKnown
       && (self.id != id || id == nil && zip(readers[0].positions, marks).contains { $0 > $1.high })
@@ -266,9 +271,9 @@ final class TopicWitness {
   /// - Returns: `.unknown` when the committed reader has not come so far.
   func timestamp(_ partition: Int32, _ offset: Offset) throws(BrokerError) -> SeenTimestamp {
     guard let positions = readers.last?.positions, positions.indices.contains(Int(partition)) else { return .unknown }
+    guard offset < positions[Int(partition)] else { return .unknown }
     let sight = try spool.sight(stream(partition), offset)
-    if !sight.marks.isDisjoint(with: .watched) { return .seen(sight.timestampMs) }
-    return offset < positions[Int(partition)] ? .missing : .unknown
+    return sight.marks.isDisjoint(with: .watched) ? .missing : .seen(sight.timestampMs)
   }
 
   enum SeenTimestamp { case seen(Int64), missing, unknown }

@@ -41,6 +41,11 @@ public struct WitnessReport: Report, Sendable {
     TextRows.append(title: "Witness of \(topic) and \(outputTopic)", to: text)
     appendRows(to: text)
     TextRows.append("Witness", result, resultTone, to: text)
+    if audit == nil, completion.isWhole, witness.isCompared {
+      let missing = [witness.input, witness.output].first { !$0.isKnown }?.topic
+      let why = missing.map { "\($0) was never there" } ?? "a topic is not there any more"
+      TextRows.append("Audit", "not made: \(why)", .warning, to: text)
+    }
     for topic in [witness.input, witness.output] {
       for violation in topic.violations {
         text.append(
