@@ -151,6 +151,8 @@ struct AtomicFile: Sendable {
     return slash == target.startIndex ? "/." : String(target[..<slash])
   }
 
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   private static func followLinks(_ path: String) throws(CommandError) -> String {
     if path.isEmpty { throw refusal(path, ENOENT) }
     if path.hasSuffix("/") { throw refusal(path, EISDIR) }

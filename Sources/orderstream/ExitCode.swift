@@ -113,9 +113,9 @@ enum ExitCode: Int32, CaseIterable, Sendable {
       case .poison, .tooManyMinutes: .data
       case .offsetsMoved, .foreignOffsets, .stateGone, .guaranteeMixed, .damagedState, .foreignState, .topicMadeAnew,
         .identityUnknown,
-        .beyondEnd:
+        .beyondEnd, .immovable:
         .configuration
-      case .rangeGone: .input
+      case .rangeGone, .beginningGone: .input
       case .groupActive, .foreignMember, .unsettled: .temporary
       }
   }

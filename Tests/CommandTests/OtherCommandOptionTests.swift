@@ -56,6 +56,39 @@ struct OtherCommandOptionTests {
 
   @Test func replayEvents() throws { #expect(try replay("--events", "12").events == 12) }
 
+  @Test func replayPlaces() throws {
+    #expect(try replay().from.isEmpty && replay().to.isEmpty && !replay().namesPlace)
+    #expect(try replay("--from", "-1h", "--to", "2=7").to == [Place(.offset(7), partition: 2)])
+    #expect(try replay("--from", "1=2", "--from", "5").from == [Place(.offset(5)), Place(.offset(2), partition: 1)])
+    #expect(try replay("--offsets-file", "-").offsetsFile == "-")
+    let move = try replay("-g", "g", "--from", "5", "--undo-file", "u.csv", "--accept-loss")
+    #expect(move.undoFile == "u.csv" && move.acceptLoss && move.namesPlace)
+    #expect(try replay("-g", "g", "--offsets-file", "u.csv").namesPlace)
+    #expect(try refused("replay", "--from", "5", "--offsets-file", "u.csv").why == "--from names places too")
+    #expect(try refused("replay", "-g", "g", "--from", "5", "--to", "7").what == "option --to")
+    #expect(try refused("replay", "-g", "g", "--to", "7").what == "option --to")
+    #expect(try refused("replay", "-g", "g", "--from", "5", "-n", "7").what == "option --events")
+    #expect(try refused("replay", "--from", "5", "--certificate", "c").what == "option --certificate")
+    #expect(try refused("replay", "--to", "5", "--certificate", "c").what == "option --certificate")
+    #expect(try refused("replay", "--verify", "c", "--from", "5").what == "option --verify")
+    for option in [["--undo-file", "u"], ["--accept-loss"]] {
+      #expect(throws: CommandError.self) { try parse(["replay"] + option) }
+      #expect(throws: CommandError.self) { try parse(["replay", "-g", "g"] + option) }
+      #expect(throws: CommandError.self) { try parse(["replay", "--from", "5"] + option) }
+    }
+  }
+
+  private func parse(_ arguments: [String]) throws {
+    _ = try Invocation.parse(arguments, environment: { _ in nil })
+  }
+
+  @Test func filesOfOffsetsStandInForPlaces() throws {
+    #expect(try tail("--offsets-file", "o.csv").offsetsFile == "o.csv")
+    #expect(try refused("tail", "--offsets-file", "o.csv", "--from", "5").what == "option --offsets-file")
+    #expect(try refused("analytics", "--offsets-file", "o.csv", "--as-of", "5").what == "option --offsets-file")
+    #expect(try refused("analytics", "--offsets-file", "o.csv", "-g", "g").what == "option --offsets-file")
+  }
+
   @Test func lagDemoDefaultsAreThoseOfTheContract() throws {
     let options = try lagDemo()
     #expect(options.events == 1000 && options.rate == .limited(events: 500, seconds: 1))

@@ -24,6 +24,12 @@ struct FailpointTests {
   static let analytics = pipeline + ["file/created", "file/written", "file/renamed", "file/synced"]
   static let reset = analytics + ["reset/before-commit", "reset/after-commit"]
   static let replay = reset
+  static let move =
+    opening + [
+      "group/file-made", "group/entered", "group/before-leave", "group/left", "group/file-removed", "file/created",
+      "file/written", "file/renamed", "file/synced", "move/undo-written", "reset/before-commit", "reset/after-commit",
+      "move/before-close",
+    ]
 
   @Test("A run that removes a topic can be killed in the middle of it", arguments: removals)
   func removal(place: String) throws {
@@ -82,7 +88,8 @@ struct FailpointTests {
         inSources.insert(String(part.prefix { $0 != "\"" }))
       }
     }
-    let covered = Self.produce + Self.inventory + Self.reset + Self.removals + Self.checkpoints + Self.releases
+    let covered =
+      Self.produce + Self.inventory + Self.reset + Self.move + Self.removals + Self.checkpoints + Self.releases
     #expect(inSources == Set(covered + ["group/reaped", GuaranteeKillTests.betweenSteps]))
   }
 }

@@ -124,4 +124,31 @@ struct SweepTests {
     }
     #expect(try stage.json("replay", "--group", "g", "--execute")["match"].bool == true)
   }
+
+  @Test("Killed anywhere, a move is made or not made, and the same command finishes it; the undo file leads back")
+  func move() throws {
+    let stage = try Self.stage(orders: 60)
+    let report = try stage.run("analytics", "-g", "g").output
+    let line = ["replay", "--group", "g", "--from", "+10", "--execute", "-q"]
+    try Sweep.run(
+      line, passing: FailpointTests.move,
+      stage: { _ in
+        try stage.run("analytics", "-g", "g", "-q")
+        return stage
+      }
+    ) { stage, place in
+      // Refuses a group whose state and offsets disagree.
+      let found = try stage.json("analytics", "-g", "g", "--max-events", "0", "--output", "-")["total_orders"].int
+      let isMade = ["reset/after-commit", "move/before-close", nil].contains(place)
+      let allowed = isMade ? [20] : [20, 60]
+      #expect(allowed.contains(found ?? -1), "killed at \(place ?? "none")")
+      if !isMade {
+        #expect(
+          try stage.start(line + ["--json"]).end().document["replay"]["total_orders"].int == 20, "\(place ?? "none")")
+      }
+    }
+    let back = try stage.json("replay", "-g", "g", "--execute", "--offsets-file", "replay-undo-g.csv")
+    #expect(back["replay"]["total_orders"].int == 60)
+    #expect(try stage.run("analytics", "-g", "g").output == report)
+  }
 }

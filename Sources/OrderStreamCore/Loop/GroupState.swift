@@ -198,7 +198,7 @@ final class GroupState {
   private func startOffset(
     of partition: Int32, committed: Offset?, stored: StoredPosition?, watermarks: Watermarks
   ) throws(PipelineError) -> Offset {
-    guard let stored else { return watermarks.low }
+    guard let stored else { return beginning(of: partition, watermarks) }
     let topicPartition = TopicPartition(topic: settings.consumer.topic, partition: partition)
     let identity = identity(topicPartition.topic, sourceID)
     let verdict = try brokerCall(
@@ -224,6 +224,12 @@ final class GroupState {
     figures.noteLoss(partition.partition, from: start, to: watermarks.low)
     observer.pipelineLost(partition, from: start, to: watermarks.low)
     return watermarks.low
+  }
+
+  /// Where a group without state begins.
+  private func beginning(of partition: Int32, _ watermarks: Watermarks) -> Offset {
+    let starts = settings.starts ?? []
+    return starts.indices.contains(Int(partition)) ? max(watermarks.low, starts[Int(partition)]) : watermarks.low
   }
 
   private func identity(_ topic: String, _ id: String?) -> TopicIdentity {
@@ -256,12 +262,38 @@ final class GroupState {
     isOutputChecked = true
   }
 
-  // MARK: - Reset
+  // MARK: - Reset and move
 
-  /// Removes every state record and moves the offsets to the earliest records, in one transaction. State that is damaged,
-  /// or of a topic that is gone, goes too; another job's is refused: recomputing metrics must not erase what inventory has
-  /// done.
+  /// Removes every state record and moves the offsets to the earliest records, in one transaction.
   private func reset(_ partitions: [Int32]) throws(PipelineError) {
+    let watermarks = try takeWholeGroup(partitions)
+    forget()
+    try replaceState(
+      at: partitions.map {
+        PartitionOffset(partition: $0, offset: beginning(of: $0, watermarks[Int($0)]))
+      }, marks: [:])
+  }
+
+  /// Puts what the processor holds in place of the state of these partitions, and moves their offsets along, in one
+  /// transaction. Other partitions keep theirs.
+  /// - Parameters:
+  ///   - owned: all partitions that this member was given.
+  ///   - places: of the partitions whose state the processor holds.
+  ///   - marks: the last record below each place, where it is known.
+  func move(
+    _ owned: [Int32], to places: [PartitionOffset], marks: [Int32: RecordMark]
+  ) throws(PipelineError) {
+    try refuseForeignGroup()
+    _ = try takeWholeGroup(owned)
+    ledger.removeAll()
+    try replaceState(at: places, marks: marks)
+  }
+
+  /// Sees to it that nobody else is in the group.
+  /// - Parameter partitions: those that this member was given.
+  /// - Returns: the borders of all partitions.
+  /// - Throws: `groupActive`.
+  private func takeWholeGroup(_ partitions: [Int32]) throws(PipelineError) -> [Watermarks] {
     let topic = settings.consumer.topic
     let found = try brokerCall(try admin.group(group))
     let description = try brokerCall(try admin.topic(topic))
@@ -272,19 +304,26 @@ final class GroupState {
       throw .groupActive(group: group)
     }
     sourceID = description?.id
-    for (partition, key) in try keysOfThisJob(partitions) {
+    return watermarks
+  }
+
+  /// Removes every state record of these partitions, writes what the processor has now, and commits both with the offsets.
+  /// State that is damaged, or of a topic that is gone, goes too; another job's is refused: recomputing metrics must not
+  /// erase what inventory has done.
+  private func replaceState(
+    at places: [PartitionOffset], marks: [Int32: RecordMark]
+  ) throws(PipelineError) {
+    for (partition, key) in try keysOfThisJob(places.map(\.partition)) {
       self.key.removeAll()
       key.withUnsafeBytes { self.key.append($0) }
       try brokerCall(try transaction.putState(partition: partition, key: self.key.bytes, value: nil))
     }
-    forget()
-    let starts = partitions.map { PartitionOffset(partition: $0, offset: watermarks[Int($0)].low) }
-    for start in starts {
-      try processor.saveState(partition: start.partition, to: writer(for: start, mark: nil))
+    for place in places {
+      try processor.saveState(partition: place.partition, to: writer(for: place, mark: marks[place.partition]))
     }
     Failpoint.reach("reset/before-commit")
     do throws(BrokerError) {
-      try transaction.commit(starts)
+      try transaction.commit(places)
       Failpoint.reach("reset/after-commit")
     } catch {
       throw error.code == .fenced ? .groupActive(group: group) : .broker(error)

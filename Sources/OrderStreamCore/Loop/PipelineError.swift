@@ -43,6 +43,10 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
   case beyondEnd(TopicPartition, group: String, position: Offset, end: Offset)
   /// Other members commit to partitions that this one was given, so it cannot find its place.
   case unsettled(topic: String, group: String)
+  /// A group of a job that writes events is to be moved to another place.
+  case immovable(group: String, job: String)
+  /// A group is to be moved, and records that it may have counted are gone, so its state cannot be recomputed.
+  case beginningGone(TopicPartition, group: String, low: Offset)
   /// Another member is active in a group that is to be reset.
   case groupActive(group: String)
 
@@ -139,6 +143,20 @@ public enum PipelineError: Error, Sendable, CustomStringConvertible {
         "cannot go on with \(partition)",
         "group \(group) is at offset \(position), but the partition ends at \(end): it has lost records, or was made anew",
         Self.startOver(group)
+      )
+    case .immovable(let group, let job):
+      return (
+        "cannot move group \(group)",
+        "it is a group of \(job), whose events are out: moved back it would write them again, moved forward it would leave "
+          + "some out",
+        "start over with another --group and --output-topic"
+      )
+    case .beginningGone(let partition, let group, let low):
+      return (
+        "cannot move group \(group)",
+        "the records of \(partition) below \(low) were removed, and it may have counted them, so what it had counted at a "
+          + "place cannot be recomputed",
+        "go on without them with --accept-loss"
       )
     case .groupActive(let group):
       return ("cannot reset group \(group)", "another member is active", "stop it and try again")

@@ -11,6 +11,8 @@ extension PipelineLoop {
     public var maximumRecords: Int64?
     /// Clears the group's state and offsets before the first record; refused while another member is active.
     public var resetsGroup = false
+    /// Where a group that has nothing in a partition begins there, by partition number; `nil`: at the earliest record.
+    public var starts: [Offset]?
     /// Goes on where the log starts now when records were removed before the group read them, instead of stopping.
     public var acceptsLoss = false
     /// The most records of one poll.

@@ -14,7 +14,7 @@ public final class PipelineLoop {
   /// A wait for the other members that lasts longer is worth a note.
   private static let waitNotice: Duration = .seconds(1)
   /// Joining a group takes a few seconds on a cluster; longer is worth a note.
-  private static let assignmentNotice: Duration = .seconds(5)
+  static let assignmentNotice: Duration = .seconds(5)
 
   let settings: Settings
   let group: String

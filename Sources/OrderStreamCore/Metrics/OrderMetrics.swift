@@ -104,25 +104,32 @@ public final class OrderMetrics: Processor {
   private func apply(
     _ batch: RecordBatch, _ run: Range<Int>, to partition: inout Partition
   ) throws(PipelineError) {
-    for index in run {
-      let record = batch[index]
-      if let poison = decoder.decode(record.value) {
-        if onPoison == .fail { throw .poison(coordinates(record), poison) }
-        partition.rejected += 1
-        continue
-      }
-      let minute = decoder.order.minute
-      if distinctMinutes.count >= Self.minuteLimit, distinctMinutes.counts(of: minute) == nil {
-        throw .tooManyMinutes(coordinates(record))
-      }
-      if partition.minutes.add(minute: minute, failed: decoder.order.isFailed) {
-        _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
-      }
-      let hour = minute.hour
-      if hour != partition.lastDirtyHour {
-        partition.lastDirtyHour = hour
-        partition.dirtyHours.insert(hour)
-      }
+    for index in run { try apply(batch[index], to: &partition) }
+  }
+
+  /// Applies one record that was read without a group.
+  func apply(_ record: RecordBatch.View) throws(PipelineError) {
+    try apply(record, to: &partitions[record.partition, default: Partition()])
+  }
+
+  @inline(__always)
+  private func apply(_ record: RecordBatch.View, to partition: inout Partition) throws(PipelineError) {
+    if let poison = decoder.decode(record.value) {
+      if onPoison == .fail { throw .poison(coordinates(record), poison) }
+      partition.rejected += 1
+      return
+    }
+    let minute = decoder.order.minute
+    if distinctMinutes.count >= Self.minuteLimit, distinctMinutes.counts(of: minute) == nil {
+      throw .tooManyMinutes(coordinates(record))
+    }
+    if partition.minutes.add(minute: minute, failed: decoder.order.isFailed) {
+      _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
+    }
+    let hour = minute.hour
+    if hour != partition.lastDirtyHour {
+      partition.lastDirtyHour = hour
+      partition.dirtyHours.insert(hour)
     }
   }
 

@@ -1,5 +1,5 @@
 /// Computes the metrics of a group twice up to the same frozen ends: as the group has them, and again from the earliest
-/// record after a reset. The two reports must be the same bytes.
+/// record, or the starts of a range, after a reset. The two reports must be the same bytes.
 public struct Replay {
   public struct Pass: Sendable {
     public let summary: MetricsSummary
@@ -9,18 +9,21 @@ public struct Replay {
   public let broker: any Broker
   public let consumer: ConsumerOptions
   public let partitionCount: Int32
-  /// Frozen high watermarks, the bound of both passes.
+  /// Where both passes begin, by partition; `nil`: at the earliest records. Only for a group that has nothing yet.
+  public let starts: [Offset]?
+  /// Frozen high watermarks, or the ends of a range: the bound of both passes.
   public let ends: [Offset]
   public let time: any TimeSource
   public let stop: StopFlag
 
   public init(
-    broker: any Broker, consumer: ConsumerOptions, partitionCount: Int32, ends: [Offset], time: any TimeSource,
-    stop: StopFlag
+    broker: any Broker, consumer: ConsumerOptions, partitionCount: Int32, starts: [Offset]? = nil, ends: [Offset],
+    time: any TimeSource, stop: StopFlag
   ) {
     self.broker = broker
     self.consumer = consumer
     self.partitionCount = partitionCount
+    self.starts = starts
     self.ends = ends
     self.time = time
     self.stop = stop
@@ -30,6 +33,7 @@ public struct Replay {
   public func compute(resetsGroup: Bool, observer: any PipelineObserver) throws(PipelineError) -> Pass {
     var settings = PipelineLoop.Settings(
       consumer: consumer, partitionCount: partitionCount, bound: .ends(ends))
+    settings.starts = starts
     settings.resetsGroup = resetsGroup
     settings.commitsWhileReading = true
     let metrics = OrderMetrics(topic: consumer.topic, onPoison: .skip)

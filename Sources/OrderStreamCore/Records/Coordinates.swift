@@ -133,3 +133,20 @@ public struct Place: Hashable, Sendable {
     }
   }
 }
+
+extension [Place] {
+  /// The offset that these places give each partition, within its borders; of several that speak of one the last counts.
+  /// `nil` for partitions of which none speaks.
+  /// - Parameters: as `Place.offsets` has them.
+  /// - Throws: `unknownPartition`.
+  public func offsets(
+    in topic: String, _ marks: [Watermarks], admin: any Admin, wallMilliseconds: Int64
+  ) throws(BrokerError) -> [Offset?] {
+    var found: [Offset?] = marks.map { _ in nil }
+    for place in self {
+      let offsets = try place.offsets(in: topic, marks, admin: admin, wallMilliseconds: wallMilliseconds)
+      found = zip(found, offsets).map { $1 ?? $0 }
+    }
+    return found
+  }
+}

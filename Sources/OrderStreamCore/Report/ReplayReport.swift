@@ -9,6 +9,8 @@ public struct ReplayReport: Report {
   /// Records that disappeared from the log and explain a difference; empty when none did.
   public var goneRanges: [String]
   public let difference: LineDifference?
+  /// Of each partition, by number, what was replayed; `nil` for all of all.
+  public var ranges: [Range<Offset>]?
   /// The certificate that was asked for.
   public var certificate: Certified?
   public var completion: Completion { .whole }
@@ -42,6 +44,9 @@ public struct ReplayReport: Report {
   /// Whether the certificate, if there is one, is of the records that were replayed.
   private var isCertified: Bool { certificate.map { $0.certificate.report == Certificate.digest(of: replay) } ?? true }
 
+  /// Partitions whose range the text names.
+  private static let rangeLimit = 20
+
   private static let claim = "the replay gives the same bytes"
 
   public var claims: [Claim] { [Claim(Self.claim, holds: isMatch, detail: difference?.description)] }
@@ -54,6 +59,10 @@ public struct ReplayReport: Report {
 
   public func appendBody(to text: ReportText) {
     TextRows.append(title: "Replay of \(topic)", to: text)
+    for (number, range) in (ranges ?? []).enumerated() where !range.isEmpty && number < Self.rangeLimit {
+      let first = Coordinates(TopicPartition(topic: topic, partition: Int32(number)), offset: range.lowerBound)
+      TextRows.append("Range", "\(first) to \(range.upperBound - 1)", to: text)
+    }
     TextRows.append("Orders, first pass", initial.totalOrders, to: text)
     TextRows.append("Orders, replay", replay.totalOrders, to: text)
     TextRows.append("Reports", "\(initialFile) \(replayFile)", to: text)
@@ -137,6 +146,7 @@ public struct ReplayReport: Report {
     json.beginArray()
     for range in goneRanges { json.string(range) }
     json.endArray()
+    if let ranges { json.member("ranges", ranges) }
     json.key("certificate")
     if let certificate, isCertified {
       json.beginObject()

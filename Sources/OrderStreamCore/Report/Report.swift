@@ -223,6 +223,22 @@ extension JSONWriter {
   }
 }
 
+extension JSONWriter {
+  /// Appends a key and what of each partition was looked at; partitions of which that is nothing are left out.
+  mutating func member(_ key: String, _ ranges: [Range<Offset>]) {
+    self.key(key)
+    beginArray()
+    for (number, range) in ranges.enumerated() where !range.isEmpty {
+      beginObject()
+      member("partition", Int64(number))
+      member("from", range.lowerBound)
+      member("to", range.upperBound)
+      endObject()
+    }
+    endArray()
+  }
+}
+
 /// Whether a run met its own stop condition (its ends, its number of records, its idle time).
 public enum Completion: Sendable, Equatable {
   case whole

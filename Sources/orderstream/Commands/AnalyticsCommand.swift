@@ -6,6 +6,9 @@ struct AnalyticsCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    if let file = options.offsetsFile {
+      return try reportAsOf(try OffsetsFile(file, topic: options.run.topic).places(context.console))
+    }
     if !options.asOf.isEmpty { return try reportAsOf(options.asOf) }
     let follows = options.run.bounds.follow
     let file = try context.outputFile(options.output)
@@ -69,16 +72,8 @@ extension AnalyticsCommand {
     let topic = options.run.topic
     _ = try SourceTopic(topic, follow: false, context: context, admin: admin)
     let marks = try admin.watermarks(topic: topic)
-    var ends: [Offset?] = marks.map { _ in nil }
-    for place in places {
-      let offsets = try place.offsets(in: topic, marks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
-      ends = zip(ends, offsets).map { $1 ?? $0 }
-    }
-    if let missing = ends.firstIndex(where: { $0 == nil }) {
-      throw CommandError.usage(
-        "option --as-of", why: "it names no place in partition \(missing)",
-        remedy: "give one for all partitions too, like --as-of latest", command: .analytics)
-    }
+    let ends = try places.offsets(in: topic, marks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
+    if let missing = ends.firstIndex(where: { $0 == nil }) { throw placeMissing(in: missing) }
     let ranges = zip(marks, ends).enumerated().map { number, range in
       PartitionRange(partition: Int32(number), offsets: range.0.low..<(range.1 ?? range.0.high))
     }
@@ -94,6 +89,17 @@ extension AnalyticsCommand {
       progress: Progress("analytics", console: context.console, time: context.time))
     try output.final(report, activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000)
     return isWhole ? .success : Signals.exitCode ?? .success
+  }
+
+  private func placeMissing(in partition: Int) -> CommandError {
+    if let file = options.offsetsFile {
+      return CommandError(
+        .data, "cannot report as of \(file)", why: "it names no offset of partition \(partition)",
+        remedy: "add a line \(options.run.topic),\(partition),<offset>")
+    }
+    return .usage(
+      "option --as-of", why: "it names no place in partition \(partition)",
+      remedy: "give one for all partitions too, like --as-of latest", command: .analytics)
   }
 
   /// - Returns: `false` when a request to stop came first.
@@ -240,16 +246,20 @@ struct AnalyticsOptions: Hashable, Sendable {
   /// The report is of what lies before these places, without a group: first the one for all partitions, if there is one,
   /// then those for single ones; empty for the group's report.
   var asOf: [Place]
+  /// The file with these places, in their stead.
+  var offsetsFile: String?
 
   init(_ reader: OptionReader) throws(CommandError) {
     run = try GroupRunOptions(reader)
     resetOffsets = reader.flag(.resetOffsets)
     output = try reader.value(.output, OptionValue.path)
     asOf = try reader.places(.asOf)
+    offsetsFile = try reader.offsetsFile(besides: .asOf)
     let others: [OptionName] = [.group, .resetOffsets, .follow, .idleTimeout, .maxEvents, .acceptLoss, .instance]
-    if !asOf.isEmpty, let other = others.first(where: reader.isGiven) {
+    if !asOf.isEmpty || offsetsFile != nil, let other = others.first(where: reader.isGiven) {
       throw reader.conflict(
-        "option --as-of", "it reads without a group, and --\(other.rawValue) is for a run of one",
+        "option --\(offsetsFile == nil ? "as-of" : "offsets-file")",
+        "it reads without a group, and --\(other.rawValue) is for a run of one",
         "leave one of the two out")
     }
   }
@@ -275,6 +285,7 @@ extension CommandSpec {
           Report what lies before this place in each partition ('2=1047': in one of them), without a group: what the \
           report was when a group had read so far.
           """, isRepeatable: true, completion: .choice(["latest"])),
+      .offsetsFile.saying("In place of --as-of: the offsets of this file, as kafka-consumer-groups.sh writes them."),
       .onError([.skip, .fail], help: "A record that is not an order: 'skip' counts it, 'fail' stops (exit 65)."),
       .follow, .idleTimeout, .maxEvents, .acceptLoss, .topic, .group.defaulting(to: "analytics"), .instance,
     ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics) + OptionSpec.connection

@@ -10,6 +10,9 @@ struct ReplayCommand {
 
   func run() throws -> ExitCode {
     if let check = options.check { return try CertificateCheck(options: options, check: check, context: context).run() }
+    if let group = options.group, options.namesPlace {
+      return try GroupMoving(options: options, group: group, context: context).run()
+    }
     if let group = options.group, !options.execute {
       // Without `--execute` a named group is left alone.
       let broker = try context.openBroker(to: .read)
@@ -22,6 +25,7 @@ struct ReplayCommand {
       replay: try BrokerFactory.outputFile(Self.replayFile, context.options.brokers)
     )
     let certificateFile = try options.certificate.map { try BrokerFactory.outputFile($0, context.options.brokers) }
+    let from = try options.offsetsFile.map { try OffsetsFile($0, topic: options.topic).places(context.console) }
     let broker = try context.openBroker(to: options.events == 0 ? .write : .create)
     let admin = try broker.admin()
     defer { admin.close() }
@@ -35,14 +39,15 @@ struct ReplayCommand {
     defer {
       if options.group == nil { context.removeTraces(group: privateGroup, admin) }
     }
+    let range = try range(from ?? options.from, source, admin)
     let replay = Replay(
       broker: broker,
       consumer: ConsumerOptions(
         topic: options.topic,
         membership: options.group.map { .member(group: $0) } ?? .sole(group: privateGroup), readsHeaders: false),
-      partitionCount: source.partitionCount, ends: try source.frozenEnds(admin), time: context.time,
-      stop: context.stop)
-    let lowBefore = try lowWatermarks(admin)
+      partitionCount: source.partitionCount, starts: range?.map(\.lowerBound),
+      ends: try range?.map(\.upperBound) ?? source.frozenEnds(admin), time: context.time, stop: context.stop)
+    let lowBefore = try range?.map(\.lowerBound) ?? lowWatermarks(admin)
     var initial: Replay.Pass?
     var second: Replay.Pass?
     var failure: CommandError?
@@ -62,6 +67,7 @@ struct ReplayCommand {
     var report = ReplayReport(
       topic: options.topic, initial: initial.summary, replay: second.summary, initialFile: Self.initialFile,
       replayFile: Self.replayFile, goneRanges: goneRanges(before: lowBefore, after: try lowWatermarks(admin)))
+    report.ranges = range
     if let certificateFile, report.isMatch {
       guard let made = try certify(ends: replay.ends, second.summary, broker, admin) else {
         return try finishCutShort(
@@ -74,6 +80,23 @@ struct ReplayCommand {
       report, broker: broker.name,
       activeMilliseconds: (initial.run.activeNanoseconds + second.run.activeNanoseconds) / 1_000_000)
     return report.isMatch ? .success : .refuted
+  }
+
+  /// What of each partition is replayed, by number; `nil` for all of all. A partition in which no place is named has
+  /// nothing.
+  private func range(
+    _ from: [Place], _ source: SourceTopic, _ admin: any Admin
+  ) throws -> [Range<Offset>]? {
+    guard !from.isEmpty || !options.to.isEmpty else { return nil }
+    let marks = try admin.watermarks(topic: options.topic, partitions: Int(source.partitionCount))
+    let now = context.time.wallMilliseconds
+    let starts = try (from.isEmpty ? [.earliest] : from).offsets(
+      in: options.topic, marks, admin: admin, wallMilliseconds: now)
+    let ends = try options.to.offsets(in: options.topic, marks, admin: admin, wallMilliseconds: now)
+    return marks.indices.map { number in
+      let start = starts[number] ?? marks[number].low
+      return start..<(starts[number] == nil ? start : max(start, ends[number] ?? marks[number].high))
+    }
   }
 
   private func finishCutShort(
@@ -170,6 +193,16 @@ struct ReplayOptions: Hashable, Sendable {
   /// A named group, changed only with `execute`; `nil` for a private one.
   var group: String?
   var execute: Bool
+  /// The range to replay, or with a group the place to move it to, which `to` has no part in: as `OptionReader.places`
+  /// has them; empty where nothing is said.
+  var from: [Place]
+  var to: [Place]
+  /// The file with the places of `from`, in their stead.
+  var offsetsFile: String?
+  /// Where the offsets of a group that is moved go first; `nil`: a name of its own in the working directory.
+  var undoFile: String?
+  /// Whether a group is moved though records that it may have counted are gone.
+  var acceptLoss: Bool
   /// How many orders to produce first.
   var events: Int64
   /// Whether somebody has named the topic.
@@ -178,6 +211,9 @@ struct ReplayOptions: Hashable, Sendable {
   var certificate: String?
   /// What is verified instead of a replay.
   var check: Check?
+
+  /// Whether a place is named: of a group, where it is moved to.
+  var namesPlace: Bool { !from.isEmpty || offsetsFile != nil }
 
   /// `--verify`.
   struct Check: Hashable, Sendable {
@@ -192,11 +228,17 @@ struct ReplayOptions: Hashable, Sendable {
     topic = try reader.topic()
     group = try reader.optional(.group, OptionValue.name)
     execute = reader.flag(.execute)
+    from = try reader.places(.from)
+    to = try reader.places(.to)
+    offsetsFile = try reader.offsetsFile(besides: .from)
+    undoFile = try reader.optional(.undoFile, OptionValue.file)
+    acceptLoss = reader.flag(.acceptLoss)
     events = try reader.optionalInteger(.events, in: 0...ProduceOptions.maxEvents) ?? 0
     topicIsGiven = reader.text(.topic) != nil
     certificate = try reader.optional(.certificate, OptionValue.file)
     check = try Check(reader)
-    if check != nil, let other = [OptionName.events, .execute, .group, .certificate].first(where: reader.isGiven) {
+    let ofReplay: [OptionName] = [.events, .execute, .group, .certificate, .from, .to, .offsetsFile]
+    if check != nil, let other = ofReplay.first(where: reader.isGiven) {
       throw reader.conflict(
         "option --verify", "it only looks, and --\(other.rawValue) is for a replay", "leave one of the two out")
     }
@@ -204,6 +246,28 @@ struct ReplayOptions: Hashable, Sendable {
       throw reader.conflict(
         "option --certificate", "it is of all records, and a named group may have counted others",
         "leave --group out")
+    }
+    try checkPlaces(reader)
+  }
+
+  private func checkPlaces(_ reader: OptionReader) throws(CommandError) {
+    let place = reader.isGiven(.from) ? "--from" : "--offsets-file"
+    if group != nil {
+      if !to.isEmpty {
+        throw reader.conflict("option --to", "a group has one place, which --from names", "leave --to out")
+      }
+      if namesPlace, events > 0 {
+        throw reader.conflict(
+          "option --events", "with --group and \(place) a group is moved, and nothing is produced", "leave it out")
+      }
+    } else if certificate != nil, namesPlace || !to.isEmpty {
+      throw reader.conflict(
+        "option --certificate", "it is of all records, and \(namesPlace ? place : "--to") names a range",
+        "leave one of the two out")
+    }
+    if group == nil || !namesPlace, let other = [OptionName.undoFile, .acceptLoss].first(where: reader.isGiven) {
+      throw reader.conflict(
+        "option --\(other.rawValue)", "it is for moving a group to a place", "add --group <name> and --from <place>")
     }
   }
 }
@@ -226,7 +290,8 @@ extension CommandSpec {
     name: .replay, summary: "compute metrics twice and compare them to the byte",
     details: """
       Computes the metrics into metrics_initial.txt, resets the group's offsets and state, computes them again into \
-      metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one. A \
+      metrics_after_replay.txt, and compares. The group is private and deleted afterwards, unless --group names one. With \
+      --group and --from the group is moved to that place instead, state and offsets together; its state is recomputed. A \
       certificate says what the records and their report were, to be verified on another machine or the other broker.
       """,
     options: [
@@ -245,7 +310,16 @@ extension CommandSpec {
         name: .against, placeholder: "<spec>",
         help: "With --verify: the log that the certificate was made of, to name the first record that differs.",
         completion: .brokers),
-      .execute.saying("Really reset the group that --group names; without it, only say what would be done."),
+      .from.defaulting(to: nil, note: "earliest").saying(
+        "Replay from this place on; with --group: move the group there, as if it had read so far."),
+      .to.saying("Replay up to this place."), .offsetsFile,
+      OptionSpec(
+        name: .undoFile, placeholder: "<file>", defaultNote: "replay-undo-<group>.csv",
+        help: "With --group and --from: where the offsets of before go first, for --offsets-file to move it back.",
+        completion: .file),
+      .acceptLoss.saying("Move a group although records were removed that it may have counted; they count no more."),
+      .execute.saying(
+        "Really reset, or move, the group that --group names; without it, only say what would be done."),
       .topic,
       .group.defaulting(to: nil, note: "a private one").saying(
         "Reset and replay this group, with --execute."
@@ -256,6 +330,8 @@ extension CommandSpec {
       .init(text: "produce 10 000 orders and prove it", command: "orderstream replay --events 10000"),
       .init(text: "a certificate to hand on", command: "orderstream replay --certificate orders.cert"),
       .init(text: "check it elsewhere", command: "orderstream replay --verify orders.cert -b localhost:9092"),
+      .init(text: "the orders of the last hour", command: "orderstream replay --from -1h"),
+      .init(text: "move a group back", command: "orderstream replay --group analytics --from -1d --execute"),
       .init(text: "rewind a group of your own", command: "orderstream replay --group analytics --execute"),
     ])
 }

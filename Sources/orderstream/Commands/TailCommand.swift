@@ -9,6 +9,13 @@ struct TailCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    guard let file = options.offsetsFile else { return try print() }
+    var options = options
+    options.from = try OffsetsFile(file, topic: options.topic).places(context.console)
+    return try TailCommand(options: options, context: context).print()
+  }
+
+  private func print() throws -> ExitCode {
     let wait = TopicWait(topic: options.topic, context: context)
     guard let found = try wait.find(follow: options.bounds.follow) else { return Signals.timeOut ?? .success }
     let (broker, admin, watermarks) = (found.broker, found.admin, found.watermarks)
@@ -42,26 +49,21 @@ struct TailCommand {
         .input, "cannot read \(options.topic)[\(missing)]", why: "the topic has \(watermarks.count) partitions",
         remedy: "name one from 0 to \(watermarks.count - 1)")
     }
-    var starts: [Offset?] = watermarks.map { _ in nil }
-    for place in options.from {
-      noteIfBeyond(place, watermarks)
-      // All of a topic that was not there yet has come since the start.
-      let place = isNew && place.position == .latest ? Place(.earliest, partition: place.partition) : place
-      starts = zip(starts, try offsets(place, watermarks, admin)).map { $1 ?? $0 }
+    for place in options.from { noteIfBeyond(place, watermarks) }
+    // All of a topic that was not there yet has come since the start.
+    let from = options.from.map {
+      isNew && $0.position == .latest ? Place(.earliest, partition: $0.partition) : $0
     }
-    var ends: [Offset] = watermarks.map(\.high)
-    for place in options.to { ends = zip(ends, try offsets(place, watermarks, admin)).map { $1 ?? $0 } }
-    return zip(starts, ends).enumerated().compactMap { number, range in
+    let now = context.time.wallMilliseconds
+    let starts = try from.offsets(in: options.topic, watermarks, admin: admin, wallMilliseconds: now)
+    let ends = try options.to.offsets(in: options.topic, watermarks, admin: admin, wallMilliseconds: now)
+    return watermarks.indices.compactMap { number in
       let partition = Int32(number)
-      guard let start = range.0, options.partitions.isEmpty || options.partitions.contains(partition) else {
+      guard let start = starts[number], options.partitions.isEmpty || options.partitions.contains(partition) else {
         return nil
       }
-      return PartitionRange(partition: partition, offsets: start..<max(start, range.1))
+      return PartitionRange(partition: partition, offsets: start..<max(start, ends[number] ?? watermarks[number].high))
     }
-  }
-
-  private func offsets(_ place: Place, _ watermarks: [Watermarks], _ admin: any Admin) throws -> [Offset?] {
-    try place.offsets(in: options.topic, watermarks, admin: admin, wallMilliseconds: context.time.wallMilliseconds)
   }
 
   /// One partition after the other, up to its end as it was at the start.
@@ -201,6 +203,8 @@ struct TailOptions: Hashable, Sendable {
   var from: [Place]
   /// Where to end, in the same order; empty: at the ends.
   var to: [Place]
+  /// The file with the places to begin at, in place of `from`.
+  var offsetsFile: String?
   /// The last n of all partitions together; `nil`: everything between the places.
   var last: Int64?
   /// Only these partitions; empty for all.
@@ -235,6 +239,7 @@ struct TailOptions: Hashable, Sendable {
     }
     from = try reader.places(.from)
     to = try reader.places(.to)
+    offsetsFile = try reader.offsetsFile(besides: .from)
     last = try reader.optionalInteger(.last, in: 0...Self.maxLast)
     partitions = try reader.values(.partition) { (text) throws(ValueError) in
       try OptionValue.integer(text, in: 0...CommonOptions.maxPartitions - 1)
@@ -262,16 +267,11 @@ extension CommandSpec {
       """,
     positional: .init(placeholder: "[topic]", completion: .topic),
     options: [
-      OptionSpec(
-        name: .from, placeholder: "<place>", defaultValue: "earliest",
-        help: """
-          Where to begin in each partition: a place, in one of the forms that 'orderstream help' lists. With a place in \
-          one partition, like 2=1047, only that one is printed.
-          """, isRepeatable: true, completion: .choice(["earliest", "latest"])),
-      OptionSpec(
-        name: .to, placeholder: "<place>", defaultNote: "the end",
-        help: "Where to end in each partition, before the record at that place.", isRepeatable: true,
-        completion: .choice(["earliest", "latest"])),
+      .from.saying(
+        """
+        Where to begin in each partition: a place, in one of the forms that 'orderstream help' lists. With a place in \
+        one partition, like 2=1047, only that one is printed.
+        """), .to, .offsetsFile,
       OptionSpec(
         name: .last, short: "n", placeholder: "<n>",
         help:

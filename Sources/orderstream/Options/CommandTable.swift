@@ -93,6 +93,8 @@ enum OptionName: String, CaseIterable, Sendable {
   case failIf = "fail-if"
   case certificate, verify, against, exact
   case asOf = "as-of"
+  case offsetsFile = "offsets-file"
+  case undoFile = "undo-file"
   case report
   case csv
   case metricsFile = "metrics-file"

@@ -96,6 +96,18 @@ extension OptionSpec {
   static let version = OptionSpec(
     name: .version, short: "V", help: "Print the version, with -v what the build is made of.")
   static let execute = OptionSpec(name: .execute, help: "Do it; without it, only say what would be done.")
+  static let from = OptionSpec(
+    name: .from, placeholder: "<place>", defaultValue: "earliest", help: "Where to begin in each partition.",
+    isRepeatable: true, completion: .choice(["earliest", "latest"]))
+  static let to = OptionSpec(
+    name: .to, placeholder: "<place>", defaultNote: "the end",
+    help: "Where to end in each partition, before the record at that place.", isRepeatable: true,
+    completion: .choice(["earliest", "latest"]))
+  static let offsetsFile = OptionSpec(
+    name: .offsetsFile, placeholder: "<file>",
+    help: """
+      In place of --from: the offsets of this file, as kafka-consumer-groups.sh --reset-offsets writes them with --export.
+      """, completion: .file)
   static let outputTopic = OptionSpec(
     name: .outputTopic, placeholder: "<name>", defaultValue: "inventory-events",
     help: "Topic with the inventory events.")
@@ -162,6 +174,16 @@ extension OptionReader {
         "give one for all, and others for one partition each like 2=1047")
     }
     return places.filter { $0.partition == nil } + places.filter { $0.partition != nil }
+  }
+
+  /// The file that `--offsets-file` names, which stands in for an option of places.
+  func offsetsFile(besides other: OptionName) throws(CommandError) -> String? {
+    guard let file = try optional(.offsetsFile, OptionValue.path) else { return nil }
+    if isGiven(other) {
+      throw conflict(
+        "option --offsets-file", "--\(other.rawValue) names places too", "leave one of the two out")
+    }
+    return file
   }
 
   /// `-v` and `-q` win over the environment, and it over the file; `-v` over `-q`.
