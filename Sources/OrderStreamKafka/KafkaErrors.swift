@@ -152,7 +152,10 @@ struct KafkaErrors: Sendable {
 
 /// What a user must be allowed to do for a request to succeed, in the words of Kafka's authorizer.
 struct AccessRight: Sendable, CustomStringConvertible {
-  enum Operation: String { case read, write, describe, create, alter, delete, idempotentWrite = "idempotent_write" }
+  enum Operation: String {
+    case read, write, describe, create, alter, delete, idempotentWrite = "idempotent_write"
+    case describeConfigs = "describe_configs"
+  }
   enum Resource {
     case topic(String), group(String), transactionalID(String)
     case cluster

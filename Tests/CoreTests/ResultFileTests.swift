@@ -66,9 +66,9 @@ struct ResultFileTests {
       #"{"schema":"orderstream.status/1","groups":[{"group":"g","partitions":[{"topic":"t","partition":0,"committed":7,"#
         + #""stable":9,"lag":2,"reason":null},{"topic":"t","partition":1,"committed":null,"stable":null,"lag":null,"#
         + #""reason":"no \"leader\", or\r\nnone"}]}]}"#)
-    #expect(rows[0] == ["group", "topic", "partition", "committed", "stable", "lag", "reason"])
-    #expect(rows[1] == ["g", "t", "0", "7", "9", "2", ""])
-    #expect(rows[2] == ["g", "t", "1", "", "", "", "no \"leader\", or\r\nnone"])
+    #expect(rows[0].prefix(7) == ["group", "topic", "partition", "committed", "stable", "lag", "reason"])
+    #expect(rows[1].prefix(7) == ["g", "t", "0", "7", "9", "2", ""] && rows[1].count == rows[0].count)
+    #expect(rows[2].prefix(7) == ["g", "t", "1", "", "", "", "no \"leader\", or\r\nnone"])
   }
 
   // MARK: - Metrics
@@ -185,6 +185,32 @@ struct ResultFileTests {
     #expect(metrics["kafka_topic_partition_under_replicated_partition", ["partition": "0"]] == 1)
     #expect(metrics["kafka_topic_partition_leader", ["partition": "1"]] == -1 && metrics["kafka_brokers"] == 1)
     #expect(metrics["orderstream_status_lag"]?.isNaN == true)
+  }
+
+  @Test("why a group is behind has its numbers: seconds to clear are +Inf for never, and what is not known is NaN")
+  func explanation() throws {
+    let numbers = """
+      "lag_state":"WARN","lag_seconds":12.5,"arrival_per_second":20.0,"service_per_second":8.0,"trend_per_second":12.0,
+      "clear":"never","clear_in_seconds":null,"clear_in_seconds_error":null,"removed_first":null
+      """
+    let metrics = try metrics(
+      """
+      {"schema":"orderstream.status/1","broker":"b","complete":true,"elapsed_ms":5,"topics":[],"groups":[
+        {"group":"g","state":"Stable","members":[],"members_known":true,"lag":4,"lag_at_least":4,"reason":null,\(numbers),
+         "observations":5,"cause":{"cause":"too_few_members","members_needed":2},"partitions":[
+          {"topic":"t","partition":0,"committed":4,"stable":8,"lag":4,"reason":null,\(numbers)}]}]}
+      """)
+    let place = ["cluster_name": "b", "group": "g", "topic": "t", "partition": "0"]
+    #expect(metrics["kafka_consumergroup_group_lag_seconds", place] == 12.5)
+    #expect(metrics["kafka_consumergroup_group_max_lag_seconds", ["group": "g"]] == 12.5)
+    #expect(metrics["orderstream_group_partition_arrival_per_second", place] == 20)
+    #expect(metrics["orderstream_group_trend_per_second", ["group": "g"]] == 12)
+    #expect(metrics["orderstream_group_clear_seconds", ["group": "g"]] == .infinity)
+    #expect(metrics["orderstream_group_removed_first", ["group": "g"]]?.isNaN == true)
+    #expect(metrics["orderstream_group_lag_state", ["group": "g", "state": "WARN"]] == 1)
+    #expect(metrics["orderstream_group_lag_state", ["group": "g", "state": "OK"]] == 0)
+    #expect(metrics["orderstream_group_lag_cause", ["cause": "too_few_members"]] == 1)
+    #expect(metrics["orderstream_group_members_needed"] == 2)
   }
 
   // MARK: - Test cases

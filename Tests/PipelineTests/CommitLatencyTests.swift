@@ -22,11 +22,16 @@ import Testing
     let time: ManualWall
     let timestamps: [Int64]
     private(set) var latencies: [Int64] = []
+    /// After each commit.
+    private(set) var lags: [Double?] = []
+    private(set) var oldest: [Int64] = []
     private(set) var aborts = 0
 
     init(_ time: ManualWall, _ timestamps: [Int64]) { (self.time, self.timestamps) = (time, timestamps) }
 
     func pipelineCommitted(records: Int64, loop: PipelineLoop) {
+      lags.append(loop.lagSeconds)
+      oldest.append(time.wallMilliseconds - timestamps[latencies.count])
       latencies += timestamps[latencies.count..<Int(records)].map { max(0, time.wallMilliseconds - $0) }
       time.move(by: 700 + records % 13)
     }
@@ -60,6 +65,11 @@ import Testing
         stop: StopFlag(), observer: observer)
       defer { loop.close() }
       #expect(try loop.run().records == 2000 && observer.aborts == 2 && observer.latencies.count == 2000)
+      // It is behind until the end is seen; then it is not.
+      #expect(observer.lags.dropLast().allSatisfy { $0 != nil } && loop.lagSeconds == 0)
+      for (lag, oldest) in zip(observer.lags.dropLast(), observer.oldest) {
+        #expect(lag == Double(max(0, oldest)) / 1000)
+      }
       let figures = try #require(loop.latency)
       expect(figures.firstSecond, of: zip(timestamps, observer.latencies).filter { $0.0 < start + 1000 }.map(\.1))
       expect(figures.all, of: zip(timestamps, observer.latencies).filter { $0.0 >= start + 1000 }.map(\.1))

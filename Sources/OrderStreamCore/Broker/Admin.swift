@@ -33,6 +33,9 @@ public protocol Admin: AnyObject {
   /// The cluster as a whole; `nil` where there is none.
   func cluster(within limit: Duration) throws(BrokerError) -> ClusterDescription?
 
+  /// The values of these settings of a topic, of those that it has; `nil` where topics have none.
+  func settings(_ names: [String], of topic: String, within limit: Duration) throws(BrokerError) -> [String: String]?
+
   /// Frees everything. Idempotent.
   func close()
 }
@@ -63,6 +66,10 @@ public struct ClusterDescription: Hashable, Sendable {
 
 extension Admin {
   public func cluster(within limit: Duration) throws(BrokerError) -> ClusterDescription? { nil }
+
+  public func settings(
+    _ names: [String], of topic: String, within limit: Duration
+  ) throws(BrokerError) -> [String: String]? { nil }
 
   public func topic(_ name: String) throws(BrokerError) -> TopicDescription? { try topics(named: name).first }
 

@@ -159,7 +159,7 @@ private struct LagCauseFinder {
     guard let (reader, since) = standing.first, let member = reader.member else { return nil }
     let stood = seconds(since: since)
     let moving = places.indices.filter { index in !reader.indices.contains(index) && hasMoved(index, since: since) }
-    let gap = max(usualGap(moving), usualGap(reader.indices))
+    let gap = max(history.usualGap(moving), history.usualGap(reader.indices))
     guard let witness = moving.first, stood <= Self.longestSession, stood >= Self.standstillGaps * gap else {
       return nil
     }
@@ -191,17 +191,6 @@ private struct LagCauseFinder {
     return positions.first != positions.last
   }
 
-  /// The shortest of the usual gaps between two commits of these partitions, in seconds; 0 where there were none.
-  private func usualGap(_ indices: [Int]) -> Double {
-    indices.compactMap { index -> Double? in
-      var moves: [Int64] = []
-      for (before, after) in zip(history.looks, history.looks.dropFirst())
-      where before.observations[index].position != after.observations[index].position { moves.append(after.time) }
-      let gaps = zip(moves, moves.dropFirst()).map { Double($1 - $0) / 1e9 }.sorted()
-      return gaps.isEmpty ? nil : gaps[gaps.count / 2]
-    }.min() ?? 0
-  }
-
   private func names(_ indices: [Int]) -> String { LagPace.names(indices.map { places[$0] }) }
 
   /// Nobody reads, or who should does not commit.
@@ -213,7 +202,7 @@ private struct LagCauseFinder {
     let stood = seconds(since: latest)
     let indices = standing.flatMap(\.reader.indices)
     let least = Double(min(LagState.leastSpan, history.window).nanoseconds) / 1e9 - 0.5
-    let limit = max(least, 2 * usualGap(indices))
+    let limit = max(least, 2 * history.usualGap(indices))
     let lag = standing.reduce(Int64(0)) { $0.saturatingAdd($1.reader.forecast.lag ?? 0) }
     let evidence = [
       "the committed offsets of \(names(indices)) have not moved for "
@@ -222,7 +211,7 @@ private struct LagCauseFinder {
     ]
     let isAll = standing.count == behind.count
     guard isAll ? stood >= limit : stood > Self.longestSession else {
-      return isAll && latest == history.looks.first?.time ? tooShort(evidence, least) : nil
+      return isAll && latest <= history.looks.first?.time ?? 0 ? tooShort(evidence, least) : nil
     }
     if last.members?.isEmpty == true {
       return LagCause(

@@ -69,6 +69,8 @@ public struct LagHistory: Sendable {
   private(set) var looks: [Look] = []
   private(set) var rewinds: [TopicPartition: Rewind] = [:]
   private(set) var deaths: [TopicPartition: Death] = [:]
+  /// Since when a partition has had the same position and a lag; it may be longer than the window.
+  private var standstills: [TopicPartition: Int64] = [:]
 
   public init(window: Duration) { self.window = window }
 
@@ -95,6 +97,7 @@ public struct LagHistory: Sendable {
       noteRewinds(from: last, to: look)
       noteDeaths(from: last, to: look)
     }
+    noteStandstills(look)
     looks.append(look)
     prune()
   }
@@ -109,6 +112,7 @@ public struct LagHistory: Sendable {
     let known = Set(places)
     rewinds = rewinds.filter { known.contains($0.key) }
     deaths = deaths.filter { known.contains($0.key) }
+    standstills = standstills.filter { known.contains($0.key) }
   }
 
   private mutating func noteRewinds(from last: Look, to look: Look) {
@@ -127,23 +131,36 @@ public struct LagHistory: Sendable {
     for (index, place) in places.enumerated() {
       if look.observations[index].lag == 0 { deaths[place] = nil }
       guard let members = look.members, let owner = last.owners[place], !members.contains(owner),
-        let since = standstill(of: index), since < last.time
+        let since = standstills[place], since < last.time
       else { continue }
       deaths[place] = Death(member: owner, standsSince: since, time: look.time)
     }
   }
 
-  /// Since when a partition has had the same position and a lag, as far as is kept; `nil` when it has none, or moves.
-  func standstill(of index: Int) -> Int64? {
-    guard let position = looks.last?.observations[index].position else { return nil }
-    var since: Int64?
-    for look in looks.reversed() {
-      guard let lag = look.observations[index].lag, lag > 0, look.observations[index].position == position else {
-        break
+  private mutating func noteStandstills(_ look: Look) {
+    for (index, place) in places.enumerated() {
+      guard let lag = look.observations[index].lag, lag > 0 else {
+        standstills[place] = nil
+        continue
       }
-      since = look.time
+      let before = looks.last?.observations[index].position
+      if standstills[place] == nil || before != look.observations[index].position { standstills[place] = look.time }
     }
-    return since
+  }
+
+  /// Since when a partition has had the same position and a lag; `nil` when it has none.
+  func standstill(of index: Int) -> Int64? { standstills[places[index]] }
+
+  /// The usual time between two moves of the position of these partitions, in seconds: that of the one that moves most
+  /// often; 0 where it is not known.
+  func usualGap(_ indices: some Sequence<Int>) -> Double {
+    indices.compactMap { index -> Double? in
+      var moves: [Int64] = []
+      for (before, after) in zip(looks, looks.dropFirst())
+      where before.observations[index].position != after.observations[index].position { moves.append(after.time) }
+      let gaps = zip(moves, moves.dropFirst()).map { Double($1 - $0) / 1e9 }.sorted()
+      return gaps.isEmpty ? nil : gaps[gaps.count / 2]
+    }.min() ?? 0
   }
 
   private mutating func prune() {

@@ -7,7 +7,7 @@ struct LagPace {
   private static let hotArrivalShare = 0.5
   /// How much more than its even share, so that of two partitions none is hot by chance.
   private static let hotFactor = 1.5
-  /// A lag that is served within so many seconds is what is under way.
+  /// A lag that is served within so many seconds, or between three commits, is what is under way.
   private static let underWay = 5.0
   /// Members must be able to serve a little more than what arrives, or the lag would stay.
   private static let headroom = 1.05
@@ -37,7 +37,7 @@ struct LagPace {
     let growth = arrival - service
     let rates =
       "\(LagWords.rate(arrival)) arrive, \(LagWords.rate(service)) are served (± \(LagWords.rate(error)))"
-    let isUnderWay = Double(lag) <= Self.underWay * service
+    let isUnderWay = Double(lag) <= max(Self.underWay, 2 * history.usualGap(places.indices)) * service
     if growth.magnitude <= error {
       if isUnderWay {
         return LagCause(

@@ -255,6 +255,12 @@ struct AssignmentProgress {
 
   // MARK: - Lag
 
+  /// Whether a partition of this member is committed up to an end that was seen after its last record.
+  func isCommittedToEnd(_ partition: Int32) -> Bool {
+    let partition = partitions[Int(partition)]
+    return partition.isAtEnd && (partition.committed ?? partition.start) >= partition.position
+  }
+
   /// How far what is committed is behind, by partition: behind the bound, or without one behind an end that was seen after
   /// the last record. `nil` where that is not known: partitions of other members, those whose end has not been seen, and
   /// those that were added to a bounded run.

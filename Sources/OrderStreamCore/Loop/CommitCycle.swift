@@ -284,7 +284,10 @@ extension PipelineLoop {
     progress.finishCommit()
     recovery.noteProgress()
     figures.noteCommit(of: commit.records, at: commits.lastEnd)
-    if settings.measuresLatency { figures.noteLatencies(of: commit.times, at: time.wallMilliseconds) }
+    if settings.measuresLatency {
+      figures.noteLatencies(of: commit.times, at: time.wallMilliseconds)
+      lagTime.committed(at: time.wallMilliseconds)
+    }
     observer.pipelineCommitted(records: figures.committedRecords, loop: self)
   }
 }

@@ -31,6 +31,7 @@ public final class PipelineLoop {
   let figures: RunFigures
   var recovery: Recovery
   var progress: AssignmentProgress
+  var lagTime = OwnLagTime()
 
   let batch: RecordBatch
   /// Where in the batch to go on, once what was applied of it is committed: its outputs are large.
@@ -174,6 +175,14 @@ public final class PipelineLoop {
   /// there are more partitions than anybody looks at.
   public var lagByPartition: [Int64?]? { progress.partitionCount <= RunSamples.partitionLimit ? progress.lag : nil }
 
+  /// How old the first record is that this member has not committed, in seconds, where latencies are measured: 0 when it
+  /// has read all there is, `nil` while that is not known.
+  public var lagSeconds: Double? {
+    guard settings.measuresLatency, isAssigned else { return nil }
+    return lagTime.age(of: progress.assigned, isAtEnd: progress.isCommittedToEnd, at: time.wallMilliseconds)
+      .map { Double($0) / 1000 }
+  }
+
   // MARK: - Records
 
   private func poll() throws(PipelineError) -> ConsumerEvent {
@@ -231,7 +240,10 @@ public final class PipelineLoop {
     if taken > 0 {
       figures.noteRecords(at: time.monotonicNanoseconds)
       commits.noteApplied(taken)
-      if settings.measuresLatency { commits.noteTimes(batch, first..<first + taken, at: time.wallMilliseconds) }
+      if settings.measuresLatency {
+        commits.noteTimes(batch, first..<first + taken, at: time.wallMilliseconds)
+        lagTime.note(batch, first..<first + taken)
+      }
       spendDelay(records: taken)
     }
     if let failure {

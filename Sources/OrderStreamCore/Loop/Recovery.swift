@@ -82,6 +82,7 @@ extension PipelineLoop {
     try brokerCall(try transaction.abort())
     dropBatch()
     commits.forgetPending()
+    lagTime.forgetPending()
     processor.forgetAll()
   }
 
@@ -126,6 +127,7 @@ extension PipelineLoop {
 
   private func assign(_ place: GroupState.Place) throws(PipelineError) {
     progress.assign(place.positions, committed: place.committed, marks: place.marks)
+    lagTime.begin()
     try brokerCall(try consumer.assign(place.positions))
   }
 

@@ -10,6 +10,8 @@ public struct InventoryReport: Report, Sendable {
   public var lostRecords: Int64
   /// From the timestamps of orders to the commits that cover them; `nil` for a run that is not followed.
   public var latency: LatencyFigures?
+  /// How old the first record is that this member has not committed; `nil` while that is not known.
+  public var lagSeconds: Double?
   /// In records of the source topic.
   public var completion: Completion
   /// The run over time; `nil` while it goes on.
@@ -44,6 +46,7 @@ public struct InventoryReport: Report, Sendable {
     }
     if lostRecords > 0 { TextRows.append("Lost to retention", unwanted: lostRecords, to: text) }
     latency?.appendRows(to: text, columns: columns)
+    if latency != nil, let lagSeconds { TextRows.append("Lag in time", LagWords.seconds(lagSeconds), to: text) }
   }
 
   /// What a terminal shows while a run goes on.
@@ -69,6 +72,7 @@ public struct InventoryReport: Report, Sendable {
     json.member("truncated_dead_letters", counts.truncatedDeadLetters)
     json.member("lost_to_retention", lostRecords)
     latency?.appendMembers(to: &json)
+    if latency != nil { json.member("lag_seconds", decimal: lagSeconds) }
     samples?.appendMembers(to: &json)
   }
 }

@@ -75,6 +75,19 @@ extension LagExplanation {
   }
 }
 
+extension LagExplanation.Partition {
+  static let columns = ["in time", "arrives", "served", "state", "clear"]
+
+  /// Of the columns; `-` for what is not known.
+  var cells: [String] {
+    [
+      age.seconds.map(LagWords.seconds) ?? "-", forecast.arrival.map { LagWords.rate($0.perSecond) } ?? "-",
+      forecast.service.map { LagWords.rate($0.perSecond) } ?? "-", state?.rawValue ?? "-",
+      forecast.clear == .clear ? "clear" : forecast.clear.text ?? "-",
+    ]
+  }
+}
+
 extension LagCause {
   fileprivate func append(to json: inout JSONWriter) {
     json.beginObject()

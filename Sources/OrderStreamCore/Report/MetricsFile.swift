@@ -12,7 +12,7 @@ public struct MetricsFile {
     var samples: [(labels: Labels, value: String)] = []
   }
 
-  private typealias Labels = [(name: String, value: String)]
+  typealias Labels = [(name: String, value: String)]
 
   private let document: Document
   /// `lag_demo`.
@@ -66,7 +66,7 @@ public struct MetricsFile {
     }
   }
 
-  private mutating func add(_ name: String, _ help: String, _ labels: Labels, _ value: String, type: String = "gauge") {
+  mutating func add(_ name: String, _ help: String, _ labels: Labels, _ value: String, type: String = "gauge") {
     if let index = indices[name] { return families[index].samples.append((labels, value)) }
     indices[name] = families.count
     families.append(Family(name: name, type: type, help: help, samples: [(labels, value)]))
@@ -246,6 +246,7 @@ public struct MetricsFile {
       add(
         "kafka_consumergroup_group_lag", "Records between the committed offset of a group and the last stable offset.",
         labels, lag.map(String.init) ?? "NaN")
+      addExplanation(ofPartition: partition, labels)
       let index = topics.firstIndex { $0.name == topic } ?? topics.count
       if index == topics.count { topics.append((topic, 0)) }
       let sum = topics[index].lag
@@ -268,6 +269,7 @@ public struct MetricsFile {
     add(
       "orderstream_group_lag_at_least", "Sum of the lags of a group that are known.", labels,
       group["lag_at_least"]?.numberText ?? "NaN")
+    addExplanation(ofGroup: group, labels)
     if group["members_known"]?.bool == true {
       add(
         "kafka_consumergroup_members", "Members of a group.", cluster + [("consumergroup", name)],

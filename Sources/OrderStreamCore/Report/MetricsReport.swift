@@ -12,6 +12,8 @@ public struct MetricsReport: Report {
   /// From the timestamps of records to the commits that cover them; `nil` for a run that is not followed. Not in the text:
   /// that depends on the records alone.
   public let latency: LatencyFigures?
+  /// How old the first record is that this member has not committed; `nil` while that is not known. Only where `latency` is.
+  public var lagSeconds: Double?
   /// In records of this run.
   public let completion: Completion
   /// Of the last document of a run that is followed: the minutes that have changed since the one before.
@@ -61,8 +63,9 @@ public struct MetricsReport: Report {
     text.append(UInt8(ascii: "\n"))
     summary.totals.appendRows(to: text)
     latency?.appendRows(to: text, columns: screen.columns)
+    if let lagSeconds { TextRows.append("Lag in time", LagWords.seconds(lagSeconds), to: text) }
     text.append(UInt8(ascii: "\n"))
-    let rest = Self.viewRows + Self.chartFrameRows + latencyRows
+    let rest = Self.viewRows + Self.chartFrameRows + latencyRows + (lagSeconds == nil ? 0 : 1)
     MetricsChart.append(summary.minutes, limit: screen.rows - rest, on: screen, to: text)
     text.append(state, .dim)
     text.append(UInt8(ascii: "\n"))
@@ -99,6 +102,7 @@ public struct MetricsReport: Report {
     json.member("processed", processed)
     json.member("lost_to_retention", lostRecords)
     latency?.appendMembers(to: &json)
+    if latency != nil { json.member("lag_seconds", decimal: lagSeconds) }
     samples?.appendMembers(to: &json)
   }
 
@@ -143,6 +147,8 @@ public struct LiveMetricsReport: Report {
   let processed: Int64
   let lostRecords: Int64
   public let latency: LatencyFigures
+  /// How old the first record is that this member has not committed; `nil` while that is not known.
+  public var lagSeconds: Double?
 
   /// - Parameter changed: Since the last report of this run, the first one since its beginning.
   public init(
@@ -165,6 +171,7 @@ public struct LiveMetricsReport: Report {
     text.append("total \(totals.totalOrders), failed \(totals.failedOrders) (")
     text.append(TextRows.hundredths(totals.failureRateHundredths))
     text.append(" %), current \(totals.currentMinute?.orders ?? 0)/min, rejected \(totals.rejected)")
+    if let lagSeconds { text.append(", behind \(LagWords.seconds(lagSeconds))") }
     if let line = latency.line { text.append("; \(line)") }
     text.append(UInt8(ascii: "\n"))
   }
@@ -176,6 +183,7 @@ public struct LiveMetricsReport: Report {
     json.member("processed", processed)
     json.member("lost_to_retention", lostRecords)
     latency.appendMembers(to: &json)
+    json.member("lag_seconds", decimal: lagSeconds)
   }
 
   static func append(_ changed: [MetricsTotals.Minute], to json: inout JSONWriter) {

@@ -155,9 +155,10 @@ public struct StatusReport: Report, Sendable {
       text.append("    member \(member.id) on \(member.host): \(owned.isEmpty ? "no partitions" : owned)\n")
     }
     if group.explanation.looks > 1 || group.explanation.age.seconds != nil { group.explanation.appendLines(to: text) }
+    let isExplained = group.explanation.looks > 1
     appendTable(
-      ["partition", "committed", "stable", "lag"],
-      group.lag.partitions.map { partition in
+      ["partition", "committed", "stable", "lag"] + (isExplained ? LagExplanation.Partition.columns : []),
+      zip(group.lag.partitions, group.explanation.partitions).map { partition, explained in
         let lag =
           switch partition.lag {
           case .known(let records): String(records)
@@ -166,7 +167,7 @@ public struct StatusReport: Report, Sendable {
         return [
           partition.topicPartition.description, partition.committed.map(String.init) ?? "-",
           partition.stable.map(String.init) ?? "-", lag,
-        ]
+        ] + (isExplained ? explained.cells : [])
       }, to: text)
   }
 

@@ -47,7 +47,12 @@ public enum TableFile {
 
   /// A partition of a group a row.
   private static func appendGroups(_ document: Document, to buffer: ByteBuffer) {
-    let keys = ["topic", "partition", "committed", "stable", "lag", "reason"]
+    let keys =
+      ["topic", "partition", "committed", "stable", "lag", "reason"]
+      + [
+        "lag_state", "lag_seconds", "arrival_per_second", "service_per_second", "trend_per_second", "clear",
+        "clear_in_seconds", "clear_in_seconds_error", "removed_first",
+      ]
     append(["group"] + keys, to: buffer)
     for group in document["groups"]?.elements ?? [] {
       for partition in group["partitions"]?.elements ?? [] {

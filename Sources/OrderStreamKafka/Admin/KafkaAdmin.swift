@@ -56,6 +56,14 @@ final class KafkaAdmin: Admin {
     return ClusterDescription(id: context.clusterID.isEmpty ? nil : context.clusterID, brokers: brokers)
   }
 
+  func settings(_ names: [String], of topic: String, within limit: Duration) throws(BrokerError) -> [String: String]? {
+    let right = AccessRight(.describeConfigs, .topic(topic))
+    return try context.ask("cannot read the settings of \(topic)", needs: right, limit: limit) {
+      timeout throws(NativeError) in
+      try context.lookup.settings(names, of: topic, timeout)
+    }
+  }
+
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     let partitions = try partitions(of: topic)
     // The protocol takes negative times for logical offsets; no record is older than 1970.

@@ -65,6 +65,11 @@ extension NativeClient {
 
   /// The value of one setting of a topic, `nil` where the broker does not tell.
   func setting(_ name: String, of topic: String, _ timeout: Duration) throws(NativeError) -> String? {
+    try settings([name], of: topic, timeout)[name]
+  }
+
+  /// The values of these settings of a topic, of those that the broker tells.
+  func settings(_ names: [String], of topic: String, _ timeout: Duration) throws(NativeError) -> [String: String] {
     guard let resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) else {
       throw NativeError(RD_KAFKA_RESP_ERR__INVALID_ARG)
     }
@@ -76,13 +81,16 @@ extension NativeClient {
     var count = 0
     guard let found = rd_kafka_DescribeConfigs_result_resources(answer.pointer, &count), count == 1,
       let described = found[0]
-    else { return nil }
+    else { return [:] }
     try NativeError.check(rd_kafka_ConfigResource_error(described))
-    guard let entries = rd_kafka_ConfigResource_configs(described, &count) else { return nil }
-    for index in 0..<count where String(cString: rd_kafka_ConfigEntry_name(entries[index])) == name {
-      return rd_kafka_ConfigEntry_value(entries[index]).map { String(cString: $0) }
+    guard let entries = rd_kafka_ConfigResource_configs(described, &count) else { return [:] }
+    var values: [String: String] = [:]
+    for index in 0..<count {
+      let name = String(cString: rd_kafka_ConfigEntry_name(entries[index]))
+      guard names.contains(name), let value = rd_kafka_ConfigEntry_value(entries[index]) else { continue }
+      values[name] = String(cString: value)
     }
-    return nil
+    return values
   }
 
   func addPartitions(_ topic: String, total: Int32, _ timeout: Duration) throws(NativeError) {

@@ -56,9 +56,11 @@ struct AnalyticsCommand {
     } else {
       summary = try loop.groupSummary(of: metrics)
     }
-    return MetricsReport(
+    var report = MetricsReport(
       summary, processed: loop.committedRecords, lostRecords: loop.lostRecords, completion: outcome.completion,
       changed: changed, latency: loop.latency)
+    report.lagSeconds = loop.lagSeconds
+    return report
   }
 }
 
@@ -173,7 +175,7 @@ final class MetricsOutput: LiveReport {
   func begin(_ loop: PipelineLoop) throws {
     guard let live else { return }
     _ = try loop.refresh(live)
-    if context.showsView { show(live.summary, loop.latency) }
+    if context.showsView { show(live.summary, loop.latency, loop.lagSeconds) }
     context.beginLive(liveReport(live, changed: [], loop), broker: broker)
   }
 
@@ -182,7 +184,7 @@ final class MetricsOutput: LiveReport {
     guard let live else { preconditionFailure("only a run that is followed has live reports") }
     let changed = try loop.refresh(live)
     let report = liveReport(live, changed: changed, loop)
-    if context.showsView { show(live.summary, report.latency) }
+    if context.showsView { show(live.summary, report.latency, report.lagSeconds) }
     let read = context.time.monotonicNanoseconds
     isFileOld = true
     try writeFileIfDue(live)
@@ -202,6 +204,7 @@ final class MetricsOutput: LiveReport {
       live.totals, changed: changed, processed: loop.committedRecords, lostRecords: loop.lostRecords,
       latency: loop.latency ?? LatencyFigures())
     report.reader = reader
+    report.lagSeconds = loop.lagSeconds
     return report
   }
 
@@ -215,11 +218,13 @@ final class MetricsOutput: LiveReport {
     try write(MetricsReport(live.summary, processed: 0, completion: .ongoing))
   }
 
-  private func show(_ summary: MetricsSummary, _ latency: LatencyFigures?) {
+  private func show(_ summary: MetricsSummary, _ latency: LatencyFigures?, _ lagSeconds: Double?) {
     let (heading, broker, progress) = ("Order metrics of \(reader.topic)", broker, progress)
     context.console.display.show(view: { screen in
       let text = ReportText()
-      MetricsReport(summary, processed: 0, latency: latency).appendView(
+      var report = MetricsReport(summary, processed: 0, latency: latency)
+      report.lagSeconds = lagSeconds
+      report.appendView(
         heading: screen.heading(heading, on: broker), state: progress.state(on: screen), to: text, on: screen)
       return text
     })

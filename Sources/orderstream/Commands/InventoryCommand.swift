@@ -110,6 +110,7 @@ private struct InventoryOutput: LiveReport {
       outputTopic: outputTopic, guarantee: guarantee, counts: projection.committedCounts, lostRecords: loop.lostRecords,
       latency: loop.latency, completion: completion)
     report.reader = GroupReader(topic: topic, group: group)
+    report.lagSeconds = loop.lagSeconds
     return report
   }
 

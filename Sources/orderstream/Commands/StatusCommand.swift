@@ -6,6 +6,8 @@ final class StatusCommand {
   private let context: CommandContext
   /// What the looks so far have seen.
   private var lagWatch: LagWatch
+  /// For the group that is named: its unread records.
+  private var details: (ages: LagAges, removals: LagRemovals)?
 
   init(options: StatusOptions, context: CommandContext) {
     self.options = options
@@ -16,7 +18,13 @@ final class StatusCommand {
   func run() throws -> ExitCode {
     let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
-    defer { admin.close() }
+    if options.group != nil {
+      details = (LagAges(broker: broker, time: context.time), LagRemovals(admin: admin, time: context.time))
+    }
+    defer {
+      details?.ages.close()
+      admin.close()
+    }
     if let interval = options.watch {
       try watch(broker, admin, interval)
       return Signals.timeOut ?? .success
@@ -133,7 +141,8 @@ final class StatusCommand {
     let groups = zip(listing.groups, read).map { group, topics in
       (description: group, lag: GroupLag(of: group, in: topics, looks: looks))
     }
-    let explanations = lagWatch.observe(groups, at: context.time.monotonicNanoseconds)
+    var explanations = lagWatch.observe(groups, at: context.time.monotonicNanoseconds)
+    for (index, group) in groups.enumerated() { addDetails(to: &explanations[index], group.lag) }
     var report = StatusReport(
       broker: broker.name,
       // A topic may be deleted while we look.
@@ -168,6 +177,13 @@ final class StatusCommand {
         if isEarlier == true { groups[index].doubts[name] = "\(name) was made anew since group \(group.group) read it" }
       }
     }
+  }
+
+  private func addDetails(to explanation: inout LagExplanation, _ lag: GroupLag) {
+    guard let (ages, removals) = details else { return }
+    let found = ages.ages(of: lag, usesAppendTime: removals.usesAppendTime)
+    let removed = removals.removals(of: lag, explanation, ages: found)
+    for index in lag.partitions.indices { explanation.set(found[index], removed[index], of: index) }
   }
 
   private func topicsRead(by group: GroupDescription) -> Set<String> {

@@ -152,6 +152,6 @@ struct SchemaTests {
   private static let optional: Set<String> = [
     "cut_short", "claims", "failed_conditions", "run", "latency_ms", "latency_first_second_ms", "latency_buckets",
     "samples", "lag_by_partition", "active_ms", "leader", "replicas", "in_sync", "cluster", "records_gone",
-    "certificate",
+    "certificate", "lag_seconds",
   ]
 }

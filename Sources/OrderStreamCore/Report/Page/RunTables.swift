@@ -258,25 +258,58 @@ struct RunTables {
         "\(name)", "\(group["state"]?.text ?? PageNumber.unknown)", "\(members)", "\(lag)",
         "\(group["reason"]?.text ?? "")",
       ])
-      html += lagTable(of: name, group["partitions"]?.elements ?? [])
+      html += explanation(of: name, group) + lagTable(of: name, group["partitions"]?.elements ?? [])
     }
     let note: HTML =
       document["groups_reason"]?.text.map { "<p class=\"note\">Groups may be missing: \($0)</p>\n" } ?? ""
     return ("Groups", table.markup + html + note)
   }
 
+  /// What holds a group, with what was seen of it; nothing where one look alone could not tell.
+  private func explanation(of name: String, _ group: DocumentValue) -> HTML {
+    guard let cause = group["cause"], group["observations"]?.integer ?? 0 > 1 else { return "" }
+    func row(_ word: String, _ text: String?) -> HTML { text.map { "<dt>\(word)</dt><dd>\($0)</dd>" } ?? "" }
+    func number(_ key: String, _ unit: String) -> String? {
+      guard let value = group[key], value.number != nil else { return nil }
+      return PageNumber.text(value) + unit
+    }
+    let clear =
+      number("clear_in_seconds", " s").map { time in
+        "in \(time)\(number("clear_in_seconds_error", " s").map { " ± \($0)" } ?? "")"
+      }
+    let evidence = (cause["evidence"]?.elements ?? []).compactMap(\.text).map { HTML("<li>\($0)</li>") }
+    return """
+      <h3>Why \(name) is behind</h3>
+      <p>\(cause["sentence"]?.text ?? "")</p>
+      <ul>\(evidence.joined())</ul>
+      <dl class="facts">\(row("remedy", cause["remedy"]?.text))\(row("state", group["lag_state"]?.text))\
+      \(row("lag in time", number("lag_seconds", " s")))\(row("arrives", number("arrival_per_second", "/s")))\
+      \(row("is served", number("service_per_second", "/s")))\
+      \(row("clear", group["clear"]?.text == "in" ? clear : group["clear_reason"]?.text ?? group["clear"]?.text))\
+      \(row("removed first", number("removed_first", " records")))</dl>
+
+      """
+  }
+
   private func lagTable(of name: String, _ partitions: [DocumentValue]) -> HTML {
     let largest = partitions.compactMap { $0["lag"]?.number }.max() ?? 0
+    let isExplained = partitions.contains { $0["clear"] != nil && $0["arrival_per_second"] != .null }
     var table = PageTable(
       caption: "Lag of \(name) by partition",
-      columns: [.text("partition"), .number("committed"), .number("stable"), .number("lag"), .text("remark")])
+      columns: [.text("partition"), .number("committed"), .number("stable"), .number("lag")]
+        + (isExplained ? [.text("state"), .number("lag in time, s"), .number("arrives/s"), .number("served/s")] : [])
+        + [.text("remark")])
     table.rows = partitions.map { partition in
       let lag = partition["lag"]
+      let explained: [HTML] =
+        isExplained
+        ? ["\(partition["lag_state"]?.text ?? PageNumber.unknown)"]
+          + ["lag_seconds", "arrival_per_second", "service_per_second"].map { "\(PageNumber.text(partition[$0]))" } : []
       return [
         "\(partition["topic"]?.text ?? "")[\(PageNumber.text(partition["partition"]))]",
         "\(PageNumber.text(partition["committed"]))", "\(PageNumber.text(partition["stable"]))",
-        "\(PageNumber.text(lag))", "\(partition["reason"]?.text ?? "")\(Self.meter(lag?.number, of: largest))",
-      ]
+        "\(PageNumber.text(lag))",
+      ] + explained + ["\(partition["reason"]?.text ?? "")\(Self.meter(lag?.number, of: largest))"]
     }
     return table.rows.isEmpty ? "" : table.folded("Lag of \(name) by partition")
   }
