@@ -131,6 +131,8 @@ struct OtherCommandOptionTests {
     #expect(try status("--watch", "500ms").watch == .milliseconds(500) && status("--watch=1m").watch == .seconds(60))
     #expect(try status("--watch", "-g", "b").group == "b" && status("--watch", "--json").common.json)
     #expect(try refused("status", "--watch", "0").why == "'0' is too short")
+    #expect(try status().window == nil && status("--window", "20s").window == .seconds(20))
+    #expect(try refused("status", "--window", "500ms").why == "'500ms' is too short")
   }
 
   @Test func tailFrom() throws {

@@ -52,4 +52,26 @@ import Testing
     #expect(hits >= 360, "\(hits) of 400")
     #expect(worst < 0.03, "\(worst)")
   }
+
+  @Test("Records that come at random are no change of pace, and their error counts that they add up")
+  func random() throws {
+    var random = SeededRandom(seed: 11)
+    func uniform() -> Double { Double(random.next() >> 11) / 9_007_199_254_740_992 }
+    var (hits, wide) = (0, 0)
+    for _ in 0..<200 {
+      // 3000 records in 10 s, each in one of six partitions.
+      var count = 0.0
+      var (times, values): ([Double], [Double]) = ([], [])
+      for look in 0..<50 {
+        for _ in 0..<60 where uniform() < 1.0 / 6 { count += 1 }
+        times.append(Double(look) * 0.2)
+        values.append(count)
+      }
+      let rate = try #require(LagRate(times, values))
+      if abs(rate.perSecond - 50) <= rate.error { hits += 1 }
+      if rate.seconds > 5 { wide += 1 }
+    }
+    #expect(hits >= 160, "\(hits) of 200")
+    #expect(wide >= 160, "\(wide) of 200")
+  }
 }

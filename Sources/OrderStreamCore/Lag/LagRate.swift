@@ -5,12 +5,12 @@ public struct LagRate: Hashable, Sendable {
   static let least = 3
   /// Two lines in place of one must explain so much more than chance would (an F statistic; the split is searched for, so
   /// it is far above what tables have for a split that is given).
-  private static let changeThreshold = 12.0
+  private static let changeThreshold = 20.0
   /// A gap between two changes that is so many times the usual one is a standstill.
   private static let standstill = 2.0
 
   public var perSecond: Double
-  /// Two standard errors: in about 95 of 100 cases the true pace lies so near.
+  /// In about 95 of 100 cases the true pace lies so near.
   public var error: Double
   /// What the line was drawn through.
   public var looks: Int
@@ -38,7 +38,9 @@ public struct LagRate: Hashable, Sendable {
     let points = Self.changes(times, values)
     let sums = LineSums(points)
     guard let line = sums.line(Self.lastPace(sums)) else { return nil }
-    self.init(perSecond: line.slope, error: 2 * line.error, looks: line.count, seconds: line.span)
+    // Two standard errors, more where few looks tell how large they are.
+    let width = 2 * (1 + 3 / Double(line.count))
+    self.init(perSecond: line.slope, error: width * line.error, looks: line.count, seconds: line.span)
   }
 
   struct Point: Sendable {
@@ -78,7 +80,8 @@ public struct LagRate: Hashable, Sendable {
       let freedom = Double(max(1, sums.count - start - 5))
       // Offsets are whole, so no line is exact to less than half a record.
       let rest = max(best.residual, 0.25 * Double(sums.count - start)) / freedom
-      guard (whole - best.residual) / 3 > changeThreshold * rest else { break }
+      let inflation = sums.inflation([start..<best.split, best.split..<sums.count])
+      guard (whole - best.residual) / 3 > changeThreshold * inflation * rest else { break }
       start = best.split
     }
     return start
@@ -120,6 +123,36 @@ private struct LineSums {
     return max(0, moments.vv - moments.tv * moments.tv / moments.tt)
   }
 
+  /// What lines through these ranges leave: how neighbours are correlated, and the sum of the squares of their differences.
+  private func rest(_ ranges: [Range<Int>]) -> (correlation: Double, steps: Double) {
+    var (products, squares, steps) = (0.0, 0.0, 0.0)
+    for range in ranges where range.count > 2 {
+      let moments = moments(range)
+      guard moments.tt > 0 else { continue }
+      let slope = moments.tv / moments.tt
+      let (time, value) = (points[range.lowerBound].time, points[range.lowerBound].value)
+      var rest = range.map { points[$0].value - value - slope * (points[$0].time - time) }
+      let mean = rest.reduce(0, +) / moments.n
+      for index in rest.indices { rest[index] -= mean }
+      for (before, after) in zip(rest, rest.dropFirst()) {
+        products += before * after
+        steps += (after - before) * (after - before)
+      }
+      squares += rest.reduce(0) { $0 + $1 * $1 }
+    }
+    return (squares > 0 ? min(Self.mostCorrelation, max(0, products / squares)) : 0, steps)
+  }
+
+  /// By how much the variance of a slope is larger than if points lay beside their line independently of each other.
+  func inflation(_ ranges: [Range<Int>]) -> Double {
+    let correlation = rest(ranges).correlation
+    return (1 + correlation) / (1 - correlation)
+  }
+
+  private static let mostCorrelation = 0.9
+  /// With so much correlation points are taken to begin to add up, and with so much they do.
+  private static let randomWalk = 0.2...0.6
+
   /// The line through all points from `start` on, with the standard error of its slope; `nil` for fewer than two.
   func line(_ start: Int) -> (slope: Double, error: Double, count: Int, span: Double)? {
     let range = start..<count
@@ -131,7 +164,14 @@ private struct LineSums {
     let leastError = 0.5 / span
     let freedom = Double(range.count - 2)
     let isFlat = (start..<count).allSatisfy { points[$0].value == points[start].value }
-    let error = freedom > 0 ? (residual(range) / freedom / moments.tt).squareRoot() : .infinity
-    return (moments.tv / moments.tt, isFlat ? 0 : max(error, leastError), range.count, span)
+    guard freedom > 0, !isFlat else { return (moments.tv / moments.tt, isFlat ? 0 : .infinity, range.count, span) }
+    // What arrives at random adds up: an excess stays, so points do not lie beside their line independently of each other.
+    let (correlation, steps) = rest([range])
+    let (low, high) = (Self.randomWalk.lowerBound, Self.randomWalk.upperBound)
+    let share = min(1, max(0, (correlation - low) / (high - low)))
+    let independent = residual(range) / freedom / moments.tt
+    let walk = 1.2 * steps / (span * span)
+    let error = ((1 - share) * independent + share * walk).squareRoot()
+    return (moments.tv / moments.tt, max(error, leastError), range.count, span)
   }
 }

@@ -56,6 +56,8 @@ extension LagExplanation {
     if let seconds = age.seconds, forecast.lag ?? 0 > 0 {
       line("lag in time", LagWords.seconds(seconds) + (age.reason.map { " (\($0))" } ?? ""))
     }
+    // One look alone says nothing else.
+    guard looks > 1 else { return }
     if let arrival = forecast.arrival, let service = forecast.service, let trend = forecast.trend {
       line(
         "rates",
