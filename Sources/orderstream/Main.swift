@@ -152,6 +152,8 @@ struct Main {
       return try run(options.common, members: options.consumers) {
         try LagDemoCommand(options: options, context: $0).run()
       }
+    case .lagMember(let options):
+      return try run(options.common) { try LagMemberCommand(options: options, context: $0).run() }
     case .status(let options):
       return try run(options.common) { try StatusCommand(options: options, context: $0).run() }
     case .tail(let options):

@@ -1,3 +1,4 @@
+import OrderStreamCore
 import OrderStreamTestSupport
 import Testing
 
@@ -41,6 +42,7 @@ struct HelpTests {
             switch command.name {
             case .delete: ["--group", "g"]
             case .report: ["document.json"]
+            case .lagDemo where LagScenario(rawValue: value)?.whyOnlyOnCluster != nil: ["--brokers", "h:1"]
             default: []
             }
           _ = try Invocation.parse(

@@ -117,6 +117,39 @@ struct OtherCommandOptionTests {
 
   @Test func lagDemoKeep() throws { #expect(try lagDemo("--keep").keep) }
 
+  @Test func lagDemoScenario() throws {
+    #expect(try lagDemo().scenario == nil)
+    let scenario = try #require(try lagDemo("--scenario", "scale-out", "--seed", "7", "--duration", "4s").scenario)
+    #expect(scenario.scenario == .scaleOut && scenario.seed == 7 && scenario.drain == .seconds(4))
+    #expect(scenario.limitPercent == 10 && scenario.plan.partitions == 6)
+    #expect(try #require(try lagDemo("--scenario", "dead", "-b", "h:1").scenario).limitPercent == 20)
+    #expect(try lagDemo("--scenario", "slow").scenario?.drain == ScenarioPlan.standardDrain)
+  }
+
+  @Test(arguments: LagScenario.allCases)
+  func aScenarioThatTheEmbeddedLogCannotHaveIsRefusedThere(scenario: LagScenario) throws {
+    guard let why = scenario.whyOnlyOnCluster else {
+      #expect(try lagDemo("--scenario", scenario.rawValue).scenario?.scenario == scenario)
+      return
+    }
+    let error = try refused("lag-demo", "--scenario", scenario.rawValue)
+    #expect(error.code == .usage && error.why.contains(why) && error.remedy.contains("--brokers"))
+  }
+
+  @Test func whatAScenarioDecidesIsNotGivenBesideIt() throws {
+    #expect(try refused("lag-demo", "--scenario", "stal").remedy == "did you mean 'stall'?")
+    for option in [
+      ["--events", "5"], ["--rate", "5"], ["--consumer-delay", "1ms"], ["--consumers", "2"], ["--partitions", "3"],
+      ["--sample-interval", "1s"], ["--drain-timeout", "1s"],
+    ] {
+      let error = try refused("lag-demo", "--scenario", "slow", option[0], option[1])
+      #expect(error.code == .usage && error.what == "option \(option[0])")
+    }
+    #expect(try refused("lag-demo", "--seed", "5").remedy.contains("--scenario"))
+    #expect(try refused("lag-demo", "--duration", "5s").remedy.contains("--scenario"))
+    #expect(try refused("lag-demo", "--scenario", "slow", "--duration", "1s").code == .usage)
+  }
+
   @Test func lagDemoHasATopicAndAGroupOfItsOwn() throws {
     #expect(try refused("lag-demo", "--topic", "x").code == .usage)
     #expect(try refused("lag-demo", "--group", "x").code == .usage)

@@ -68,10 +68,16 @@ public struct LagReport: Report, Sendable {
 
   /// The chart, then the text with the verdict last.
   public func appendBody(to text: ReportText, on screen: Screen) {
-    let chart = LagChart(samples, rows: min(LagChart.rowLimit, screen.rows - Self.otherRows))
+    appendChart(to: text, on: screen, below: 0)
+    appendBody(to: text)
+  }
+
+  /// The chart and a blank line.
+  /// - Parameter rows: What a text below it has more than this one.
+  func appendChart(to text: ReportText, on screen: Screen, below rows: Int) {
+    let chart = LagChart(samples, rows: min(LagChart.rowLimit, screen.rows - Self.otherRows - rows))
     chart.append(to: text, on: screen)
     if !chart.isEmpty { text.append(UInt8(ascii: "\n")) }
-    appendBody(to: text)
   }
 
   /// Lines of the screen that are no rows of the chart: the report, the chart's frame and a blank line; the note of the
@@ -126,15 +132,28 @@ public struct LagReport: Report, Sendable {
   public var consequence: String? { "the lag had not drained" }
 
   public func appendMembers(to json: inout JSONWriter) {
+    appendNames(to: &json)
+    appendCounts(to: &json)
+    appendSamples(to: &json)
+  }
+
+  func appendNames(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("group", group)
+  }
+
+  /// - Parameter areEventsSeen: Whether it was looked at each event, so that it is known what was lost or duplicated.
+  func appendCounts(to json: inout JSONWriter, areEventsSeen: Bool = true) {
     json.member("produced", produced)
     json.member("consumed", consumed)
-    json.member("lost", lost)
-    json.member("duplicated", duplicated)
+    json.member("lost", areEventsSeen ? lost : nil)
+    json.member("duplicated", areEventsSeen ? duplicated : nil)
     json.member("failed_deliveries", failedDeliveries)
     json.member("peak_lag", peakLag)
     json.member("drain_ms", drainMilliseconds)
+  }
+
+  func appendSamples(to json: inout JSONWriter) {
     json.key("samples")
     json.beginArray()
     for sample in samples {

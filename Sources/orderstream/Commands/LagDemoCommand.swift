@@ -11,6 +11,9 @@ struct LagDemoCommand {
   let context: CommandContext
 
   func run() throws -> ExitCode {
+    if let scenario = options.scenario {
+      return try ScenarioCommand(scenario: scenario, keep: options.keep, context: context).run()
+    }
     let broker = try context.openBroker()
     let admin = try broker.admin()
     defer { admin.close() }
@@ -75,8 +78,6 @@ struct LagRun {
   private static let viewInterval = Duration.milliseconds(100)
   /// How long the lag may be unknown before the run is given up.
   private static let silenceLimit = Duration.seconds(30)
-  /// How long coordinators, and then leaders, may take to answer for one sample.
-  private static let askLimit = Duration.seconds(1)
 
   /// Of the topic and of the group.
   let name: String
@@ -117,7 +118,7 @@ struct LagRun {
     do {
       try sampling.get()
       if report.drainMilliseconds == nil {
-        switch try currentLag(admin).total {
+        switch try GroupLagLook(name: name, admin: admin).look().total {
         case .known(let records): lag = records
         case .unknown(let reason): throw unknownLag(reason)
         }
@@ -211,7 +212,7 @@ struct LagRun {
     while true {
       // Read in this order: what was acknowledged before the lag is read is in the lag or consumed.
       let produced = production.snapshot
-      let lag = try currentLag(admin)
+      let lag = try GroupLagLook(name: name, admin: admin).look()
       let now = context.time.monotonicNanoseconds
       switch lag.total {
       case .known: lastAnswer = now
@@ -258,25 +259,6 @@ struct LagRun {
     return .nanoseconds(twice.saturatingAdd(LagDemoCommand.drainAllowance.nanoseconds))
   }
 
-  /// The lag of the group over all partitions. Before the first commit of a partition all of it counts, because the
-  /// group is new and starts at the earliest record. A broker that cannot be reached makes it unknown.
-  private func currentLag(_ admin: any Admin) throws -> (total: Lag, parts: [Int64?]?) {
-    do {
-      let listing = try admin.groupListing(named: name, within: Self.askLimit)
-      var group =
-        listing.groups.first
-        ?? GroupDescription(group: name, state: "Empty", members: [], committed: [:])
-      group.beginsAtEarliest = true
-      let looks = try admin.looks(at: [name], within: Self.askLimit)
-      let lag = GroupLag(of: group, in: [name], looks: looks)
-      return (lag.total, lag.partitions.map(\.lag.records))
-    } catch {
-      let error = CommandError(error)
-      guard error.code == .unavailable else { throw error }
-      return (.unknown(reason: error.why), nil)
-    }
-  }
-
   private func unknownLag(_ reason: String) -> CommandError {
     CommandError(
       .unavailable, "cannot tell the lag of the group \(name) on \(broker.name)", why: reason,
@@ -296,6 +278,8 @@ struct LagDemoOptions: Hashable, Sendable {
   /// `nil`: the command works it out from the events and the delay.
   var drainTimeout: Duration?
   var keep: Bool
+  /// A cause of lag that is made in place of all that.
+  var scenario: ScenarioOptions?
 
   static let maxEvents: Int64 = 100_000_000
   static let maxConsumers = 100
@@ -310,6 +294,8 @@ struct LagDemoOptions: Hashable, Sendable {
     sampleInterval = try reader.value(.sampleInterval, OptionValue.duration(atLeast: Self.shortestSampleInterval))
     drainTimeout = try reader.optional(.drainTimeout, OptionValue.duration)
     keep = reader.flag(.keep)
+    scenario = try ScenarioOptions(reader, common)
+    if let scenario { consumers = scenario.mostMembers }
   }
 }
 
@@ -318,7 +304,8 @@ extension CommandSpec {
     name: .lagDemo, summary: "a producer outruns its consumer: lag builds, peaks, drains",
     details: """
       Works on a topic and a group of its own, which it removes afterwards, and samples the lag. Succeeds only if the \
-      lag drained and every event was seen exactly once.
+      lag drained and every event was seen exactly once. With --scenario it makes a cause of lag for real instead, has \
+      'orderstream status' in a process of its own say what it is, and succeeds only if that is right.
       """,
     options: [
       OptionSpec(
@@ -337,10 +324,12 @@ extension CommandSpec {
         name: .drainTimeout, placeholder: "<duration>", defaultNote: "from the number of events and the delay",
         help: "Give up when the lag has not drained this long after the last event."),
       OptionSpec(name: .keep, help: "Keep the topic and the group."),
-    ] + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics, .junit) + OptionSpec.connection
+    ] + ScenarioOptions.specs + OptionSpec.creation + OptionSpec.results(.page, .csv, .metrics, .junit)
+      + OptionSpec.connection
       + OptionSpec.presentation,
     examples: [
       .init(text: "watch it", command: "orderstream lag-demo"),
       .init(text: "three consumers keep up better", command: "orderstream lag-demo --consumers 3 --events 3000"),
+      .init(text: "see whether a stall is called one", command: "orderstream lag-demo --scenario stall"),
     ])
 }

@@ -85,7 +85,7 @@ enum OptionName: String, CaseIterable, Sendable {
   case consumers
   case sampleInterval = "sample-interval"
   case drainTimeout = "drain-timeout"
-  case keep, from, to, last, partition, key, raw
+  case keep, scenario, from, to, last, partition, key, raw
   case acceptLoss = "accept-loss"
   case noGroup = "no-group"
   case dlq

@@ -22,12 +22,15 @@ enum Invocation: Hashable, Sendable {
   case audit(AuditOptions)
   case delete(DeleteOptions)
   case report(ReportOptions)
+  /// A process that `lag-demo` starts to kill it.
+  case lagMember(LagMemberOptions)
 
   /// - Parameter arguments: without the name of the program.
   /// - Throws: `usage`; `input` for a `-F` file that cannot be read; `configuration` for what is wrong inside it.
   static func parse(
     _ arguments: [String], environment: @escaping Environment = ProcessEnvironment.lookup
   ) throws(CommandError) -> Invocation {
+    if let options = try LagMemberOptions(arguments, environment) { return .lagMember(options) }
     let raw = try RawArguments(arguments)
     if raw.isEmpty { return .summary }
     if let request = raw.request {
@@ -74,6 +77,7 @@ enum Invocation: Hashable, Sendable {
     case .analytics(let options): options.run.common
     case .replay(let options): options.common
     case .lagDemo(let options): options.common
+    case .lagMember(let options): options.common
     case .status(let options): options.common
     case .tail(let options): options.common
     case .audit(let options): options.common

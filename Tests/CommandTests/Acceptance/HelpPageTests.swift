@@ -25,7 +25,7 @@ struct HelpPageTests {
     "replay": ["--topic", "--group", "--events", "--execute", "--partitions", "--replication-factor"],
     "lag-demo": [
       "--events", "--rate", "--consumer-delay", "--consumers", "--sample-interval", "--drain-timeout", "--keep",
-      "--partitions", "--replication-factor",
+      "--partitions", "--replication-factor", "--scenario", "--seed", "--duration",
     ],
     "status": ["--group"],
     "tail": ["--topic", "--from", "--follow", "--max-events", "--raw"],
