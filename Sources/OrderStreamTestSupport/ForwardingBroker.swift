@@ -154,7 +154,9 @@ public struct LyingBroker: ForwardingBroker {
     }
   }
 
-  public func transaction(for consumer: any Consumer, outputs: [String]) throws(BrokerError) -> any Transaction {
+  public func transaction(
+    for consumer: any Consumer, outputs: [String], guarantee: Guarantee
+  ) throws(BrokerError) -> any Transaction {
     preconditionFailure("nobody commits what is not there")
   }
 }
