@@ -238,6 +238,8 @@ struct OtherCommandOptionTests {
     #expect(try audit().outputTopic == "inventory-events" && audit().group == .inventory && !audit().acceptLoss)
     #expect(try audit("--accept-loss").acceptLoss)
     #expect(try audit("--dlq").deadLetterTopic == "order-events.dlq" && audit().deadLetterTopic == nil)
+    #expect(try audit("--receipt", "a", "--receipt=b").receipts == ["a", "b"] && audit().receipts.isEmpty)
+    #expect(try refused("audit", "--receipt", "a", "--follow").code == .usage)
     #expect(try audit("--group", "inventory").group == .named("inventory"))
     #expect(try audit("--no-group").group == AuditOptions.Group.none)
     #expect(try refused("audit", "--group", "g", "--no-group").code == .usage)

@@ -9,6 +9,9 @@ public struct AuditFindings: Sendable {
     case deadLettersDuplicated = "dead_letters_duplicated"
     case deadLettersAltered = "dead_letters_altered"
     case deadLettersPhantom = "dead_letters_phantom"
+    case acknowledgedMissing = "acknowledged_missing"
+    case acknowledgedAltered = "acknowledged_altered"
+    case acknowledgedTwice = "acknowledged_twice"
 
     /// About inventory events: every audit has these.
     public static let ofEvents: [Verdict] = [.lost, .duplicated, .phantom, .wrongAction, .reordered, .wrongPartition]
@@ -16,16 +19,28 @@ public struct AuditFindings: Sendable {
     public static let ofDeadLetters: [Verdict] = [
       .deadLettersLost, .deadLettersDuplicated, .deadLettersAltered, .deadLettersPhantom,
     ]
+    /// About acknowledged records.
+    public static let ofReceipts: [Verdict] = [.acknowledgedMissing, .acknowledgedAltered, .acknowledgedTwice]
   }
 
   public struct Violation: Sendable {
     public var verdict: Verdict
-    /// `<topic>/<partition>/<offset>/<line>`, of a rejected record without the line; `nil` when what was found names none.
+    /// `<topic>/<partition>/<offset>/<line>`, of a record without the line; `nil` when what was found names none.
     public var source: String?
     /// Coordinates of the inventory event or the dead letter, `nil` when there is none.
     public var output: String?
     public var expected: String
     public var found: String
+    /// Where a receipt speaks of it; `nil` where none does.
+    public var chunk: ChunkPlace?
+  }
+
+  /// A chunk of a receipt.
+  public struct ChunkPlace: Sendable, Equatable {
+    /// The run of `produce`.
+    public var run: String
+    /// In its partition, from 0; `nil` of a record that was acknowledged without an offset.
+    public var chunk: Int64?
   }
 
   /// What was found about dead letters beside violations.
@@ -60,30 +75,44 @@ public struct AuditFindings: Sendable {
   public var unverifiable: Int64 = 0
   /// `nil` when nobody asked about dead letters.
   public var deadLetters: DeadLetters?
+  /// `nil` when no receipt was given.
+  public var receipts: ReceiptFindings?
+  /// Whether orders were joined with their events; if not, there is only what the receipts say.
+  public var coversEvents = true
   public private(set) var counts: [Verdict: Int64] = [:]
   public private(set) var violations: [Violation] = []
 
   public func count(_ verdict: Verdict) -> Int64 { counts[verdict] ?? 0 }
 
-  /// No violation of any kind.
-  public var isClean: Bool { counts.isEmpty }
+  /// No violation of any kind, and no receipt of another topic.
+  public var isClean: Bool { counts.isEmpty && receipts?.strangers.isEmpty != false }
 
   /// Whatever could not be verified.
-  public var unverifiableInAll: Int64 { unverifiable + (deadLetters?.unverifiable ?? 0) }
+  public var unverifiableInAll: Int64 {
+    unverifiable + (deadLetters?.unverifiable ?? 0) + (receipts?.unverifiable ?? 0)
+  }
+
+  public init() {}
 
   mutating func add(
     _ verdict: Verdict, source: String?, output: Coordinates?, expected: @autoclosure () -> String,
-    found: @autoclosure () -> String
+    found: @autoclosure () -> String, chunk: ChunkPlace? = nil
   ) {
     counts[verdict, default: 0] += 1
     guard count(verdict) <= Self.violationLimit else { return }
     violations.append(
       Violation(
-        verdict: verdict, source: source, output: output?.description, expected: expected(), found: found()))
+        verdict: verdict, source: source, output: output?.description, expected: expected(), found: found(),
+        chunk: chunk))
+  }
+
+  /// Counts more of them, which are not named.
+  mutating func count(_ verdict: Verdict, more: Int64) {
+    if more > 0 { counts[verdict, default: 0] += more }
   }
 
   /// Takes over the violations that another part of the audit has found, of verdicts that only that part gives.
-  mutating func add(violationsOf part: AuditFindings) {
+  public mutating func add(violationsOf part: AuditFindings) {
     counts.merge(part.counts, uniquingKeysWith: +)
     violations += part.violations
   }

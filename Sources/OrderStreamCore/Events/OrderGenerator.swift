@@ -90,6 +90,13 @@ public struct OrderGenerator {
     return GeneratedOrder(number: number, keyRange: keyStart..<keyEnd, isFailed: isFailed)
   }
 
+  /// Goes to the order of an index, from 0, before or behind the one that came last.
+  /// - Precondition: `index` is below `options.count`.
+  public mutating func skip(to index: Int64) {
+    precondition((0..<options.count).contains(index), "a run has as many orders as it was asked for")
+    produced = index
+  }
+
   /// Appends different dishes of the menu and returns their total in cents.
   @inline(__always)
   private func appendItems(_ count: Int, _ random: inout SeededRandom, to buffer: ByteBuffer) -> Int64 {

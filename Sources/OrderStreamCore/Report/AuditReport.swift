@@ -28,8 +28,30 @@ public struct AuditReport: Report, Sendable {
 
   private var pending: Int64 { findings.pending + (findings.deadLetters?.pending ?? 0) }
 
+  private var receipts: ReceiptRows? { ReceiptRows(findings, topic: topic) }
+
   public func appendBody(to text: ReportText) {
-    TextRows.append(title: "Audit of \(topic) against \(outputTopic)", to: text)
+    TextRows.append(
+      title: findings.coversEvents ? "Audit of \(topic) against \(outputTopic)" : "Audit of \(topic)", to: text)
+    if findings.coversEvents { appendEvents(to: text) }
+    receipts?.append(to: text)
+    let unverifiable = findings.unverifiableInAll
+    TextRows.append("Unverifiable", unverifiable, unverifiable > 0 ? .warning : nil, to: text)
+    if let letters = findings.deadLetters { append(letters, to: text) }
+    if completion.isWhole { TextRows.append("Result", result, resultTone, to: text) }
+    for violation in findings.violations {
+      let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
+      let chunk = violation.chunk.map { place in
+        (places.isEmpty ? "" : ", ") + (place.chunk.map { "chunk \($0) of " } ?? "") + "run \(place.run)"
+      }
+      text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\(chunk ?? "")\n")
+      text.append("    expected \(violation.expected)\n    found    \(violation.found)\n")
+    }
+    appendCuts(to: text)
+    receipts?.appendChunks(to: text)
+  }
+
+  private func appendEvents(to text: ReportText) {
     TextRows.append("Orders", findings.orders, to: text)
     TextRows.append("Items", findings.items, to: text)
     TextRows.append("Inventory events", findings.inventoryEvents, to: text)
@@ -42,16 +64,6 @@ public struct AuditReport: Report, Sendable {
     TextRows.append("Wrong partition", unwanted: findings.count(.wrongPartition), to: text)
     TextRows.append("Pending", findings.pending, findings.pending > 0 ? .warning : nil, to: text)
     TextRows.append("Other sources", findings.other, to: text)
-    let unverifiable = findings.unverifiableInAll
-    TextRows.append("Unverifiable", unverifiable, unverifiable > 0 ? .warning : nil, to: text)
-    if let letters = findings.deadLetters { append(letters, to: text) }
-    if completion.isWhole { TextRows.append("Result", result, resultTone, to: text) }
-    for violation in findings.violations {
-      let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
-      text.append("\n  \(violation.verdict.rawValue): \(places.joined(separator: ", "))\n")
-      text.append("    expected \(violation.expected)\n    found    \(violation.found)\n")
-    }
-    appendCuts(to: text)
   }
 
   private func append(_ letters: AuditFindings.DeadLetters, to text: ReportText) {
@@ -77,14 +89,18 @@ public struct AuditReport: Report, Sendable {
     func none(_ text: String, _ count: Int64, _ noun: String = "items") -> Claim {
       Claim(none: text, count: count, noun: noun, isWhole: completion.isWhole)
     }
-    var claims = [
-      none("no item is lost", findings.count(.lost)),
-      none("no item has two events", findings.count(.duplicated)),
-      none("every event has a source", findings.count(.phantom)),
-      none("every event says what its order says", findings.count(.wrongAction)),
-      none("events are in the order of their sources", findings.count(.reordered)),
-      none("every event is in the partition of its key", findings.count(.wrongPartition), "events"),
-    ]
+    var claims: [Claim] = []
+    if findings.coversEvents {
+      claims = [
+        none("no item is lost", findings.count(.lost)),
+        none("no item has two events", findings.count(.duplicated)),
+        none("every event has a source", findings.count(.phantom)),
+        none("every event says what its order says", findings.count(.wrongAction)),
+        none("events are in the order of their sources", findings.count(.reordered)),
+        none("every event is in the partition of its key", findings.count(.wrongPartition), "events"),
+      ]
+    }
+    claims += receipts?.claims(none) ?? []
     if findings.deadLetters != nil {
       claims += [
         none("every rejected record has a dead letter", findings.count(.deadLettersLost), "records"),
@@ -96,7 +112,8 @@ public struct AuditReport: Report, Sendable {
     if finishingCommand != nil {
       claims.append(none("the group \(group ?? "") has committed everything", pending))
     }
-    var verifiable = none("every item can be verified", findings.unverifiableInAll)
+    let subject = findings.coversEvents ? "item" : "record"
+    var verifiable = none("every \(subject) can be verified", findings.unverifiableInAll, "\(subject)s")
     // Retention has the reason, and nothing is refuted.
     if findings.unverifiableInAll > 0 { verifiable.holds = nil }
     claims.append(verifiable)
@@ -115,11 +132,15 @@ public struct AuditReport: Report, Sendable {
       return "not finished: \(backlog) wait behind the group \(group); run \(finishingCommand)"
     }
     if findings.unverifiableInAll > 0 {
-      return "no violation, but \(findings.unverifiableInAll) items cannot be verified"
+      let things = findings.coversEvents && findings.receipts == nil ? "items" : "items or records"
+      return "no violation, but \(findings.unverifiableInAll) \(things) cannot be verified"
     }
     if pending > 0 { return "no violation; \(backlog) are not committed yet" }
-    return "exactly once: every item has its one event"
-      + (findings.deadLetters == nil ? "" : ", and every rejected record its one dead letter")
+    var parts: [String] = []
+    if findings.coversEvents { parts.append("exactly once: every item has its one event") }
+    if findings.deadLetters != nil { parts.append("every rejected record has its one dead letter") }
+    if let receipts { parts.append(receipts.result) }
+    return parts.joined(separator: "; ")
   }
 
   /// What the group has not committed: `1254 items of 500 orders and 3 rejected records`.
@@ -134,15 +155,17 @@ public struct AuditReport: Report, Sendable {
   public func appendMembers(to json: inout JSONWriter) {
     json.member("topic", topic)
     json.member("output_topic", outputTopic)
-    json.member("orders", findings.orders)
-    json.member("items", findings.items)
-    json.member("inventory_events", findings.inventoryEvents)
-    json.member("rejected", findings.rejected)
-    for verdict in AuditFindings.Verdict.ofEvents { json.member(verdict.rawValue, findings.count(verdict)) }
-    json.member("pending", findings.pending)
-    json.member("pending_orders", findings.pendingOrders)
+    // Numbers of what was not looked at are not known.
+    func member(_ key: String, _ count: Int64) { json.member(key, findings.coversEvents ? count : nil) }
+    member("orders", findings.orders)
+    member("items", findings.items)
+    member("inventory_events", findings.inventoryEvents)
+    member("rejected", findings.rejected)
+    for verdict in AuditFindings.Verdict.ofEvents { member(verdict.rawValue, findings.count(verdict)) }
+    member("pending", findings.pending)
+    member("pending_orders", findings.pendingOrders)
     json.member("group", group)
-    json.member("other", findings.other)
+    member("other", findings.other)
     json.member("unverifiable", findings.unverifiableInAll)
     if let letters = findings.deadLetters {
       json.member("dead_letters", letters.records)
@@ -150,6 +173,7 @@ public struct AuditReport: Report, Sendable {
       json.member("dead_letters_pending", letters.pending)
       json.member("dead_letters_other", letters.other)
     }
+    receipts?.appendMembers(to: &json)
     json.key("violations")
     json.beginArray()
     for violation in findings.violations {
@@ -159,6 +183,10 @@ public struct AuditReport: Report, Sendable {
       json.member("output", violation.output)
       json.member("expected", violation.expected)
       json.member("found", violation.found)
+      if let place = violation.chunk {
+        json.member("run", place.run)
+        json.member("chunk", place.chunk)
+      }
       json.endObject()
     }
     json.endArray()

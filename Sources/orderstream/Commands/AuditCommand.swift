@@ -7,41 +7,91 @@ struct AuditCommand {
 
   func run() throws -> ExitCode {
     if options.bounds.follow { return try AuditWitness(options: options, context: context).run() }
+    let receipts = try ReceiptFiles(topic: options.topic, context: context).read(options.receipts)
     let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
     _ = try SourceTopic(options.topic, follow: false, context: context, admin: admin)
-    _ = try SourceTopic(
-      options.outputTopic, follow: false, context: context, admin: admin, remedy: "run orderstream inventory first")
-    let group = try self.group(broker, admin)
-    let progress = Progress("audit", console: context.console, time: context.time)
-    defer { progress.finish() }
+    let coversEvents = try receipts.isEmpty || admin.topic(options.outputTopic) != nil
+    if coversEvents {
+      _ = try SourceTopic(
+        options.outputTopic, follow: false, context: context, admin: admin, remedy: "run orderstream inventory first")
+    } else {
+      context.console.note(
+        "there is no topic \(options.outputTopic) on \(broker.name), so only the receipts are checked")
+    }
+    let group = coversEvents ? try self.group(broker, admin) : nil
     let start = context.time.monotonicNanoseconds
-    let audit = try Audit(
-      Audit.Settings(
-        topic: options.topic, outputTopic: options.outputTopic, group: group,
-        deadLetterTopic: options.deadLetterTopic), broker: broker, admin: admin,
-      stop: context.stop, waits: { context.console.note($0.description) },
-      progress: { progress.update($0, of: $1) })
-    var failure: CommandError?
-    var isWhole = false
-    do { isWhole = try audit.run() } catch { failure = CommandError(error) }
-    progress.finish()
-    if let failure, !failure.code.reportsFirst(committed: audit.recordsRead) { throw failure }
-    let findings = audit.findings
+    var pass = AuditPass()
+    if !receipts.isEmpty { try check(receipts, broker, admin, &pass) }
+    if coversEvents && pass.isWhole { try join(group, broker, admin, &pass) }
+    pass.findings.coversEvents = coversEvents
+    let findings = pass.findings
     let completion: Completion =
-      isWhole ? .whole : .cutShort(by: failure, after: audit.recordsRead, of: audit.recordsInAll)
+      pass.isWhole ? .whole : .cutShort(by: pass.failure, after: pass.recordsRead, of: pass.recordsInAll)
     let active = (context.time.monotonicNanoseconds - start) / 1_000_000
     var report = AuditReport(
       topic: options.topic, outputTopic: options.outputTopic, findings: findings, completion: completion, group: group)
     if options.group == .inventory, group != nil { report.finishingCommand = finishingCommand(broker) }
     try context.emit(report, broker: broker.name, activeMilliseconds: active)
-    if let failure {
+    if let failure = pass.failure {
       context.console.report(failure)
       return failure.code
     }
-    if !isWhole { return ExitCode.combined([Signals.exitCode ?? .success, findings.isClean ? .success : .refuted]) }
+    if !pass.isWhole {
+      return ExitCode.combined([Signals.exitCode ?? .success, findings.isClean ? .success : .refuted])
+    }
     return try exitCode(report)
+  }
+
+  /// How far an audit came.
+  private struct AuditPass {
+    var findings = AuditFindings()
+    var isWhole = true
+    var failure: CommandError?
+    var recordsRead: Int64 = 0
+    var recordsInAll: Int64 = 0
+  }
+
+  /// Compares the topic with receipts.
+  private func check(
+    _ receipts: [ReceiptOfFile], _ broker: any Broker, _ admin: any Admin, _ pass: inout AuditPass
+  ) throws {
+    let progress = Progress("receipts", console: context.console, time: context.time)
+    defer { progress.finish() }
+    let check = try ReceiptCheck(
+      topic: options.topic, receipts, broker: broker, admin: admin, stop: context.stop,
+      waits: { context.console.note($0.description) }, progress: { progress.update($0, of: $1) })
+    try finish(&pass, check.run, { (check.recordsRead, check.recordsInAll) })
+    check.add(to: &pass.findings)
+  }
+
+  /// Joins the orders with their events, behind what is known of receipts.
+  private func join(_ group: String?, _ broker: any Broker, _ admin: any Admin, _ pass: inout AuditPass) throws {
+    let progress = Progress("audit", console: context.console, time: context.time)
+    defer { progress.finish() }
+    let audit = try Audit(
+      Audit.Settings(
+        topic: options.topic, outputTopic: options.outputTopic, group: group,
+        deadLetterTopic: options.deadLetterTopic), broker: broker, admin: admin,
+      stop: context.stop, waits: { context.console.note($0.description) }, progress: { progress.update($0, of: $1) })
+    try finish(&pass, audit.run, { (audit.recordsRead, audit.recordsInAll) })
+    var findings = audit.findings
+    findings.receipts = pass.findings.receipts
+    findings.add(violationsOf: pass.findings)
+    pass.findings = findings
+  }
+
+  private func finish(
+    _ pass: inout AuditPass, _ run: () throws -> Bool, _ records: () -> (read: Int64, inAll: Int64)
+  ) throws {
+    do { pass.isWhole = try run() } catch {
+      pass.isWhole = false
+      pass.failure = CommandError(error)
+    }
+    pass.recordsRead += records().read
+    pass.recordsInAll += records().inAll
+    if let failure = pass.failure, !failure.code.reportsFirst(committed: pass.recordsRead) { throw failure }
   }
 
   /// Whose uncommitted items are pending; `nil` for nobody's.
@@ -111,8 +161,9 @@ struct AuditCommand {
   func acceptLoss(_ findings: AuditFindings) throws {
     if findings.unverifiableInAll > 0 && !options.acceptLoss {
       throw CommandError(
-        .input, "cannot verify \(findings.unverifiableInAll) items of \(options.topic)",
-        why: "retention has removed their orders or their inventory events",
+        .input,
+        "cannot verify \(findings.unverifiableInAll) \(findings.receipts == nil ? "items" : "items or records") of \(options.topic)",
+        why: "retention has removed them, or what they are compared with",
         remedy: "accept that with --accept-loss, or run the audit before retention removes records")
     }
   }
@@ -141,6 +192,8 @@ struct AuditOptions: Hashable, Sendable {
   var bounds: RunBounds
   /// How long it watches; `nil`: until something else ends it.
   var duration: Duration?
+  /// Files of receipts; empty for none.
+  var receipts: [String]
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -156,6 +209,10 @@ struct AuditOptions: Hashable, Sendable {
     bounds = try reader.bounds()
     duration = try reader.optional(.duration, OptionValue.someDuration)
     if duration != nil { bounds.follow = true }
+    receipts = try reader.values(.receipt, OptionValue.path)
+    if bounds.follow, !receipts.isEmpty {
+      throw reader.conflict("option --receipt", "--follow watches", "check the receipts with another audit afterwards")
+    }
   }
 }
 
@@ -178,6 +235,11 @@ extension CommandSpec {
       .idleTimeout,
       OptionSpec(
         name: .duration, placeholder: "<duration>", help: "Follow for this long, then compare and audit."),
+      OptionSpec(
+        name: .receipt, placeholder: "<file>",
+        help: "Prove too that what this receipt of 'produce --receipt' says is on the log, as it was, and once.",
+        completion: .file
+      ).repeatable,
       .acceptLoss.saying("Succeed even if retention has removed orders, which cannot be verified then."),
       .topic,
       .group.defaulting(to: nil, note: "inventory, where it has committed").saying(
@@ -192,5 +254,6 @@ extension CommandSpec {
       .init(text: "after an inventory run", command: "orderstream audit"),
       .init(text: "beside a running one", command: "orderstream audit --group inventory"),
       .init(text: "a witness of a failover drill", command: "orderstream audit --follow --duration 10m --json"),
+      .init(text: "from the acknowledgement on", command: "orderstream audit --receipt orders.receipt"),
     ])
 }

@@ -29,7 +29,7 @@ struct HelpPageTests {
     ],
     "status": ["--group"],
     "tail": ["--topic", "--from", "--follow", "--max-events", "--raw"],
-    "audit": ["--topic", "--output-topic", "--group", "--no-group", "--accept-loss", "--dlq"],
+    "audit": ["--topic", "--output-topic", "--group", "--no-group", "--accept-loss", "--dlq", "--receipt"],
     "delete": ["--topic", "--group", "--before", "--execute"],
   ]
 

@@ -10,7 +10,7 @@ struct RunTables {
   var sections: [Section] {
     switch document.command {
     case "produce": [partitions].compactMap { $0 }
-    case "audit": [verdicts, violations, witness, takenBack].compactMap { $0 }
+    case "audit": [verdicts, receipts, violations, witness, takenBack].compactMap { $0 }
     case "replay": [difference, certificate, recordsGone].compactMap { $0 }
     case "status": [topics, groups].compactMap { $0 }
     case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
@@ -64,24 +64,56 @@ struct RunTables {
     ("dead_letters_phantom", "a dead letter without a rejected record"),
     ("dead_letters_pending", "a rejected record that the group has not committed yet"),
     ("dead_letters_other", "a dead letter of another topic or group"),
+    ("acknowledged", "a record that a receipt says was acknowledged"),
+    ("acknowledged_missing", "an acknowledged record that is not there"),
+    ("acknowledged_altered", "an acknowledged record in whose place there is another"),
+    ("acknowledged_twice", "an acknowledged record that is there again"),
+    ("unacknowledged_present", "an order that is there without an acknowledgement"),
+    ("unreceipted", "another record of no receipt"),
   ]
 
   private var verdicts: Section? {
     var table = PageTable(
       caption: "Findings", columns: [.text("finding"), .text("meaning"), .number("count")])
     table.rows = Self.meanings.compactMap { key, text in
-      document[key].map { ["\(key.replacing("_", with: " "))", "\(text)", "\(PageNumber.text($0))"] }
+      guard let count = document[key], count != .null else { return nil }
+      return ["\(key.replacing("_", with: " "))", "\(text)", "\(PageNumber.text(count))"]
     }
     return table.rows.isEmpty ? nil : ("Findings", table.markup)
+  }
+
+  /// What came of each partition of each receipt.
+  private var receipts: Section? {
+    var table = PageTable(
+      caption: "Receipts",
+      columns: [
+        .text("file"), .text("run"), .number("partition"), .number("acknowledged"), .number("missing"),
+        .number("altered"), .number("twice"), .number("unverifiable"),
+      ])
+    for receipt in elements("receipts") {
+      let isComplete = receipt["complete"]?.bool == true
+      for partition in receipt["partitions"]?.elements ?? [] {
+        let numbers: [HTML] = ["partition", "records", "missing", "altered", "twice", "unverifiable"].map { key in
+          "\(PageNumber.text(partition[key]))"
+        }
+        let note = isComplete ? "" : " (without a whole end)"
+        let run: HTML = "<code>\(receipt["run"]?.text ?? "")</code>\(note)"
+        let file: HTML = "\(receipt["file"]?.text ?? "")"
+        table.rows.append([file, run] + numbers)
+      }
+    }
+    if table.rows.isEmpty { return nil }
+    return ("Receipts", table.rows.count > 16 ? table.folded("\(table.rows.count) partitions") : table.markup)
   }
 
   private var violations: Section? {
     let violations = elements("violations")
     if violations.isEmpty { return nil }
     let items = violations.map { violation -> HTML in
-      let places = [("source", "source"), ("output", "output")].compactMap { key, word in
-        violation[key]?.text.map { HTML("\(word) <code>\($0)</code>") }
+      var places: [HTML] = ["source", "output"].compactMap { key in
+        violation[key]?.text.map { HTML("\(key) <code>\($0)</code>") }
       }
+      if let chunk = violation["chunk"]?.integer { places.append("chunk \(String(chunk)) of the receipt") }
       let facts = ["expected", "found"].map { key in
         HTML("<dt>\(key)</dt><dd><code>\(violation[key]?.text ?? "nothing")</code></dd>")
       }
