@@ -192,7 +192,8 @@ mutations() {
     'return found == nil ? 0 : progress.partitionCount'
 
   mutation none-is-empty 'a certificate tells no key and a tombstone from empty ones' 'CertificateTests' \
-    "$core/Proof/RecordDigests.swift" '?? -1)' '?? 0)'
+    "$core/Proof/RecordDigests.swift" 'value.map { Int64($0.count) } ?? -1)' 'value.map { Int64($0.count) } ?? 0)' \
+    "$core/Proof/RecordDigests.swift" 'key.map { Int64($0.count) } ?? -1)' 'key.map { Int64($0.count) } ?? 0)'
 
   mutation passed-is-seen 'a record that a reader passed without seeing it is named' 'PipelineTests.WitnessTests' \
     "$core/Audit/TopicWitness.swift" 'if isSkipped, !sight.marks.contains(.told) {' 'if isSkipped && false {'
@@ -204,6 +205,22 @@ mutations() {
   mutation last-chunk-believed 'a certificate covers the last records too' 'CertificateTests' \
     "$core/Proof/CertificatePass.swift" 'if progress[number].digests.finish() != nil { compare(number) }' \
     '_ = progress[number].digests.finish()'
+
+  mutation chunk-believed 'a chunk of a receipt is what is on the log' 'ReceiptAuditTests' \
+    "$core/Audit/ReceiptCheck.swift" 'if isWhole && digest == receipt(chunk).digest { return }' 'if isWhole { return }'
+
+  mutation gap-believed 'an acknowledged record that is not there is missing' 'ReceiptAuditTests' \
+    "$core/Audit/ReceiptWalk.swift" 'missing += count - gone' 'missing += 0'
+
+  mutation copy-unseen 'an acknowledged record that is there again is found' 'ReceiptAuditTests' \
+    "$core/Audit/UnreceiptedRecords.swift" 'if records[low].words == words, !records[low].isTwice {' \
+    'if records[low].words == words, records[low].isTwice {'
+
+  mutation any-partition 'an event lies in the partition of its key' 'PlacementTests' \
+    "$core/Audit/KeyPlacement.swift" 'if hash % count == partition { return .right }' 'if hash >= 0 { return .right }'
+
+  mutation letters-unread 'a dead letter is what its record was' 'DeadLetterAuditTests' \
+    "$core/Audit/DeadLetterCheck.swift" 'text.map({ value.elementsEqual($0.utf8) }) ?? !value.isEmpty' '!value.isEmpty'
 
   mutation limit-itself-fails 'a condition is decided at its limit' 'FailConditionTests' \
     "$core/Report/FailCondition.swift" 'case .greater: value > limit' 'case .greater: value >= limit'
