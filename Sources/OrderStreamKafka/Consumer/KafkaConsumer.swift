@@ -188,7 +188,7 @@ final class KafkaConsumer: Consumer {
     membership.forgetMetadata()
     let deadline = Deadline(Self.closeLimit, context.time)
     if membership.isMember { membership.leave(source, deadline) }
-    if !source.close(deadline) {
+    if !source.close(deadline), membership.isMember {
       context.note(.warning, "the group of \(options.topic) did not answer; its session ends by itself")
     }
     membership.close()
