@@ -92,6 +92,15 @@ enum ResourceLimits {
     #endif
   }
 
+  /// Gives back to the system what the heap has and nobody uses, before a part of a run that needs as much for itself.
+  static func releaseFreeMemory() {
+    #if canImport(Glibc)
+      typealias Trim = @convention(c) (Int) -> Int32
+      // Of malloc.h, which Swift does not import.
+      if let symbol = dlsym(nil, "malloc_trim") { _ = unsafeBitCast(symbol, to: Trim.self)(0) }
+    #endif
+  }
+
   #if canImport(Glibc)
     /// `RLIM_INFINITY`, which Swift does not import.
     private static let unlimited = rlim_t.max

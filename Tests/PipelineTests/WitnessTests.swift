@@ -279,7 +279,7 @@ private final class Watch {
 
   /// Goes on until the findings of the orders are as they should be.
   func turn(_ condition: (WitnessFindings.TopicFindings) -> Bool) throws {
-    try eventually("what the witness should see", within: .seconds(20), about: { "\(self.witness.findings)" }) {
+    try eventually("what the witness should see", about: { "\(self.witness.findings)" }) {
       try witness.turn()
       notes = collect.all
       return condition(witness.findings.input)

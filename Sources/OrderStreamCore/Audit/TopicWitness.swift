@@ -39,7 +39,6 @@ final class TopicWitness {
   private let stop: StopFlag
   private let note: (String) -> Void
   private let readers: [Reader]
-  private let batch = RecordBatch(byteLimit: 4 << 20)
   private(set) var isThere = false
   private var id: String?
   /// By partition: where it began, and where it ended, when it was first seen.
@@ -154,8 +153,12 @@ final class TopicWitness {
   typealias Visit = (_ record: RecordBatch.View, _ at: Int64) throws(BrokerError) -> Void
 
   /// Lets one reader poll once; returns whether records came.
-  /// - Parameter visit: called for each record that the committed reader sees for the first time.
-  func poll(reader index: Int, timeout: Duration, _ visit: Visit) throws(BrokerError) -> Bool {
+  /// - Parameters:
+  ///   - batch: room for them.
+  ///   - visit: called for each record that the committed reader sees for the first time.
+  func poll(
+    reader index: Int, into batch: RecordBatch, timeout: Duration, _ visit: Visit
+  ) throws(BrokerError) -> Bool {
     guard isThere else { return false }
     let reader = readers[index]
     do throws(BrokerError) {

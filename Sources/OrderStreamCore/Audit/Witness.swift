@@ -24,6 +24,8 @@ public final class Witness {
   private var recorder = LatencyRecorder()
   /// What is stamped before belongs to the first second.
   private let border: Int64
+  /// Of all readers; none when the watch is over.
+  private var batch: RecordBatch? = RecordBatch(byteLimit: 4 << 20)
   private var pending: [(partition: Int32, offset: Offset, seenAt: Int64)] = []
   private var isCompared = false
   private var hasTurned = false
@@ -68,17 +70,19 @@ public final class Witness {
   /// Lets each reader poll once; waits for a moment when nothing comes. Returns whether records came.
   @discardableResult
   public func turn() throws(BrokerError) -> Bool {
+    guard let batch else { preconditionFailure("a witness that was closed watches no more") }
     try input.look(isNew: hasTurned)
     try output.look(isNew: hasTurned)
     hasTurned = true
     var came = false
     for reader in 0..<input.readerCount {
-      came = try input.poll(reader: reader, timeout: .zero) { (_, _) throws(BrokerError) in } || came
+      came = try input.poll(reader: reader, into: batch, timeout: .zero) { (_, _) throws(BrokerError) in } || came
     }
     // What an event has come from was written before it, so its order is mostly known already.
     for reader in 0..<output.readerCount {
       let isLast = reader == output.readerCount - 1
-      came = try output.poll(reader: reader, timeout: isLast && !came ? Self.turnTimeout : .zero, measure) || came
+      let timeout = isLast && !came ? Self.turnTimeout : .zero
+      came = try output.poll(reader: reader, into: batch, timeout: timeout, measure) || came
     }
     try measurePending()
     let wasBehind = lastNews == nil
@@ -91,6 +95,7 @@ public final class Witness {
   public func close() {
     input.close()
     output.close()
+    batch = nil
   }
 
   // MARK: - Latency

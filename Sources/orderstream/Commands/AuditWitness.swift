@@ -23,6 +23,7 @@ struct AuditWitness {
     var failure: CommandError?
     do { try watch(witness, found.broker.name, until: isOver) } catch { failure = CommandError(error) }
     witness.close()
+    found.admin.close()
     if let failure, !failure.code.reportsFirst(committed: witness.recordsSeen) { throw failure }
     var report = report(witness, .whole)
     if failure == nil, Signals.timeOut == nil {
@@ -108,6 +109,8 @@ struct AuditWitness {
     report.witness = witness.findings
     var isWhole = isCompared
     if isCompared, let audit = try audit.get() {
+      // What was seen takes as much memory as an audit has to spare.
+      ResourceLimits.releaseFreeMemory()
       progress.finish()
       progress = Progress("audit", console: context.console, time: context.time)
       isWhole = try audit.run()

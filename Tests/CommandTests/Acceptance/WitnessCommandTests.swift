@@ -91,12 +91,12 @@ struct WitnessCommandTests {
   func ends() throws {
     let stage = try Stage()
     try stage.run("produce", "-n", "50", "-q")
-    let text = try stage.run("audit", "--follow", "--duration", "300ms")
+    let text = try stage.run("audit", "--idle-timeout", "300ms")
     #expect(text.text.contains("  Witness                    nothing was taken back"), "\(text)")
     #expect(text.text.contains("Order records seen         50\n") && !text.text.contains("Aborted"), "\(text)")
     try stage.run("inventory", "-q")
-    let idle = try stage.run("audit", "--idle-timeout", "300ms")
-    #expect(idle.text.contains("Result                     exactly once"), "\(idle)")
+    let timed = try stage.run("audit", "--duration", "300ms")
+    #expect(timed.text.contains("Result                     exactly once"), "\(timed)")
     let failed = try stage.run("audit", "--follow", "--fail-if", "witness.input.committed>=50", exits: 1)
     #expect(failed.text.contains("FAILED: witness.input.committed is 50"), "\(failed)")
     let late = try stage.run("audit", "--follow", "--timeout", "500ms", "--json", exits: 75)
@@ -111,9 +111,9 @@ struct WitnessCommandTests {
     let stage = try Stage()
     try stage.run("produce", "-n", "50", "-q")
     try stage.run("inventory", "--max-events", "20", "-q")
-    let part = try Self.result(stage.run("audit", "--follow", "--duration", "100ms", "--json"))
+    let part = try Self.result(stage.run("audit", "--idle-timeout", "100ms", "--json"))
     #expect(part["pending_orders"].int == 30 && part["lost"].int == 0 && part["group"].string == "inventory")
-    try stage.run("audit", "--follow", "--duration", "100ms", "--no-group", exits: 1)
+    try stage.run("audit", "--idle-timeout", "100ms", "--no-group", exits: 1)
   }
 
   @Test("a topic that is not there is waited for, and nothing is made")
@@ -143,7 +143,7 @@ struct WitnessCommandTests {
     let outcome = try witness.end()
     let document = try Self.result(outcome)
     #expect(outcome.code == 0 && document["witness"]["input"]["unverifiable"].int == 10, "\(outcome)")
-    let strict = try stage.run("audit", "--follow", "--duration", "100ms", exits: 66)
+    let strict = try stage.run("audit", "--idle-timeout", "100ms", exits: 66)
     #expect(strict.errors.contains("cannot verify"))
   }
 
