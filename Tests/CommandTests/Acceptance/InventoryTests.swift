@@ -4,6 +4,23 @@ import Testing
 
 @Suite("inventory")
 struct InventoryTests {
+  @Test("The guarantee stands in every output, and a group keeps it", arguments: TestBroker.all)
+  func guarantee(broker: TestBroker) throws {
+    let stage = try Stage(broker)
+    try stage.run("produce", "--events", "200", "-q")
+    let weak = try stage.start(
+      ["inventory", "--guarantee", "at-least-once", "--idle-timeout", "300ms", "--json", "--report", "run.html"]).end()
+    #expect(weak.code == 0 && weak.lines.allSatisfy { $0.contains(#""guarantee":"at-least-once""#) }, "\(weak)")
+    #expect(try stage.text("run.html").contains("<dt>Guarantee</dt><dd>at-least-once</dd>"))
+    #expect(try stage.json("audit", "--no-group")["orders"].int == 200)
+    let refused = try stage.run("inventory", exits: 78)
+    #expect(refused.errorLines.count == 1 && refused.errors.contains("--guarantee"), "\(refused)")
+    let own = try stage.run("inventory", "-g", stage.group("exact"), "--progress", "plain")
+    #expect(own.text.contains("Guarantee                  exactly-once"))
+    let mixed = try stage.run("inventory", "-g", stage.group("exact"), "--guarantee", "at-most-once", exits: 78)
+    #expect(mixed.errorLines.count == 1 && mixed.errors.contains("another --group"), "\(mixed)")
+  }
+
   @Test func anEventIsExactlyOfItsShapeAndNamesItsSource() throws {
     let stage = try Stage()
     let order = """

@@ -13,6 +13,29 @@ struct ProduceTests {
     #expect(try ids(stage) == (1...30).map { "order_0000" + ($0 < 10 ? "0\($0)" : "\($0)") })
   }
 
+  @Test(
+    "What nobody has acknowledged is not called so, and what was sent arrives", arguments: TestBroker.all,
+    ["all", "1", "0"])
+  func acks(broker: TestBroker, acks: String) throws {
+    let stage = try Stage(broker)
+    let document = try stage.json("produce", "--events", "500", "--acks", acks)
+    #expect(document["acks"].string == acks && document["sent"].int == 500)
+    #expect(document["acknowledged"].int == (acks == "0" ? 0 : 500) && document["failed_deliveries"].int == 0)
+    #expect(document["complete"].bool == true && document["latency_ms"]["count"].int == (acks == "0" ? 0 : 500))
+    #expect(document["partitions"].members.values.reduce(0) { $0 + ($1.int ?? 0) } == document["acknowledged"].int)
+    let claim = ["all": "every event was acknowledged", "1": "every event was acknowledged by its leader"][acks]
+    #expect(document["claims"][0]["claim"].string == claim ?? "every event was sent, none was acknowledged")
+    #expect(document["claims"][0]["holds"].bool == true)
+    try eventually("the events") { try stage.run("tail", "--raw").lines.count == 500 }
+    try stage.write("lines", (1...5).map { Orders.order(number: $0) }.joined(separator: "\n"))
+    let lines = try stage.json("produce", "--input", "lines", "--acks", acks)
+    #expect(lines["requested"].int == 5 && lines["sent"].int == 5 && lines["complete"].bool == true)
+    let page = try stage.run("produce", "--events", "5", "--acks", acks, "--report", "run.html", "--junit", "run.xml")
+    #expect(page.text.contains("Acks ") == (acks != "all"))
+    #expect(try stage.text("run.html").contains("<dt>Acks</dt><dd>\(acks)</dd>"))
+    #expect(try stage.text("run.xml").contains("none was acknowledged") == (acks == "0"))
+  }
+
   @Test func numberingContinuesAfterTheHighestNumberAlsoWhenItWasChosen() throws {
     let stage = try Stage()
     #expect(try stage.json("produce", "--events", "2", "--first-order", "999999")["first_order"].int == 999_999)
