@@ -191,6 +191,19 @@ mutations() {
     "$core/Metrics/MetricsSummary.swift" 'return max(progress.partitionCount, found ?? 0)' \
     'return found == nil ? 0 : progress.partitionCount'
 
+  mutation wall-clock-in-metrics 'metrics know no clock' 'ReplayIndependenceTests' \
+    "$core/Metrics/OrderMetrics.swift" 'let minute = decoder.order.minute' \
+    'let minute = decoder.order.minute + SystemTime().wallMilliseconds % 2'
+
+  # shellcheck disable=SC2016
+  mutation hash-order-in-metrics 'metrics know no hash order' 'ReplayIndependenceTests' \
+    "$core/Metrics/MetricsSummary.swift" 'minutes.sort { $0.minute < $1.minute }' \
+    'minutes.sort { $0.minute.hashValue < $1.minute.hashValue }'
+
+  mutation offsets-before-outputs 'at least once the outputs come first' 'TwoStepCommitTests|GuaranteeKillTests' \
+    "$core/Broker/TwoStepCommit.swift" 'let isOutputFirst = guarantee == .atLeastOnce' \
+    'let isOutputFirst = guarantee == .atMostOnce'
+
   mutation none-is-empty 'a certificate tells no key and a tombstone from empty ones' 'CertificateTests' \
     "$core/Proof/RecordDigests.swift" 'value.map { Int64($0.count) } ?? -1)' 'value.map { Int64($0.count) } ?? 0)' \
     "$core/Proof/RecordDigests.swift" 'key.map { Int64($0.count) } ?? -1)' 'key.map { Int64($0.count) } ?? 0)'

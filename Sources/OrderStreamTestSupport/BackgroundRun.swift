@@ -11,9 +11,9 @@ public final class BackgroundRun<Success: Sendable>: Sendable {
     }
   }
 
-  /// Waits for the end, for at most a minute.
-  public func join() throws -> Success {
-    guard let result = thread.join(.seconds(60)) else { throw RunNeverEnded() }
+  /// Waits for the end.
+  public func join(within limit: Duration = .seconds(60)) throws -> Success {
+    guard let result = thread.join(limit) else { throw RunNeverEnded() }
     return try result.get()
   }
 }
