@@ -53,6 +53,16 @@ struct AssignmentProgress {
     }
   }
 
+  /// Where partitions that have something before their bound are to be read from. The others are not waited for.
+  mutating func leaveOutFinished() -> [PartitionOffset] {
+    assigned.compactMap { number in
+      let position = partitions[Int(number)].position
+      if position < end(Int(number)) ?? .max { return PartitionOffset(partition: number, offset: position) }
+      partitions[Int(number)].isTouched = true
+      return nil
+    }
+  }
+
   mutating func clear() {
     for index in partitions.indices { partitions[index] = Partition() }
     assigned.removeAll()

@@ -128,7 +128,9 @@ extension PipelineLoop {
   private func assign(_ place: GroupState.Place) throws(PipelineError) {
     progress.assign(place.positions, committed: place.committed, marks: place.marks)
     lagTime.begin()
-    try brokerCall(try consumer.assign(place.positions))
+    // Of a range most partitions may have nothing.
+    let isRange = settings.starts != nil
+    try brokerCall(try consumer.assign(isRange ? progress.leaveOutFinished() : place.positions))
   }
 
   /// Whether a member that was fenced learns that its partitions are gone. Taking them up again in that moment is of no

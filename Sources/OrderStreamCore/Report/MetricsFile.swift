@@ -24,7 +24,8 @@ public struct MetricsFile {
 
   /// Keys that tell runs of a command from each other; the names in a lag demo are made up for each run.
   private static let names = [
-    "produce": ["topic"], "inventory": ["topic", "group"], "analytics": ["topic", "group"], "replay": ["topic"],
+    "produce": ["topic"], "inventory": ["topic", "group"], "analytics": ["topic", "group"],
+    "replay": ["topic", "group"],
     "audit": ["topic", "output_topic"],
   ]
 

@@ -15,8 +15,11 @@ struct RunCharts {
     if document.command == "replay" {
       let (first, second) = (document["initial"], document["replay"])
       if document["match"]?.bool == true { return [MinutePlot(first, in: "both passes").section].compactMap { $0 } }
-      return [MinutePlot(first, in: "first pass").section, MinutePlot(second, in: "after the replay").section]
-        .compactMap { $0 }
+      let isMove = document["moves"] != nil
+      return [
+        MinutePlot(first, in: isMove ? "before" : "first pass").section,
+        MinutePlot(second, in: isMove ? "at the place" : "after the replay").section,
+      ].compactMap { $0 }
     }
     return [MinutePlot(document.root).section].compactMap { $0 }
   }

@@ -126,6 +126,12 @@ struct RunFigure {
         plain("Rejected records", "rejected"), plain("Processed in this run", "processed"), latency(document),
         unwanted("Lost to retention", "lost_to_retention", always: false),
       ]
+    case "replay" where document["moves"] != nil:
+      figures = [
+        document["executed"]?.bool.map { RunFigure(label: "Moved", value: $0 ? "yes" : "no") },
+        plain("Orders, before", "initial.total_orders"), plain("Orders, at the place", "replay.total_orders"),
+        plain("Records to read", "records_to_read"),
+      ]
     case "replay":
       figures = [
         document["match"].map { match in

@@ -11,7 +11,7 @@ struct RunTables {
     switch document.command {
     case "produce": [partitions].compactMap { $0 }
     case "audit": [verdicts, receipts, violations, witness, takenBack].compactMap { $0 }
-    case "replay": [difference, certificate, recordsGone].compactMap { $0 }
+    case "replay": [moves, difference, certificate, recordsGone].compactMap { $0 }
     case "status": [topics, groups].compactMap { $0 }
     case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
     default: []
@@ -57,6 +57,7 @@ struct RunTables {
     ("wrong_partition", "an event that is not in the partition of its key"),
     ("pending", "an item that the group has not committed yet"),
     ("other", "an event of another topic"), ("unverifiable", "retention has removed the order or the event"),
+    ("outside", "an event of an order that was not asked about"),
     ("dead_letters", "a record of the dead-letter topic"),
     ("dead_letters_lost", "a rejected record without a dead letter"),
     ("dead_letters_duplicated", "a rejected record with more than one"),
@@ -177,6 +178,20 @@ struct RunTables {
   }
 
   // MARK: - replay
+
+  /// From where to where a group is moved, and how it is moved back.
+  private var moves: Section? {
+    let moves = elements("moves")
+    if moves.isEmpty { return nil }
+    var table = PageTable(caption: "Moves", columns: [.number("partition"), .number("from"), .number("to")])
+    table.rows = moves.map { move in
+      ["partition", "from", "to"].map { key -> HTML in
+        "\(move[key] == .null ? "nothing yet" : PageNumber.text(move[key]))"
+      }
+    }
+    let undo: HTML = document["undo_command"]?.text.map { "<p>This moves it back: <code>\($0)</code></p>\n" } ?? ""
+    return ("Moves", table.markup + undo)
+  }
 
   private var difference: Section? {
     guard let difference = document["first_difference"], difference["line"] != nil else { return nil }
