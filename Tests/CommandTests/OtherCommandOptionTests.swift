@@ -85,6 +85,9 @@ struct OtherCommandOptionTests {
   @Test func filesOfOffsetsStandInForPlaces() throws {
     #expect(try tail("--offsets-file", "o.csv").offsetsFile == "o.csv")
     #expect(try refused("tail", "--offsets-file", "o.csv", "--from", "5").what == "option --offsets-file")
+    #expect(try audit("--offsets-file", "o.csv", "--to", "9").to == [Place(.offset(9))])
+    #expect(try audit("--from", "-1h").from == [Place(.ago(.seconds(3600)))] && audit().from.isEmpty)
+    #expect(try refused("audit", "--offsets-file", "o.csv", "--from", "5").what == "option --offsets-file")
     #expect(try refused("analytics", "--offsets-file", "o.csv", "--as-of", "5").what == "option --offsets-file")
     #expect(try refused("analytics", "--offsets-file", "o.csv", "-g", "g").what == "option --offsets-file")
   }

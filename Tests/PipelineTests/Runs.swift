@@ -86,12 +86,14 @@ struct Run: Sendable {
 extension Broker {
   /// The audit of the orders against an output.
   func audit(
-    _ output: String = Run.output, group: String? = nil, deadLetters: String? = nil
+    _ output: String = Run.output, group: String? = nil, deadLetters: String? = nil,
+    places: AuditScope.Places? = nil
   ) throws -> AuditFindings {
     let admin = try admin()
     defer { admin.close() }
     let audit = try Audit(
-      Audit.Settings(topic: Orders.topic, outputTopic: output, group: group, deadLetterTopic: deadLetters),
+      Audit.Settings(
+        topic: Orders.topic, outputTopic: output, group: group, deadLetterTopic: deadLetters, places: places),
       broker: self, admin: admin,
       stop: StopFlag(), waits: { _ in }, progress: { _, _ in })
     guard try audit.run() else { preconditionFailure("nobody asked this audit to stop") }

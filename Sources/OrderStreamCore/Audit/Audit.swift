@@ -11,12 +11,18 @@ public final class Audit {
     public var group: String?
     /// Whose dead letters are checked too; `nil` for none. It may be missing where nothing was rejected.
     public var deadLetterTopic: String?
+    /// The orders that are audited; `nil`: all.
+    public var places: AuditScope.Places?
 
-    public init(topic: String, outputTopic: String, group: String?, deadLetterTopic: String? = nil) {
+    public init(
+      topic: String, outputTopic: String, group: String?, deadLetterTopic: String? = nil,
+      places: AuditScope.Places? = nil
+    ) {
       self.topic = topic
       self.outputTopic = outputTopic
       self.group = group
       self.deadLetterTopic = deadLetterTopic
+      self.places = places
     }
   }
 
@@ -30,6 +36,7 @@ public final class Audit {
   private let topicBytes: [UInt8]
   private let broker: any Broker
 
+  private let scope: AuditScope
   private let source: [Range<Offset>]
   private let output: [Range<Offset>]
   private let committed: [Offset?]
@@ -81,7 +88,8 @@ public final class Audit {
       letters = nil
     }
     output = try admin.watermarks(topic: settings.outputTopic).map { $0.low..<$0.high }
-    source = try admin.watermarks(topic: settings.topic).map { $0.low..<$0.high }
+    scope = try AuditScope(settings.places, of: settings.topic, admin.watermarks(topic: settings.topic), admin)
+    source = scope.audited
     self.committed = source.indices.map {
       committed[TopicPartition(topic: settings.topic, partition: Int32($0))]
     }
@@ -96,6 +104,9 @@ public final class Audit {
 
   /// What is audited, by partition: of the orders, and of the inventory events.
   public var ranges: (source: [Range<Offset>], output: [Range<Offset>]) { (source, output) }
+
+  /// The orders that are audited, by partition; `nil` for all.
+  public var askedRanges: [Range<Offset>]? { scope.isPart ? source : nil }
 
   /// Records of both topics that were read so far, and those that the audit reads in all.
   public var recordsRead: Int64 {
@@ -135,7 +146,7 @@ public final class Audit {
     if letters.letters.isEmpty { return true }
     let reader = try reader(letters.settings.letterTopic)
     defer { reader.close() }
-    return try letters.read(reader, source, sourceReader, seen: &seen, stop: stop) { tellProgress() }
+    return try letters.read(reader, scope, sourceReader, seen: &seen, stop: stop) { tellProgress() }
   }
 
   private static func ranges(_ offsets: [Range<Offset>]) -> [PartitionRange] {
@@ -160,7 +171,7 @@ public final class Audit {
   // MARK: - Windows
 
   private func verifyWindow(_ reader: TopicReader) throws(BrokerError) {
-    let isRead = try window.readSources(source, reader) { [self] record, events in compare(record, events) }
+    let isRead = try window.readSources(scope, reader) { [self] record, events in compare(record, events) }
     // Cut short: nothing is judged by what was not read.
     guard isRead else { return }
     try judge()
@@ -210,6 +221,9 @@ public final class Audit {
       switch event.verdict {
       case .other: findings.other += 1
       case .unverifiable: findings.unverifiable += 1
+      case .outside:
+        findings.outside += 1
+        noteFirst(header, event)
       case .unknown:
         findings.add(
           .phantom, source: source, output: place, expected: "no event: there is no such item", found: found())
@@ -254,10 +268,7 @@ public final class Audit {
       return
     }
     let position = Position(offset: header.offset, line: header.line)
-    if output[Int(event.outputPartition)].lowerBound > 0 {
-      let pair = PartitionPair(output: event.outputPartition, source: header.partition)
-      if firstPosition[pair] == nil { firstPosition[pair] = position }
-    }
+    noteFirst(header, event)
     // Output partitions are judged one after the other, so nothing is kept for each pair.
     let last = lastPosition[Int(header.partition)]
     if last.output == event.outputPartition, position < last.position {
@@ -267,6 +278,13 @@ public final class Audit {
     } else {
       lastPosition[Int(header.partition)] = (event.outputPartition, position)
     }
+  }
+
+  /// Notes where an output partition that has lost its start begins.
+  private func noteFirst(_ header: SourceHeader, _ event: AuditWindow.Event) {
+    guard output[Int(event.outputPartition)].lowerBound > 0 else { return }
+    let pair = PartitionPair(output: event.outputPartition, source: header.partition)
+    if firstPosition[pair] == nil { firstPosition[pair] = Position(offset: header.offset, line: header.line) }
   }
 
   // MARK: - Lost

@@ -51,6 +51,8 @@ public struct AuditFindings: Sendable {
     public var pending: Int64 = 0
     /// Letters of another source topic, or of another group than the one that is asked about.
     public var other: Int64 = 0
+    /// Letters of records outside of the range.
+    public var outside: Int64 = 0
     /// Letters and rejected records whose counterpart retention has removed.
     public var unverifiable: Int64 = 0
   }
@@ -70,6 +72,8 @@ public struct AuditFindings: Sendable {
   public var pendingOrders: Int64 = 0
   /// Events of another source topic.
   public var other: Int64 = 0
+  /// Events of orders outside of the range.
+  public var outside: Int64 = 0
   /// Events and items whose counterpart retention has removed, and events of which it has removed what tells their
   /// partition.
   public var unverifiable: Int64 = 0

@@ -30,6 +30,8 @@ final class AuditWindow {
     case matches
     case differs
     case unverifiable
+    /// Nobody asked about its source.
+    case outside
     case other
   }
 
@@ -96,11 +98,12 @@ final class AuditWindow {
   /// Reads the records that the events name as their sources, each once and in offset order, and hands out each with the
   /// indexes of its events, by line. Events of another topic, and those whose source retention has removed, get their
   /// verdicts.
-  /// - Parameter source: by partition, the offsets that are verified.
+  /// - Parameter scope: the sources that are verified.
   /// - Returns: `false` when a stop was requested: nothing may be judged by what was not read.
   func readSources(
-    _ source: [Range<Offset>], _ reader: TopicReader, _ visit: (RecordBatch.View, _ events: ArraySlice<Int>) -> Void
+    _ scope: AuditScope, _ reader: TopicReader, _ visit: (RecordBatch.View, _ events: ArraySlice<Int>) -> Void
   ) throws(BrokerError) -> Bool {
+    let source = scope.audited
     var ranges = source.map { $0.lowerBound..<$0.lowerBound }
     var order: [Int] = []
     for (index, event) in events.enumerated() {
@@ -111,7 +114,9 @@ final class AuditWindow {
       }
       guard header.partition < source.count else { continue }
       let known = source[Int(header.partition)]
-      if header.offset < known.lowerBound {
+      if scope.isOutside(Int(header.partition), header.offset) {
+        setVerdict(.outside, at: index)
+      } else if header.offset < known.lowerBound {
         setVerdict(.unverifiable, at: index)
       } else if header.offset < known.upperBound {
         let range = ranges[Int(header.partition)]

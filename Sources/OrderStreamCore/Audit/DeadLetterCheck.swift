@@ -39,24 +39,24 @@ final class DeadLetterCheck {
 
   /// Reads all letters and compares them with their records.
   /// - Parameters:
-  ///   - source: by partition, the offsets of the topic that are verified.
+  ///   - scope: the records of the topic that are verified.
   ///   - seen: gets a mark for each rejected record that has a letter.
   /// - Returns: `false` when a stop was requested.
   func read(
-    _ reader: TopicReader, _ source: [Range<Offset>], _ sourceReader: TopicReader, seen: inout SeenItems,
+    _ reader: TopicReader, _ scope: AuditScope, _ sourceReader: TopicReader, seen: inout SeenItems,
     stop: StopFlag, progress: () -> Void
   ) throws(BrokerError) -> Bool {
     let ranges = letters.enumerated().map { PartitionRange(partition: Int32($0), offsets: $1) }
     let isRead = try reader.read(ranges) { record throws(BrokerError) in
       take(record)
       if window.isFull && !stop.isRequested {
-        try verifyWindow(source, sourceReader, &seen)
+        try verifyWindow(scope, sourceReader, &seen)
         progress()
       }
       return true
     }
     guard isRead else { return false }
-    try verifyWindow(source, sourceReader, &seen)
+    try verifyWindow(scope, sourceReader, &seen)
     return !stop.isRequested
   }
 
@@ -70,9 +70,9 @@ final class DeadLetterCheck {
   }
 
   private func verifyWindow(
-    _ source: [Range<Offset>], _ reader: TopicReader, _ seen: inout SeenItems
+    _ scope: AuditScope, _ reader: TopicReader, _ seen: inout SeenItems
   ) throws(BrokerError) {
-    let isRead = try window.readSources(source, reader) { [self] record, events in
+    let isRead = try window.readSources(scope, reader) { [self] record, events in
       // A valid order has no letter: those that name it stay unknown.
       guard let poison = decoder.decode(record.value) else { return }
       for index in events { compare(record, poison, index) }
@@ -126,6 +126,9 @@ final class DeadLetterCheck {
       switch event.verdict {
       case .other: found.other += 1
       case .unverifiable: found.unverifiable += 1
+      case .outside:
+        found.outside += 1
+        noteFirst(header, event)
       case .unknown:
         findings.add(
           .deadLettersPhantom, source: source, output: place, expected: "no letter: there is no such rejected record",
@@ -137,14 +140,17 @@ final class DeadLetterCheck {
             .deadLettersAltered, source: source, output: place, expected: difference?.expected ?? "",
             found: difference?.found ?? "")
         }
-        if header.partition == event.outputPartition, firstSource[Int(event.outputPartition)] == nil {
-          firstSource[Int(event.outputPartition)] = header.offset
-        }
+        noteFirst(header, event)
         if seen.mark(partition: header.partition, offset: header.offset, line: 0, itemCount: 1) {
           findings.add(.deadLettersDuplicated, source: source, output: place, expected: "once", found: "again")
         }
       }
     }
+  }
+
+  private func noteFirst(_ header: SourceHeader, _ event: AuditWindow.Event) {
+    guard header.partition == event.outputPartition, firstSource[Int(event.outputPartition)] == nil else { return }
+    firstSource[Int(event.outputPartition)] = header.offset
   }
 
   /// Notes a rejected record that no letter has named.

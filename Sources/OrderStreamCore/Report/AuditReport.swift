@@ -10,6 +10,8 @@ public struct AuditReport: Report, Sendable {
   public var group: String?
   /// The command that commits what is pending, where pending makes the run "not finished"; `nil` where it is normal.
   public var finishingCommand: String?
+  /// The orders that are audited, by partition; `nil` for all.
+  public var ranges: [Range<Offset>]?
 
   public init(
     topic: String, outputTopic: String, findings: AuditFindings, completion: Completion = .whole,
@@ -22,6 +24,8 @@ public struct AuditReport: Report, Sendable {
     self.outputTopic = outputTopic
     self.findings = findings
   }
+
+  private var outside: Int64 { findings.outside + (findings.deadLetters?.outside ?? 0) }
 
   /// No violation, but the group has not done its part yet.
   public var isUnfinished: Bool { finishingCommand != nil && pending > 0 }
@@ -38,6 +42,7 @@ public struct AuditReport: Report, Sendable {
     let unverifiable = findings.unverifiableInAll
     TextRows.append("Unverifiable", unverifiable, unverifiable > 0 ? .warning : nil, to: text)
     if let letters = findings.deadLetters { append(letters, to: text) }
+    if ranges != nil { TextRows.append("Outside the range", outside, to: text) }
     if completion.isWhole { TextRows.append("Result", result, resultTone, to: text) }
     for violation in findings.violations {
       let places = [violation.source.map { "source \($0)" }, violation.output.map { "output \($0)" }].compactMap { $0 }
@@ -52,6 +57,7 @@ public struct AuditReport: Report, Sendable {
   }
 
   private func appendEvents(to text: ReportText) {
+    if let ranges { TextRows.append(ranges, of: topic, to: text) }
     TextRows.append("Orders", findings.orders, to: text)
     TextRows.append("Items", findings.items, to: text)
     TextRows.append("Inventory events", findings.inventoryEvents, to: text)
@@ -174,6 +180,10 @@ public struct AuditReport: Report, Sendable {
       json.member("dead_letters_other", letters.other)
     }
     receipts?.appendMembers(to: &json)
+    if let ranges {
+      json.member("ranges", ranges)
+      json.member("outside", outside)
+    }
     json.key("violations")
     json.beginArray()
     for violation in findings.violations {

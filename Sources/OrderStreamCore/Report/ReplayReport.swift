@@ -44,9 +44,6 @@ public struct ReplayReport: Report {
   /// Whether the certificate, if there is one, is of the records that were replayed.
   private var isCertified: Bool { certificate.map { $0.certificate.report == Certificate.digest(of: replay) } ?? true }
 
-  /// Partitions whose range the text names.
-  private static let rangeLimit = 20
-
   private static let claim = "the replay gives the same bytes"
 
   public var claims: [Claim] { [Claim(Self.claim, holds: isMatch, detail: difference?.description)] }
@@ -59,10 +56,7 @@ public struct ReplayReport: Report {
 
   public func appendBody(to text: ReportText) {
     TextRows.append(title: "Replay of \(topic)", to: text)
-    for (number, range) in (ranges ?? []).enumerated() where !range.isEmpty && number < Self.rangeLimit {
-      let first = Coordinates(TopicPartition(topic: topic, partition: Int32(number)), offset: range.lowerBound)
-      TextRows.append("Range", "\(first) to \(range.upperBound - 1)", to: text)
-    }
+    if let ranges { TextRows.append(ranges, of: topic, to: text) }
     TextRows.append("Orders, first pass", initial.totalOrders, to: text)
     TextRows.append("Orders, replay", replay.totalOrders, to: text)
     TextRows.append("Reports", "\(initialFile) \(replayFile)", to: text)

@@ -325,6 +325,20 @@ public enum TextRows {
     text.append(UInt8(ascii: "\n"))
   }
 
+  /// Partitions whose range is named.
+  private static let rangeLimit = 20
+
+  /// What of each partition was looked at.
+  static func append(_ ranges: [Range<Offset>], of topic: String, to text: ReportText) {
+    let held = ranges.enumerated().filter { !$0.element.isEmpty }
+    if held.isEmpty { append("Range", "nothing", to: text) }
+    for (number, range) in held.prefix(rangeLimit) {
+      let first = Coordinates(TopicPartition(topic: topic, partition: Int32(number)), offset: range.lowerBound)
+      append("Range", "\(first) to \(range.upperBound - 1)", to: text)
+    }
+    if held.count > rangeLimit { append("Range", "and \(held.count - rangeLimit) partitions more", to: text) }
+  }
+
   static func append(_ label: String, _ value: Int64, _ tone: Tone? = nil, to text: ReportText) {
     append(label, String(value), tone, to: text)
   }

@@ -8,6 +8,7 @@ struct AuditCommand {
   func run() throws -> ExitCode {
     if options.bounds.follow { return try AuditWitness(options: options, context: context).run() }
     let receipts = try ReceiptFiles(topic: options.topic, context: context).read(options.receipts)
+    let places = try self.places()
     let broker = try context.openBroker(to: .read, outages: .look)
     let admin = try broker.admin()
     defer { admin.close() }
@@ -24,7 +25,7 @@ struct AuditCommand {
     let start = context.time.monotonicNanoseconds
     var pass = AuditPass()
     if !receipts.isEmpty { try check(receipts, broker, admin, &pass) }
-    if coversEvents && pass.isWhole { try join(group, broker, admin, &pass) }
+    if coversEvents && pass.isWhole { try join(group, places, broker, admin, &pass) }
     pass.findings.coversEvents = coversEvents
     let findings = pass.findings
     let completion: Completion =
@@ -32,6 +33,7 @@ struct AuditCommand {
     let active = (context.time.monotonicNanoseconds - start) / 1_000_000
     var report = AuditReport(
       topic: options.topic, outputTopic: options.outputTopic, findings: findings, completion: completion, group: group)
+    report.ranges = pass.ranges
     if options.group == .inventory, group != nil { report.finishingCommand = finishingCommand(broker) }
     try context.emit(report, broker: broker.name, activeMilliseconds: active)
     if let failure = pass.failure {
@@ -47,6 +49,8 @@ struct AuditCommand {
   /// How far an audit came.
   private struct AuditPass {
     var findings = AuditFindings()
+    /// The orders that were asked for; `nil` for all.
+    var ranges: [Range<Offset>]?
     var isWhole = true
     var failure: CommandError?
     var recordsRead: Int64 = 0
@@ -67,17 +71,20 @@ struct AuditCommand {
   }
 
   /// Joins the orders with their events, behind what is known of receipts.
-  private func join(_ group: String?, _ broker: any Broker, _ admin: any Admin, _ pass: inout AuditPass) throws {
+  private func join(
+    _ group: String?, _ places: AuditScope.Places?, _ broker: any Broker, _ admin: any Admin, _ pass: inout AuditPass
+  ) throws {
     let progress = Progress("audit", console: context.console, time: context.time)
     defer { progress.finish() }
     let audit = try Audit(
       Audit.Settings(
         topic: options.topic, outputTopic: options.outputTopic, group: group,
-        deadLetterTopic: options.deadLetterTopic), broker: broker, admin: admin,
+        deadLetterTopic: options.deadLetterTopic, places: places), broker: broker, admin: admin,
       stop: context.stop, waits: { context.console.note($0.description) }, progress: { progress.update($0, of: $1) })
     try finish(&pass, audit.run, { (audit.recordsRead, audit.recordsInAll) })
     var findings = audit.findings
     findings.receipts = pass.findings.receipts
+    pass.ranges = audit.askedRanges
     findings.add(violationsOf: pass.findings)
     pass.findings = findings
   }
@@ -92,6 +99,17 @@ struct AuditCommand {
     pass.recordsRead += records().read
     pass.recordsInAll += records().inAll
     if let failure = pass.failure, !failure.code.reportsFirst(committed: pass.recordsRead) { throw failure }
+  }
+
+  /// The range that is audited; `nil` for all.
+  private func places() throws -> AuditScope.Places? {
+    var group: String?
+    if case .named(let name) = options.group { group = name }
+    let from = try options.offsetsFile.map {
+      try OffsetsFile($0, topic: options.topic, group: group).places(context.console)
+    }
+    guard from != nil || !options.from.isEmpty || !options.to.isEmpty else { return nil }
+    return AuditScope.Places(from: from ?? options.from, to: options.to, now: context.time.wallMilliseconds)
   }
 
   /// Whose uncommitted items are pending; `nil` for nobody's.
@@ -194,6 +212,11 @@ struct AuditOptions: Hashable, Sendable {
   var duration: Duration?
   /// Files of receipts; empty for none.
   var receipts: [String]
+  /// The orders that are audited, as `OptionReader.places` has them; empty where nothing is said.
+  var from: [Place]
+  var to: [Place]
+  /// The file with the places of `from`, in their stead.
+  var offsetsFile: String?
 
   init(_ reader: OptionReader) throws(CommandError) {
     common = try reader.common()
@@ -212,6 +235,14 @@ struct AuditOptions: Hashable, Sendable {
     receipts = try reader.values(.receipt, OptionValue.path)
     if bounds.follow, !receipts.isEmpty {
       throw reader.conflict("option --receipt", "--follow watches", "check the receipts with another audit afterwards")
+    }
+    from = try reader.places(.from)
+    to = try reader.places(.to)
+    offsetsFile = try reader.offsetsFile(besides: .from)
+    if let place = [OptionName.from, .to, .offsetsFile].first(where: reader.isGiven), !receipts.isEmpty || bounds.follow {
+      throw reader.conflict(
+        "option --\(place.rawValue)", receipts.isEmpty ? "--follow watches all" : "a receipt is of the whole topic",
+        "leave one of the two out")
     }
   }
 }
@@ -249,9 +280,13 @@ extension CommandSpec {
       OptionSpec(
         name: .dlq,
         help: "Prove too that each rejected record has exactly one dead letter in <topic>.dlq, byte for byte."),
+      .from.defaulting(to: nil, note: "earliest").saying(
+        "Audit the orders from this place on; with a place in one partition only those of that one."),
+      .to.saying("Audit the orders before this place."), .offsetsFile,
     ] + OptionSpec.results(.page, .metrics, .junit) + OptionSpec.connection + OptionSpec.presentation,
     examples: [
       .init(text: "after an inventory run", command: "orderstream audit"),
+      .init(text: "the orders of the last hour", command: "orderstream audit --from -1h"),
       .init(text: "beside a running one", command: "orderstream audit --group inventory"),
       .init(text: "a witness of a failover drill", command: "orderstream audit --follow --duration 10m --json"),
       .init(text: "from the acknowledgement on", command: "orderstream audit --receipt orders.receipt"),

@@ -17,7 +17,7 @@ struct MoveCommandTests {
   }
 
   private func ends(_ stage: Stage) throws -> [Int] {
-    try stage.json("status")["topics"][0]["partitions"].elements.compactMap { $0["high"].int }
+    try stage.json("status", "-t", "order-events")["topics"][0]["partitions"].elements.compactMap { $0["high"].int }
   }
 
   @Test func aMoveIsPlannedMadeAndUndone() throws {
@@ -45,7 +45,15 @@ struct MoveCommandTests {
     #expect(again["executed"].bool == true && again["undo_file"] == .null && again["replay"]["total_orders"].int == 20)
 
     // The undo of the undo has a name of its own.
-    let undone = try stage.json("replay", "-g", "analytics", "--execute", "--offsets-file", Self.undo)
+    let undone = try stage.json(
+      "replay", "-g", "analytics", "--execute", "--offsets-file", Self.undo, "--report", "m.html", "--junit", "m.xml",
+      "--metrics-file", "m.prom")
+    #expect(try stage.text("m.xml").contains("the group stands at the place, state and offsets"))
+    #expect(try stage.text("m.html").contains("This moves it back: <code>orderstream replay --group analytics"))
+    let metrics = try stage.text("m.prom").split(separator: "\n").filter {
+      $0.hasPrefix("orderstream_replay_total_orders{")
+    }
+    #expect(metrics.count == 2 && metrics[1].contains("group=\"analytics\"") && metrics[1].hasSuffix(" 300"))
     #expect(undone["replay"]["total_orders"].int == 300 && undone["undo_file"].string == "replay-undo-analytics-2.csv")
     #expect(try stage.run("analytics").output == report)
     #expect(try stage.json("status")["groups"] == before)
@@ -109,6 +117,24 @@ struct MoveCommandTests {
     try stage.write("o.csv", "a,order-events,1,100\na,other,0,1\n")
     #expect(try stage.json("replay", "--offsets-file", "o.csv")["replay"]["total_orders"].int == ends[1] - 100)
     #expect(try stage.json("status")["groups"].elements.count == 1)
+  }
+
+  @Test func anAuditOfARange() throws {
+    let stage = try stage()
+    try stage.run("inventory", "--max-events", "200", "-q")
+    try stage.run("audit", exits: 1)
+    let ends = try ends(stage)
+    let part = try stage.json("audit", "--from", "0=5", "--to", "0=25")
+    #expect(part["orders"].int == 20 && part["ranges"].elements.map { $0["to"].int } == [25])
+    #expect(part["outside"].int == (part["inventory_events"].int ?? 0) - (part["items"].int ?? 0))
+    let text = try stage.run("audit", "--to", "0=25", "--to", "5").text
+    #expect(text.contains("Range                      order-events[1]@0 to 4\n") && text.contains("Outside the range "))
+    // The end of the log is what is not finished.
+    #expect(try stage.json("audit", "--from", "-1", exits: 1)["pending"].int != 0)
+    try stage.write("o.csv", "inventory,order-events,1,\(ends[1] - 3)\nother,order-events,0,5\n")
+    #expect(try stage.json("audit", "--offsets-file", "o.csv", "-g", "inventory")["orders"].int == 3)
+    #expect(try stage.start("audit", "--offsets-file", "o.csv").end().code == 65)
+    #expect(try stage.start("audit", "--from", "7=5").end().code == 66)
   }
 
   @Test func filesOfOffsetsForTailAndAnalytics() throws {

@@ -38,6 +38,7 @@ struct SchemaTests {
     try check("inventory", in: stage)
     try check("produce -n 100 --acks 0 -t weak", in: stage)
     try check("inventory --guarantee at-most-once -t weak -g weak --output-topic weak-events", in: stage)
+    try check("audit --from +3 --to 0=9 --dlq", in: stage)
     try check("analytics", in: stage)
     try check("analytics --fail-if total_orders>5 --fail-if nosuch>1 --fail-if current_minute>1", exits: 1, in: stage)
     try check("replay", in: stage)
