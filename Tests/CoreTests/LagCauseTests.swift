@@ -53,6 +53,9 @@ import Testing
       partition < 3 ? 500 + 80 * (t - 14) : 50 * t
     }
     #expect(group.explanation.cause.kind == .deadMember, "\(group.explanation.cause)")
+    // Once most of what it left is read it holds nothing any more.
+    group.run(seconds: 40, every: 0.5, ends: { _, t in 10 + 50 * t }) { _, t in 50 * t }
+    #expect(group.explanation.cause.kind == .none, "\(group.explanation.cause)")
     // One that hangs for longer than any session is a member that does not commit.
     let hangs = Self.cause(members: 2, seconds: 80, ends: { _, t in 10 + 50 * t }, positions: positions)
     #expect(hangs.kind != .deadMember, "\(hangs)")

@@ -36,6 +36,15 @@ import Testing
     #expect(abs(begun.perSecond - 300) < 5, "\(begun)")
   }
 
+  @Test("A jump between two paces is no pace, also when it has changed before")
+  func jump() throws {
+    for looks in [31, 36, 50] {
+      let rate = try #require(
+        Self.rate(looks, every: 0.5) { $0 < 5 ? 300 * $0 : $0 < 13 ? 1500 + 153 * ($0 - 5) : 300 * $0 })
+      #expect(abs(rate.perSecond - 300) < 10, "\(looks): \(rate)")
+    }
+  }
+
   @Test("The true pace lies within the error about as often as it should")
   func error() throws {
     var random = SeededRandom(seed: 7)

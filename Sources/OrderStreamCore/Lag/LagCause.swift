@@ -219,8 +219,11 @@ private struct LagCauseFinder {
         membersNeeded: 1)
     }
     let whose =
-      isAll
-      ? "It has members, and none commits anything" : "\(LagPace.members(standing)) is a member and commits nothing"
+      if !isAll {
+        "\(LagPace.members(standing)) is a member and commits nothing"
+      } else {
+        last.members == nil ? "Its members, if it has any, commit nothing" : "It has members, and none commits anything"
+      }
     return LagCause(
       .stalledCommits, "\(whose), although there is more to read.", evidence: evidence,
       remedy: "look at what its handlers wait for: one record that fails again and again, a call that does not return, "

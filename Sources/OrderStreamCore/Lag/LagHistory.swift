@@ -6,6 +6,8 @@ public struct LagHistory: Sendable {
   /// Looks that are kept although they are older than the window, so that a window that is shorter than the interval
   /// still has two to compare.
   static let least = 3
+  /// What a dead member has left behind is read when only such a part of it is left.
+  private static let deathPart: Int64 = 10
 
   /// What one look saw of one partition.
   public struct Observation: Hashable, Sendable {
@@ -55,12 +57,14 @@ public struct LagHistory: Sendable {
     var time: Int64
   }
 
-  /// A member that went although its partition stood still with a lag, until that lag is gone.
+  /// A member that went although its partition stood still with a lag, until most of that lag is gone.
   struct Death: Hashable, Sendable {
     var member: String
     /// Since when its partition had stood still.
     var standsSince: Int64
     var time: Int64
+    /// Of the partition, then.
+    var lag: Int64
   }
 
   public let window: Duration
@@ -129,11 +133,12 @@ public struct LagHistory: Sendable {
 
   private mutating func noteDeaths(from last: Look, to look: Look) {
     for (index, place) in places.enumerated() {
-      if look.observations[index].lag == 0 { deaths[place] = nil }
+      let lag = look.observations[index].lag ?? 0
+      if let death = deaths[place], lag <= death.lag / Self.deathPart { deaths[place] = nil }
       guard let members = look.members, let owner = last.owners[place], !members.contains(owner),
         let since = standstills[place], since < last.time
       else { continue }
-      deaths[place] = Death(member: owner, standsSince: since, time: look.time)
+      deaths[place] = Death(member: owner, standsSince: since, time: look.time, lag: lag)
     }
   }
 

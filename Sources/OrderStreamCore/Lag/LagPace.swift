@@ -164,10 +164,15 @@ struct LagPace {
       return LagCause(.unknown, "\(what), and nothing was served since it was looked at first.", evidence: evidence)
     }
     let factor = LagWords.number(max(Self.headroom, arrival * Self.headroom / max(service, 1e-9)))
+    let remedy = "make the handler \(factor) times as fast"
+    guard let members = history.looks.last?.members, !members.isEmpty else {
+      evidence.append("no member is seen: who commits reads without one, or members are not known")
+      return LagCause(.slowHandler, "\(what): what reads it is too slow.", evidence: evidence, remedy: remedy)
+    }
     return LagCause(
       .slowHandler,
       "\(what): its handlers are too slow, and more members on \(TextRows.count(partitions, "partition")) would not do.",
-      evidence: evidence, remedy: "make the handler \(factor) times as fast, or add partitions and then members")
+      evidence: evidence, remedy: "\(remedy), or add partitions and then members")
   }
 
   /// How many members would serve what arrives, when each gets as many partitions as any other or one less.

@@ -5,7 +5,7 @@ public struct LagRate: Hashable, Sendable {
   static let least = 3
   /// Two lines in place of one must explain so much more than chance would (an F statistic; the split is searched for, so
   /// it is far above what tables have for a split that is given).
-  private static let changeThreshold = 20.0
+  private static let changeThreshold = 30.0
   /// A gap between two changes that is so many times the usual one is a standstill.
   private static let standstill = 2.0
 
@@ -71,20 +71,29 @@ public struct LagRate: Hashable, Sendable {
   private static func lastPace(_ sums: LineSums) -> Int {
     var start = 0
     while sums.count - start >= 2 * least {
-      let whole = sums.residual(start..<sums.count)
-      var best = (residual: Double.infinity, split: start)
-      for split in start + least...sums.count - least {
-        let residual = sums.residual(start..<split) + sums.residual(split..<sums.count)
-        if residual < best.residual { best = (residual, split) }
-      }
-      let freedom = Double(max(1, sums.count - start - 5))
-      // Offsets are whole, so no line is exact to less than half a record.
-      let rest = max(best.residual, 0.25 * Double(sums.count - start)) / freedom
-      let inflation = sums.inflation([start..<best.split, best.split..<sums.count])
-      guard (whole - best.residual) / 3 > changeThreshold * inflation * rest else { break }
-      start = best.split
+      // Beside a stretch as long as what follows, so that changes long before hide none; or beside all.
+      guard let split = change(sums, start, within: least + 1) ?? change(sums, start, within: sums.count) else { break }
+      start = split
     }
     return start
+  }
+
+  /// Where two lines explain so much more than one that the pace has changed; `nil` where it has not.
+  /// - Parameter length: How many points before a change count, at least; as many as follow it always do.
+  private static func change(_ sums: LineSums, _ start: Int, within length: Int) -> Int? {
+    var best = (value: 0.0, first: start, split: start)
+    for split in start + least...sums.count - least {
+      let first = max(start, split - max(length, sums.count - split))
+      let count = sums.count - first
+      let residual = sums.residual(first..<split) + sums.residual(split..<sums.count)
+      // Offsets are whole, so no line is exact to less than half a record.
+      let rest = max(residual, 0.25 * Double(count)) / Double(max(1, count - 5))
+      let value = (sums.residual(first..<sums.count) - residual) / 3 / rest
+      if value > best.value { best = (value, first, split) }
+    }
+    guard best.split > start else { return nil }
+    let inflation = sums.inflation([best.first..<best.split, best.split..<sums.count])
+    return best.value > changeThreshold * inflation ? best.split : nil
   }
 }
 

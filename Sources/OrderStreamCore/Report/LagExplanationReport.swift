@@ -69,7 +69,8 @@ extension LagExplanation {
       line("clear", "\(forecast.clear.text ?? "unknown")\(reason)", forecast.clear.tone)
     }
     if let records = removal.records, records > 0 {
-      line("retention", "removes \(TextRows.count(records, "record")) before they are read", .bad)
+      let reason = removal.reason.map { " (\($0))" } ?? ""
+      line("retention", "removes \(TextRows.count(records, "record")) before they are read\(reason)", .warning)
     }
     line("cause", cause.sentence, cause.kind == .none ? .good : cause.kind == .unknown ? nil : .warning)
     for evidence in cause.evidence { text.append("      \(evidence)\n", .dim) }

@@ -6,6 +6,8 @@ final class StatusCommand {
   private let context: CommandContext
   /// What the looks so far have seen.
   private var lagWatch: LagWatch
+  /// By group, the topics in which it had committed something, what was found, and how long that counts.
+  private var doubts: [String: (committed: Set<String>, found: [String: String], until: Int64)] = [:]
   /// For the group that is named: its unread records.
   private var details: (ages: LagAges, removals: LagRemovals)?
 
@@ -123,6 +125,9 @@ final class StatusCommand {
   private static let groupLimit = Duration.milliseconds(1000)
   /// From when on no more state of groups is read, since the start.
   private static let stateLimit = Duration.milliseconds(1200)
+  /// How often the state of a group is read while looks follow each other. A topic that is made anew takes the group's
+  /// offsets with it, and then it is read at once.
+  private static let doubtInterval = Duration.seconds(30)
 
   private func look(_ broker: any Broker, _ admin: any Admin) throws -> StatusReport {
     let topics = try admin.topics(named: options.topic).filter {
@@ -168,14 +173,20 @@ final class StatusCommand {
       let rest = until - context.time.monotonicNanoseconds
       guard rest > 0 else { return }
       let group = groups[index]
-      guard let state = try? StoredGroup(group: group.group, admin: admin, within: .nanoseconds(rest)) else { continue }
       let committed = Set(group.committed.keys.map(\.topic))
+      let now = context.time.monotonicNanoseconds
+      if let known = doubts[group.group], known.committed == committed, now < known.until {
+        groups[index].doubts = known.found
+        continue
+      }
+      guard let state = try? StoredGroup(group: group.group, admin: admin, within: .nanoseconds(rest)) else { continue }
       for name in state.topics.subtracting(committed).sorted() {
         guard let topic = try? admin.topic(name) else { continue }
         let isEarlier = try? state.isOfEarlierTopic(
           topic, committed: group.committed, broker: broker, admin: admin, stop: context.stop)
         if isEarlier == true { groups[index].doubts[name] = "\(name) was made anew since group \(group.group) read it" }
       }
+      doubts[group.group] = (committed, groups[index].doubts, now + Self.doubtInterval.nanoseconds)
     }
   }
 

@@ -84,6 +84,19 @@ struct FailIfTests {
     #expect(unknown.text.contains("FAILED: the document has no groups.nosuch.lag "))
   }
 
+  @Test("a run that is followed fails when it is too far behind in time", arguments: ["analytics", "inventory"])
+  func lagInTime(_ command: String) throws {
+    let stage = try Stage()
+    try run("produce -n 50", in: stage)
+    let json = try run("\(command) --follow --json --fail-if lag_seconds>=0", exits: 1, in: stage)
+    let documents = try json.text.split(separator: "\n").map { try JSON(String($0)) }
+    #expect(documents.last?["failed_conditions"][0]["key"].string == "lag_seconds")
+    // It has read all there is.
+    try run("\(command) --idle-timeout 100ms --fail-if lag_seconds>0", in: stage)
+    let text = try run("\(command) --idle-timeout 100ms --fail-if lag_seconds<=0", exits: 1, in: stage)
+    #expect(text.text.contains("FAILED: lag_seconds is 0.0 "))
+  }
+
   @Test("a document says what was run, without secrets")
   func facts() throws {
     let stage = try Stage()

@@ -39,6 +39,32 @@ struct LookingTests {
     #expect(text.contains("order-events") && text.contains("analytics") && text.contains("lag 60"))
   }
 
+  @Test func aWindowTellsWhyAGroupIsBehind() throws {
+    let stage = try Stage()
+    try stage.run("produce", "--events", "600", "-q")
+    try stage.run("analytics", "--max-events", "100", "-q")
+    let once = try stage.json("status", "-g", "analytics")["groups"][0]
+    #expect(once["observations"].int == 1 && once["lag_state"] == .null && once["arrival_per_second"] == .null)
+    #expect(once["clear"].string == "unknown" && once["cause"]["cause"].string == "unknown")
+    #expect(once["lag_state_reason"].string?.contains("3 looks") == true)
+    let group = try stage.json("status", "-g", "analytics", "--window", "1s")["groups"][0]
+    #expect(group["lag_state"].string == "ERR" && group["window_ms"].int == 1000, "\(group)")
+    #expect(group["clear"].string == "never" && group["trend_per_second"].double == 0)
+    #expect(group["cause"]["cause"].string == "too_few_members" && group["cause"]["members_needed"].int == 1)
+    #expect(group["removed_first"].int == 0 && (group["lag_seconds"].double ?? 0) > 0)
+    for partition in group["partitions"].elements {
+      let isBehind = partition["lag"].int != 0
+      #expect(partition["lag_state"].string == (isBehind ? "STOP" : "OK"))
+      #expect((partition["lag_seconds"].double ?? 0 > 0) == isBehind)
+    }
+    let text = try stage.run("status", "-g", "analytics", "--window", "1s").text
+    #expect(text.contains("cause: Nobody reads: the group has no member.") && text.contains("remedy: start a member"))
+    try stage.run("analytics", "-q")
+    let done = try stage.json("status", "--window", "1s")["groups"][0]
+    #expect(done["lag_state"].string == "OK" && done["clear"].string == "clear" && done["lag_seconds"].double == 0)
+    #expect(done["cause"]["cause"].string == "none")
+  }
+
   @Test func anUnknownGroupOrTopicIsAnEmptyList() throws {
     let stage = try Stage()
     try stage.run("produce", "--events", "1", "-q")
