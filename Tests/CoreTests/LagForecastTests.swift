@@ -38,6 +38,21 @@ import Testing
     #expect(abs(left - 50) < 1, "\(left)")
   }
 
+  @Test("A member that keeps up has something under way, and makes no forecast of others unknown")
+  func keepsUp() throws {
+    var group = SimulatedGroup(partitions: 3, members: 3)
+    group.run(
+      seconds: 20, every: 0.4, jitter: 0.1, ends: { partition, t in partition == 1 ? 3000 : 30 * t },
+      positions: { partition, t in
+        partition == 1 ? 100 * t : 30 * (t - 0.3 - 0.2 * (t * 7).truncatingRemainder(dividingBy: 1))
+      }
+    )
+    let explanation = group.explanation
+    let (left, _) = try #require(Self.seconds(explanation.forecast), "\(explanation.forecast)")
+    #expect(abs(left - 10) < 0.5, "\(left)")
+    #expect(explanation.cause.kind == .burst, "\(explanation.cause)")
+  }
+
   @Test("It never clears where more arrives than is served, and says by how much it grows")
   func never() {
     var group = SimulatedGroup(partitions: 2)

@@ -90,7 +90,8 @@ public struct LagForecast: Hashable, Sendable {
       }
       .sorted { ($0.member ?? "", $0.indices[0]) < ($1.member ?? "", $1.indices[0]) }
     guard readers.count > 1, whole.lag ?? 0 > 0 else { return (whole, readers) }
-    if let worst = readers.max(by: { $0.forecast.rank < $1.forecast.rank }) {
+    let counting = readers.filter { !$0.keepsUp(beside: whole.lag ?? 0) }
+    if let worst = (counting.isEmpty ? readers : counting).max(by: { $0.forecast.rank < $1.forecast.rank }) {
       whole.clear = worst.forecast.clear
       whole.reason = worst.forecast.reason.map { reason in
         let places = worst.indices.map { history.places[$0].description }
@@ -106,6 +107,16 @@ public struct LagForecast: Hashable, Sendable {
     var member: String?
     var indices: [Int]
     var forecast: LagForecast
+
+    /// A lag that is served within so many seconds, and is so small a part of the group's, is what is under way.
+    private static let underWay = 1.0
+    private static let smallPart = 0.1
+
+    /// Whether it keeps up while others do not: what is under way neither falls nor grows, and holds nobody.
+    func keepsUp(beside whole: Int64) -> Bool {
+      guard let lag = forecast.lag, let service = forecast.service else { return false }
+      return Double(lag) <= Self.underWay * service.perSecond && Double(lag) <= Self.smallPart * Double(whole)
+    }
   }
 
   /// The worse, the higher: what never clears, then what is not known, then what takes longest.

@@ -57,7 +57,8 @@ struct LagPace {
         arrival, service, [rates, "the lag of \(lag) grows by \(LagWords.rate(growth))"], "More arrives than it serves")
     }
     if let hot = hotPartition(isGrowing: false) { return hot }
-    if let left = readers.first(where: { if case .never = $0.forecast.clear { true } else { false } }) {
+    let behind = readers.filter { !$0.keepsUp(beside: lag) }
+    if let left = behind.first(where: { if case .never = $0.forecast.clear { true } else { false } }) {
       return oneReader(left, rates)
     }
     return burst(arrival, service, rates)
