@@ -150,7 +150,7 @@ struct OtherCommandOptionTests {
     }
     #expect(try refused("lag-demo", "--seed", "5").remedy.contains("--scenario"))
     #expect(try refused("lag-demo", "--duration", "5s").remedy.contains("--scenario"))
-    #expect(try refused("lag-demo", "--scenario", "slow", "--duration", "1s").code == .usage)
+    #expect(try refused("lag-demo", "--scenario", "slow", "--duration", "2s").code == .usage)
   }
 
   @Test func lagDemoHasATopicAndAGroupOfItsOwn() throws {

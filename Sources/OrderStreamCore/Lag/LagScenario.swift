@@ -100,7 +100,7 @@ public struct ScenarioPlan: Sendable, Equatable {
   public let interval: Duration
 
   public static let standardDrain = Duration.seconds(11)
-  public static let shortestDrain = Duration.seconds(2)
+  public static let shortestDrain = Duration.seconds(3)
   /// How often a member commits.
   public static let commitInterval = Duration.milliseconds(100)
 

@@ -106,7 +106,7 @@ struct ScenarioOptions: Hashable, Sendable {
       help: "With --scenario: what its rates, partitions and times are drawn from."),
     OptionSpec(
       name: .duration, placeholder: "<duration>", defaultNote: "11s",
-      help: "With --scenario: about how long the lag takes to drain. Shorter is less exact; at least 2s."),
+      help: "With --scenario: about how long the lag takes to drain. Shorter is less exact; at least 3s."),
   ]
 }
 

@@ -47,7 +47,7 @@ final class ScenarioRun {
     self.name = name
     self.broker = broker
     self.context = context
-    transit = limitPercent > ScenarioJudgement.Limit.oneMachine ? 0.3 : 0.15
+    transit = limitPercent > ScenarioJudgement.Limit.oneMachine ? 0.15 : 0.1
     arrivals = ScenarioArrivals(plan.usual)
     members = ScenarioMembers(ScenarioMember.Orders(), name: name, broker: broker, context)
     judgement = ScenarioJudgement(plan.scenario, limitPercent: limitPercent)

@@ -98,6 +98,35 @@ struct LagDemoTests {
     #expect(!stage.hasLog)
   }
 
+  @Test func aScenarioIsJudgedByWhatAnotherProcessSays() throws {
+    let stage = try Stage()
+    let outcome = try stage.start("lag-demo", "--scenario", "rewind", "--seed", "3", "--duration", "3s", "--json").end()
+    let document = try outcome.document
+    #expect(Schemas.shared.problems(of: outcome.lines[0].utf8) == [])
+    #expect(document["cause_made"].string == "rewind" && document["cause_named"].string == "rewind", "\(outcome)")
+    #expect(document["evidence"].elements.count > 0 && document["seed"].int == 3 && document["lost"] == .null)
+    // How near a forecast is that has a second to look depends on what else the machine does.
+    #expect(document["rest_seconds"] != .null && (document["verdict"].string == "right") == (outcome.code == 0))
+    #expect(outcome.code == 0 || outcome.code == 1 && document["verdict"].string == "wrong_forecast", "\(outcome)")
+    #expect(document["samples"].elements.last?["lag"].int == 0)
+    try isClean(stage)
+  }
+
+  @Test func aScenarioThatIsCutShortJudgesNothingAndCleansUp() throws {
+    let stage = try Stage()
+    let child = try stage.start("lag-demo", "--scenario", "stall", "--json")
+    try eventually("records") {
+      try stage.json("status")["topics"][0]["partitions"].elements.contains { ($0["high"].int ?? 0) > 0 }
+    }
+    child.send(2)
+    let outcome = try child.end(within: .seconds(5))
+    #expect(outcome.code == 130, "\(outcome)")
+    let document = try outcome.document
+    #expect(Schemas.shared.problems(of: outcome.lines[0].utf8) == [])
+    #expect(document["verdict"] == .null && document["complete"].bool == false)
+    try isClean(stage)
+  }
+
   @Test(arguments: [(2, 130), (1, 129)] as [(Int32, Int32)])
   func aSignalEndsItAndItCleansUp(signal: Int32, code: Int32) throws {
     let stage = try Stage()
