@@ -14,7 +14,7 @@ public enum LagScenario: String, CaseIterable, Sendable {
   case skew
   /// A member joins and leaves again and again, and after each rebalance all others begin anew.
   case rebalance
-  /// Members that have several partitions each, and cannot keep up.
+  /// A member that has all partitions, and cannot keep up.
   case scaleOut = "scale-out"
   /// Another producer leaves a transaction open below the end.
   case transaction
@@ -176,15 +176,16 @@ public struct ScenarioPlan: Sendable, Equatable {
       // Something is handled between two rebalances, but little.
       causeSeconds = work(calm: calmShare) / (share.during - 0.15)
     case .scaleOut:
-      partitions = 6
-      members = Int(between(1, 3))
+      let count = between(4, 7).rounded(.down)
+      partitions = Int32(count)
+      members = 1
       // Two partitions are more than one member can serve, so that each needs its own.
-      let perMember = between(1.55, 1.75)
+      let perMember = between(1.75, 1.9)
       share.during = 1 / perMember
-      share.usual = 0.5 * Double(members) / 6
+      share.usual = 0.5 / count
       share.calm = share.during
-      let grows = 6 - Double(members) * perMember
-      causeSeconds = work(calm: 0) * 6 * (perMember - 1) / grows
+      // What goes on coming is much of what is served then, so a shorter drain is enough.
+      causeSeconds = 0.87 * work(calm: 0) * count * (perMember - 1) / (count - perMember)
     case .transaction:
       partitions = Int32(between(2, 4))
       members = Int(partitions)

@@ -25,7 +25,8 @@ final class ScenarioRun {
   private let name: String
   private let broker: any Broker
   private let context: CommandContext
-  /// How long a record takes to be committed by a member that has caught up, in seconds.
+  /// What arrives in so many seconds is under way to the next commit of a member that has caught up: half of the time
+  /// between two commits, and some more where they travel.
   private let transit: Double
   private let arrivals: ScenarioArrivals
   private let members: ScenarioMembers
@@ -47,7 +48,7 @@ final class ScenarioRun {
     self.name = name
     self.broker = broker
     self.context = context
-    transit = limitPercent > ScenarioJudgement.Limit.oneMachine ? 0.15 : 0.1
+    transit = limitPercent > ScenarioJudgement.Limit.oneMachine ? 0.08 : 0.05
     arrivals = ScenarioArrivals(plan.usual)
     members = ScenarioMembers(ScenarioMember.Orders(), name: name, broker: broker, context)
     judgement = ScenarioJudgement(plan.scenario, limitPercent: limitPercent)
