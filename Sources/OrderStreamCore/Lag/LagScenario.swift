@@ -211,8 +211,8 @@ public struct ScenarioPlan: Sendable, Equatable {
       // A broker takes none that is shorter.
       session = max(.seconds(6), causeTime)
     case .rebalance:
-      churn = surroundings == .cluster ? .milliseconds(1000) : .milliseconds(600)
-      preparation = surroundings == .cluster ? .milliseconds(700) : .milliseconds(500)
+      churn = surroundings == .cluster ? .milliseconds(900) : .milliseconds(600)
+      preparation = surroundings == .cluster ? .milliseconds(1100) : .milliseconds(500)
     case .slow, .burst, .stall, .scaleOut, .transaction: break
     }
   }
