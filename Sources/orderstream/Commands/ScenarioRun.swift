@@ -33,7 +33,9 @@ final class ScenarioRun {
   private var judge: ScenarioJudge?
   private var judgement: ScenarioJudgement
   private var report: LagReport
+  /// Of the run, and of what is shown of it: when the group was there.
   private var start: Int64 = 0
+  private var firstSample: Int64 = 0
   private var nextSample: Int64 = 0
   private var nextView: Int64 = 0
   private var lastLook: GroupLagLook.Finding?
@@ -57,7 +59,7 @@ final class ScenarioRun {
 
   func run(_ admin: any Admin) throws -> Outcome {
     start = context.time.monotonicNanoseconds
-    nextSample = start
+    (nextSample, firstSample) = (start, start)
     progress = context.showsView ? nil : Progress("lag-demo", console: context.console, time: context.time)
     defer { progress?.finish() }
     let look = GroupLagLook(name: name, admin: admin)
@@ -86,7 +88,7 @@ final class ScenarioRun {
     }
     if let late { context.console.warning("the scenario was given up: \(late)") }
     return Outcome(
-      report: ScenarioReport(plan, judgement: judgement, lag: report, startNanoseconds: start),
+      report: ScenarioReport(plan, judgement: judgement, lag: report, startNanoseconds: firstSample),
       activeMilliseconds: (context.time.monotonicNanoseconds - start) / 1_000_000, failure: failure)
   }
 
@@ -133,6 +135,9 @@ final class ScenarioRun {
       wishes.preparation = plan.preparation
     }
     self.victim = victim.take()
+    // What was there before is no lag of the scenario's making.
+    report.samples = []
+    firstSample = context.time.monotonicNanoseconds
   }
 
   private var victim: ChildProcess?
@@ -237,7 +242,7 @@ final class ScenarioRun {
     nextSample = max(now, nextSample + Self.sampleInterval.nanoseconds)
     report.samples.append(
       LagReport.Sample(
-        milliseconds: (now - start) / 1_000_000, produced: produced, consumed: found.committed,
+        milliseconds: (now - firstSample) / 1_000_000, produced: produced, consumed: found.committed,
         lag: found.total.records, lagByPartition: found.parts))
     if let parts = found.parts { drain?.note(parts, at: now) }
     for look in try judge?.takeLooks() ?? [] { judgement.add(look) }

@@ -141,6 +141,12 @@ struct RunFigure {
         plain("Orders, first pass", "initial.total_orders"), plain("Orders, replay", "replay.total_orders"),
         plain("Failure rate, percent", "initial.failure_rate_percent"),
       ]
+    case "lag-demo" where document["scenario"] != nil:
+      figures = [
+        plain("Cause made", "cause_made"), plain("Cause named", "cause_named"), plain("Peak lag", "peak_lag"),
+        plain("Forecast, seconds", "forecast_seconds"), plain("Real rest, seconds", "rest_seconds"),
+        plain("Error, percent", "error_percent"),
+      ]
     case "lag-demo":
       let drain = document["drain_ms"].map { drain in
         RunFigure(
