@@ -278,6 +278,27 @@ struct ReportPageTests {
     #expect(last.contains("at the end unknown"))
   }
 
+  @Test("why a group is behind stands above the table of its partitions")
+  func explanation() throws {
+    let numbers = """
+      "lag_state":"WARN","lag_seconds":12.5,"arrival_per_second":20.0,"service_per_second":8.0,"clear":"never",\
+      "clear_in_seconds":null,"clear_reason":"it grows by 12/s","removed_first":0
+      """
+    let content = try Self.content(
+      Self.page(
+        """
+        {"schema":"orderstream.status/1","broker":"b","complete":true,"elapsed_ms":5,"topics":[],"groups":[\
+        {"group":"g","state":"Stable","members":[],"members_known":true,"lag":4,"lag_at_least":4,"reason":null,\(numbers),\
+        "observations":5,"cause":{"cause":"too_few_members","sentence":"More <arrives>.","evidence":["20/s & more"],\
+        "remedy":"start a member","members_needed":2},"partitions":[\
+        {"topic":"t","partition":0,"committed":4,"stable":8,"lag":4,"reason":null,\(numbers)}]}]}
+        """))
+    for text in [
+      "Why g is behind", "More &lt;arrives&gt;.", "<li>20/s &amp; more</li>", "<dd>start a member</dd>",
+      "it grows by 12/s", "<dd>12.5 s</dd>", "WARN",
+    ] { #expect(content.contains(text), "\(text): \(content)") }
+  }
+
   @Test("latency is a table and, where there are buckets, a picture")
   func latency() throws {
     let figures = #""p50":2.104,"p90":3.877,"p99":9.412,"p999":null,"max":71.3,"count":2900"#

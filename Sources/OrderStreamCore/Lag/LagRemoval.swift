@@ -26,16 +26,20 @@ public final class LagRemovals {
   private static let interval = Duration.seconds(30)
   private static let settingsLimit = Duration.seconds(2)
   /// Moments that are looked at, up to that at which all is read.
-  private static let moments = 4
+  private static let moments = 12
 
   private struct Topic {
     var retention = TopicRetention(nil)
     /// Why it is not known.
     var failure: String?
     var asked: Int64
-    /// The first offsets that are kept at each moment, in seconds from when they were asked; by partition number.
-    var due: [(seconds: Double, offsets: [Offset])] = []
-    var dueAsked: Int64?
+    var due: Due?
+  }
+
+  /// The first offsets that are kept at some moments, in seconds from when they were asked; by partition number.
+  private struct Due {
+    var asked: Int64
+    var moments: [(seconds: Double, offsets: [Offset])] = []
   }
 
   private let admin: any Admin
@@ -98,12 +102,17 @@ public final class LagRemovals {
     if case .after(let seconds, _) = group.clear { until = min(until, seconds) }
     if let seconds = age.seconds, seconds + until < Double(kept) / 1000 { return .none }
     let number = Int(partition.topicPartition.partition)
-    guard let due = due(name, kept: kept, until: until), due.allSatisfy({ $0.offsets.indices.contains(number) }) else {
+    guard let due = due(name, kept: kept, until: until), due.moments.allSatisfy({ $0.offsets.indices.contains(number) })
+    else {
       return LagExplanation.Removal(records: nil, reason: "what is due for removal could not be asked")
     }
     let position = Double(marks.stable - records)
+    let asked = Double(time.monotonicNanoseconds - due.asked) / 1e9
     let lost =
-      due.map { Double(min($0.offsets[number], marks.stable)) - (position + max(0, service) * $0.seconds) }.max() ?? 0
+      due.moments.map { moment in
+        Double(min(moment.offsets[number], marks.stable))
+          - (position + max(0, service) * max(0, moment.seconds - asked))
+      }.max() ?? 0
     return LagExplanation.Removal(
       records: min(records, max(0, Int64(lost.rounded()))),
       reason: lost >= 1
@@ -111,19 +120,17 @@ public final class LagRemovals {
   }
 
   /// What will be due at some moments; `nil` where it could not be asked.
-  private func due(_ name: String, kept: Int64, until: Double) -> [(seconds: Double, offsets: [Offset])]? {
+  private func due(_ name: String, kept: Int64, until: Double) -> Due? {
     let now = time.monotonicNanoseconds
-    guard var topic = topics[name] else { return nil }
-    if let asked = topic.dueAsked, now - asked < Self.interval.nanoseconds { return topic.due }
+    if let due = topics[name]?.due, now - due.asked < Self.interval.nanoseconds { return due }
     let border = time.wallMilliseconds - kept
-    var due: [(seconds: Double, offsets: [Offset])] = []
+    var due = Due(asked: now)
     for moment in 0...Self.moments {
       let seconds = until * Double(moment) / Double(Self.moments)
       guard let offsets = try? admin.offsets(topic: name, at: border + Int64(seconds * 1000)) else { return nil }
-      due.append((seconds, offsets))
+      due.moments.append((seconds, offsets))
     }
-    (topic.due, topic.dueAsked) = (due, now)
-    topics[name] = topic
+    topics[name]?.due = due
     return due
   }
 }

@@ -115,7 +115,7 @@ public struct MetricsFile {
   /// Keys that are no measurements.
   private static let excluded: Set<String> = ["seed", "first_order"]
   /// Keys that have a number where the value is known.
-  private static let nullable: Set<String> = ["drain_ms", "lag", "match", "peak_lag"]
+  private static let nullable: Set<String> = ["drain_ms", "lag", "lag_seconds", "match", "peak_lag"]
 
   /// Numbers and yes or no, in base units: `elapsed_ms` as `…_duration_seconds`, `failure_rate_percent` as
   /// `…_failure_rate_ratio`.
