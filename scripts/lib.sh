@@ -233,6 +233,28 @@ json_sum() {
   json_flat "$1" | awk -F '\t' -v prefix="$2." 'index($1, prefix) == 1 { sum += $2 } END { print sum + 0 }'
 }
 
+# receipt_records <file>: how many records the runs in a file of receipts have offsets for.
+receipt_records() {
+  awk '
+    /^\{"schema":/ { run++ }
+    # The last line of a chunk counts. One that was cut off has no end.
+    /"chunk":/ && /\}$/ {
+      split($0, word, /[:,]/)
+      match($0, /"records":[0-9]+/)
+      records[run "/" word[2] "/" word[4]] = substr($0, RSTART + 10, RLENGTH - 10)
+    }
+    END { for (chunk in records) sum += records[chunk]; print sum + 0 }' "$1"
+}
+
+# claim_receipts <document of audit> <acknowledged> <doubtful>: what was acknowledged, so many orders at the least, is on the
+# log where the receipts say, as it was sent; so many may be there twice.
+claim_receipts() {
+  claim "the receipts have all $2 acknowledged orders" "$(json "$1" acknowledged)" -ge "$2"
+  claim 'what was acknowledged is on the log, by the receipts: none is missing' "$(json "$1" acknowledged_missing)" -eq 0
+  claim 'none is altered' "$(json "$1" acknowledged_altered)" -eq 0
+  claim "and none is there twice, but for $3 that a producer had to send again" "$(json "$1" acknowledged_twice)" -le "$3"
+}
+
 # distinct <field> <file of JSON lines>: how many values a text field has.
 distinct() {
   sed -n 's/.*"'"$1"'":"\([^"]*\)".*/\1/p' "$2" | sort -u | wc -l | tr -d ' '
