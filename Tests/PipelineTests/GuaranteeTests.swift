@@ -30,6 +30,10 @@ import Testing
       try Run.createOutputs(orders)
       let first = try run(orders, guarantee) { $0.maximumRecords = 123 }.inventory()
       #expect(first.run.end == .reachedMaximum && first.run.records == 123)
+      let admin = try broker.admin()
+      defer { admin.close() }
+      // So its lag is known where it has committed nothing yet.
+      #expect(try admin.group("g")?.beginsAtEarliest == true)
       let second = try run(orders, guarantee).inventory()
       #expect(second.run.end == .reachedEnds && first.counts.orders + second.counts.orders == 500)
       #expect(try run(orders, guarantee).inventory().run.records == 0)

@@ -33,7 +33,9 @@ struct GroupLook {
     var groups: [GroupDescription] = []
     for (name, offsets) in zip(names, offsets) {
       guard var group = describe(name, found, offsets) else { continue }
-      group.beginsAtEarliest = owned(name)
+      // One without state is known by what stands beside its offsets.
+      let marked = ((try? offsets.get()) ?? []).contains { OffsetMark($0.metadata) != nil }
+      group.beginsAtEarliest = owned(name) || marked
       groups.append(group)
     }
     // Whether one group is there is known as soon as it or its coordinator has answered.
