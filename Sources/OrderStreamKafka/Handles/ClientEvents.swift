@@ -28,6 +28,8 @@ final class ClientEvents: Sendable {
   private let log: any LogSink
   private let redactor: Redactor
   private let state = Mutex(State())
+  /// What the next record would be numbered if it were of a batch without offsets; below 0 where it cannot be.
+  private let invented = Atomic<Int64>(-1)
 
   init(log: any LogSink, redactor: Redactor) {
     self.log = log
@@ -127,7 +129,9 @@ final class ClientEvents: Sendable {
       _, message, opaque in
       guard let message, let opaque else { return }
       guard message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else {
-        if message.pointee._private != nil { ClientEvents.of(opaque).delivered(message) }
+        let events = ClientEvents.of(opaque)
+        let isTold = events.isTold(message.pointee.offset)
+        if isTold && message.pointee._private != nil { events.delivered(message) }
         return
       }
       let error = NativeError(message.pointee.err)
@@ -148,9 +152,22 @@ final class ClientEvents: Sendable {
       }
     }
 
+  /// Whether a broker has told this offset. librdkafka 2.0.2 numbers the records of a batch from that of the first one,
+  /// which is −1 where the broker had the batch already and dropped it: −1, 0, 1, 2. A record 0 right behind such a batch
+  /// is taken for one of it.
+  private func isTold(_ offset: Offset) -> Bool {
+    if offset < 0 {
+      invented.store(0, ordering: .relaxed)
+      return false
+    }
+    let next = invented.load(ordering: .relaxed)
+    if next < 0 { return true }
+    let isInvented = offset == next
+    invented.store(isInvented ? next + 1 : -1, ordering: .relaxed)
+    return !isInvented
+  }
+
   private func delivered(_ message: UnsafePointer<rd_kafka_message_t>) {
-    // A duplicate that the broker dropped has none.
-    guard message.pointee.offset >= 0 else { return }
     var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let mark = RecordMark(
       partition: message.pointee.partition, offset: message.pointee.offset,
