@@ -138,14 +138,15 @@ struct ReplayIndependenceTests {
       do {
         if let childLife { try killAProcess(after: childLife) }
         let runs = members.map { member in BackgroundRun { try self.run(member) } }
-        var found = try runs.map { try $0.join() }
+        // Heirs of the dead may wait for sessions to end, one after the other.
+        var found = try runs.map { try $0.join(within: .seconds(180)) }
         found.append(try run(last))
         if replays { found.append(try replay()) }
         for report in found.compactMap({ $0 }) where report.digest != digest {
           throw HarnessError("the digest is \(report.digest) of\n\(report.text.prefix(400))")
         }
       } catch {
-        throw HarnessError("seed \(seed), round \(number), \(members): \(error)")
+        throw HarnessError("seed \(seed), round \(number): \(error)\n\(members)")
       }
     }
 
