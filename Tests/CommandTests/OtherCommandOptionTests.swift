@@ -246,6 +246,9 @@ struct OtherCommandOptionTests {
     #expect(try audit("--group", "inventory").group == .named("inventory"))
     #expect(try audit("--no-group").group == AuditOptions.Group.none)
     #expect(try refused("audit", "--group", "g", "--no-group").code == .usage)
+    #expect(try audit("--receipt", "a", "--receipt", "b", "--from", "-1h").receipts == ["a", "b"])
+    #expect(try refused("audit", "--follow", "--from", "1").code == .usage)
+    #expect(try refused("audit", "--follow", "--receipt", "a").code == .usage)
     #expect(try refused("audit", "--output-topic", "x", "-t", "x").code == .usage)
   }
 

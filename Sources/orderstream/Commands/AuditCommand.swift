@@ -239,11 +239,8 @@ struct AuditOptions: Hashable, Sendable {
     from = try reader.places(.from)
     to = try reader.places(.to)
     offsetsFile = try reader.offsetsFile(besides: .from)
-    if let place = [OptionName.from, .to, .offsetsFile].first(where: reader.isGiven), !receipts.isEmpty || bounds.follow
-    {
-      throw reader.conflict(
-        "option --\(place.rawValue)", receipts.isEmpty ? "--follow watches all" : "a receipt is of the whole topic",
-        "leave one of the two out")
+    if bounds.follow, let place = [OptionName.from, .to, .offsetsFile].first(where: reader.isGiven) {
+      throw reader.conflict("option --\(place.rawValue)", "--follow watches all", "leave one of the two out")
     }
   }
 }
