@@ -6,6 +6,8 @@
 #   scripts/mutation-test.sh [--copy <directory>] [<name of a mutation> …]      (default: all of them)
 #
 # --copy keeps the copy there, so that the next run need not build from nothing.
+# The patterns are Swift, where $0 is Swift's too.
+# shellcheck disable=SC2016
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -140,7 +142,6 @@ mutations() {
     'guard try join(timeout) else { return nil }' '_ = try join(timeout)'
 
   # The rest of the batch is still applied, so only a crash between its parts shows it.
-  # shellcheck disable=SC2016
   mutation part-for-the-whole 'the offsets of a part are those of its last record' 'SweepTests/inventory' \
     "$core/Loop/CommitCycle.swift" 'let positions = progress.startCommit()
 ' 'let positions = progress.startCommit().map { position in
@@ -164,7 +165,6 @@ mutations() {
   mutation false-lag 'lag that is not known is not 0' 'LagTests' "$core/Lag/Lag.swift" \
     'if let committed, committed > marks.high {' 'if let committed, committed > .max - 1 {'
 
-  # shellcheck disable=SC2016
   mutation lag-of-begun-only 'all partitions that a group reads count' 'LagTests|AdminContractTests/lag' \
     "$core/Lag/Lag.swift" 'Set(used).union(seen.indices.map { Int32($0) }).sorted()' 'Set(used).sorted()'
 
@@ -195,7 +195,6 @@ mutations() {
     "$core/Metrics/OrderMetrics.swift" 'let minute = decoder.order.minute' \
     'let minute = decoder.order.minute + SystemTime().wallMilliseconds % 2'
 
-  # shellcheck disable=SC2016
   mutation hash-order-in-metrics 'metrics know no hash order' 'ReplayIndependenceTests' \
     "$core/Metrics/MetricsSummary.swift" 'minutes.sort { $0.minute < $1.minute }' \
     'minutes.sort { $0.minute.hashValue < $1.minute.hashValue }'
