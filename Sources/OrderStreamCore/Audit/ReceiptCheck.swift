@@ -20,6 +20,7 @@ public final class ReceiptCheck {
   private var partition = -1
   private var walk: ReceiptWalk
   private var affected: [Affected] = []
+  private var second: TopicReader?
 
   /// A chunk that is not as the receipt has it.
   private struct Affected {
@@ -65,7 +66,10 @@ public final class ReceiptCheck {
   /// Runs the check; `false` when a stop was requested before it was done.
   public func run() throws(BrokerError) -> Bool {
     let reader = try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
-    defer { reader.close() }
+    defer {
+      reader.close()
+      second?.close()
+    }
     let wanted = ranges.enumerated().map { PartitionRange(partition: Int32($0), offsets: $1) }
     let isRead = try reader.read(wanted) { record throws(BrokerError) in
       try enter(Int(record.partition))
@@ -76,6 +80,14 @@ public final class ReceiptCheck {
     let named = receipts.map(\.receipt.partitions.count).max() ?? 0
     try enter(max(named, ranges.count))
     return !stop.isRequested
+  }
+
+  /// For what is read again while the first reader stays where it is.
+  private func secondReader() throws(BrokerError) -> TopicReader {
+    if let second { return second }
+    let reader = try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
+    second = reader
+    return reader
   }
 
   private func range(_ number: Int) -> Range<Offset> { ranges.indices.contains(number) ? ranges[number] : 0..<0 }
@@ -115,8 +127,7 @@ public final class ReceiptCheck {
   private func endPartition() throws(BrokerError) {
     walk.finish { close($0, $1) }
     if !affected.isEmpty {
-      let reader = try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
-      defer { reader.close() }
+      let reader = try secondReader()
       for chunk in affected where !stop.isRequested { try lookCloser(chunk, reader) }
       affected.removeAll()
     }
@@ -220,10 +231,7 @@ public final class ReceiptCheck {
   // MARK: - Records of no receipt
 
   private func resolveUnreceipted() throws(BrokerError) {
-    let reader = { [topic, broker, stop, waits] () throws(BrokerError) in
-      try TopicReader(topic: topic, broker: broker, stop: stop, waits: waits)
-    }
-    guard let counts = try unreceipted.resolve(reader) else { return }
+    guard let counts = try unreceipted.resolve(secondReader) else { return }
     found.unacknowledgedPresent += counts.unacknowledged
     found.unreceipted += counts.others
     let twice = unreceipted.takeTwice()

@@ -26,7 +26,7 @@ final class UnreceiptedRecords {
   }
 
   /// 48 bytes each.
-  private static let sliceLimit = 400_000
+  private static let sliceLimit = 200_000
 
   /// A digest without a place of its own in memory.
   private struct Words: Hashable {
@@ -102,10 +102,13 @@ final class UnreceiptedRecords {
       guard let orders, let number = orders.number(of: record) else { return false }
       return !orders.isAcknowledged(number, partition: partition)
     }
+    // Doubling would leave room for as many again.
+    if records.isEmpty { records.reserveCapacity(Self.sliceLimit) }
     records.append(Record(words: words, offset: record.offset, isUnacknowledged: isUnacknowledged))
   }
 
   /// Decides about the slice.
+  /// - Parameter reader: of the topic, beside the one that the slice comes from.
   /// - Returns: how many are there just once; `nil` when a stop was requested.
   func resolve(_ reader: () throws(BrokerError) -> TopicReader) throws(BrokerError) -> Counts? {
     if records.isEmpty { return Counts() }
@@ -115,7 +118,6 @@ final class UnreceiptedRecords {
       if offsets.lowerBound < offsets.upperBound {
         records.sort { $0.words.first < $1.words.first }
         let reader = try reader()
-        defer { reader.close() }
         let wanted = PartitionRange(partition: Int32(partition), offsets: offsets)
         let isRead = try reader.read([wanted]) { record throws(BrokerError) in
           if let chunk = walk.take(record, { _, _ in }) { compare(record, chunk) }
