@@ -125,6 +125,10 @@ struct ReceiptAuditTests {
       #expect(violation?.source == "orders/0/\(twice)" && violation?.output == "orders[0]@\(log.count)", "\(text)")
       #expect(violation?.expected == "\(log.id(twice)) once" && violation?.chunk?.run == log.run, "\(text)")
     }
+    // Each of them, however many they are.
+    let orders = Set(findings.receipts?.chunks.flatMap(\.orders).map { OrderNumber.id($0) } ?? [])
+    #expect(
+      orders == (log.kind == .input ? [] : Set((missing.map(\.self) + altered.map(\.self)).map(log.id))), "\(text)")
     guard log.kind != .input else {
       #expect(Set(named(.acknowledgedAltered).map(\.chunk?.chunk)) == Set(whole), "\(text)")
       return

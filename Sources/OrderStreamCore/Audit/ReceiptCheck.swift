@@ -140,10 +140,10 @@ public final class ReceiptCheck {
   private func lookCloser(_ affected: Affected, _ reader: TopicReader) throws(BrokerError) {
     let (chunk, run) = (affected.chunk, affected.chunk.index.run)
     let numbers = orders[run]?.numbers(partition: partition, chunk: chunk.index.chunk)
-    nameMissing(chunk, numbers)
+    var wanted = nameMissing(chunk, numbers)
     var altered: Int64 = 0
     if let orders = orders[run], chunk.present > 0 {
-      altered = try compare(chunk, orders, numbers, reader)
+      altered = try compare(chunk, orders, numbers, reader, &wanted)
     } else if chunk.removed > 0 {
       // What is left of lines of somebody else cannot be told from others.
       found.runs[run].partitions[partition].unverifiable += chunk.present
@@ -162,7 +162,8 @@ public final class ReceiptCheck {
         ReceiptFindings.ChunkDifference(
           run: found.runs[run].run, partition: Int32(partition), chunk: receipt(chunk).number,
           offsets: chunk.first...chunk.last, missing: chunk.missing, altered: altered,
-          isAtLeast: isAtLeast || orders[run] == nil && chunk.missing > 0 && chunk.present > 0))
+          isAtLeast: isAtLeast || orders[run] == nil && chunk.missing > 0 && chunk.present > 0,
+          orders: wanted.sorted()))
     }
   }
 
@@ -172,7 +173,8 @@ public final class ReceiptCheck {
     AuditFindings.ChunkPlace(run: found.runs[chunk.index.run].run, chunk: receipt(chunk).number)
   }
 
-  private func nameMissing(_ chunk: ReceiptWalk.Open, _ numbers: [Int64]?) {
+  /// - Returns: the numbers of the orders that are missing, as far as they can be told.
+  private func nameMissing(_ chunk: ReceiptWalk.Open, _ numbers: [Int64]?) -> [Int64] {
     var named: Int64 = 0
     let end = range(partition).upperBound
     for gap in chunk.gaps {
@@ -187,6 +189,8 @@ public final class ReceiptCheck {
       }
     }
     violations.count(.acknowledgedMissing, more: chunk.missing - named)
+    guard let numbers else { return [] }
+    return chunk.gaps.flatMap { numbers[Int($0.position)...].prefix($0.offsets.count) }
   }
 
   /// What must be at an offset, in words.
@@ -201,11 +205,15 @@ public final class ReceiptCheck {
   }
 
   /// Reads the records of a chunk again and compares each with the order that it must be.
+  /// - Parameter wanted: gets the numbers of those that are another.
   /// - Returns: how many are another.
   private func compare(
-    _ chunk: ReceiptWalk.Open, _ orders: ReceiptOrders, _ numbers: [Int64]?, _ reader: TopicReader
+    _ chunk: ReceiptWalk.Open, _ orders: ReceiptOrders, _ numbers: [Int64]?, _ reader: TopicReader,
+    _ wanted: inout [Int64]
   ) throws(BrokerError) -> Int64 {
     var altered: Int64 = 0
+    var others: [Int64] = []
+    defer { wanted += others }
     var again = chunk.rewound()
     let span = max(chunk.first, range(partition).lowerBound)..<min(chunk.last.next, range(partition).upperBound)
     let low = range(partition).lowerBound
@@ -219,6 +227,7 @@ public final class ReceiptCheck {
         return true
       }
       altered += 1
+      if let number { others.append(number) }
       violations.add(
         .acknowledgedAltered, source: place(record.offset), output: nil,
         expected: number.map(orders.expected) ?? expected(chunk, nil),

@@ -59,6 +59,8 @@ public struct ReceiptFindings: Sendable {
     public var altered: Int64
     /// Whether more of them may be altered than could be told apart.
     public var isAtLeast: Bool
+    /// The numbers of the orders that are missing or altered, ascending, as far as they can be told.
+    public var orders: [Int64]
   }
 
   public internal(set) var runs: [Run]
@@ -71,7 +73,7 @@ public struct ReceiptFindings: Sendable {
   public internal(set) var unreceipted: Int64 = 0
 
   /// Chunks that are kept; all are counted.
-  public static let chunkLimit = 20
+  public static let chunkLimit = 100
 
   /// Runs that were told by an earlier topic of this name.
   public var strangers: [Run] { runs.filter { $0.isSameTopic == false } }

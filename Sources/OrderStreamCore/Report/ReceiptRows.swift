@@ -23,11 +23,20 @@ struct ReceiptRows {
     if !strangers.isEmpty { TextRows.append("Of an earlier topic", "run \(strangers)", .bad, to: text) }
   }
 
+  /// Chunks that the text shows.
+  private static let shownChunks = 20
+
+  /// Which orders these are: `, order_001501 to order_001998`.
+  private static func span(_ orders: [Int64]) -> String {
+    guard let first = orders.first, let last = orders.last else { return "" }
+    return ", \(OrderNumber.id(first))" + (first == last ? "" : " to \(OrderNumber.id(last))")
+  }
+
   /// The partitions and chunks that differ.
   func appendChunks(to text: ReportText) {
     if receipts.chunks.isEmpty { return }
     text.append("\n  Chunks of the receipts that differ\n")
-    for chunk in receipts.chunks {
+    for chunk in receipts.chunks.prefix(Self.shownChunks) {
       var parts: [String] = []
       if chunk.missing > 0 { parts.append("\(chunk.missing) missing") }
       if chunk.altered > 0 || chunk.isAtLeast {
@@ -36,10 +45,10 @@ struct ReceiptRows {
       let partition = TopicPartition(topic: topic, partition: chunk.partition)
       text.append(
         "    \(partition) chunk \(chunk.chunk), offsets \(chunk.offsets.lowerBound) to \(chunk.offsets.upperBound), "
-          + "run \(chunk.run): \(parts.joined(separator: ", "))\n")
+          + "run \(chunk.run): \(parts.joined(separator: ", "))\(Self.span(chunk.orders))\n")
     }
-    if receipts.chunkCount > Int64(receipts.chunks.count) {
-      text.append("    \(receipts.chunks.count) of \(receipts.chunkCount) shown\n")
+    if receipts.chunkCount > Self.shownChunks {
+      text.append("    \(Self.shownChunks) of \(receipts.chunkCount) shown\n")
     }
   }
 
@@ -72,6 +81,28 @@ struct ReceiptRows {
     json.beginArray()
     for run in receipts.runs { append(run, to: &json) }
     json.endArray()
+    json.key("chunks")
+    json.beginArray()
+    for chunk in receipts.chunks { append(chunk, to: &json) }
+    json.endArray()
+  }
+
+  private func append(_ chunk: ReceiptFindings.ChunkDifference, to json: inout JSONWriter) {
+    json.beginObject()
+    json.member("run", chunk.run)
+    json.member("partition", Int64(chunk.partition))
+    json.member("chunk", chunk.chunk)
+    json.member("first_offset", chunk.offsets.lowerBound)
+    json.member("last_offset", chunk.offsets.upperBound)
+    json.member("missing", chunk.missing)
+    json.member("altered", chunk.altered)
+    json.key("at_least")
+    json.bool(chunk.isAtLeast)
+    json.key("orders")
+    json.beginArray()
+    for number in chunk.orders { json.string(OrderNumber.id(number)) }
+    json.endArray()
+    json.endObject()
   }
 
   private func append(_ run: ReceiptFindings.Run, to json: inout JSONWriter) {
