@@ -111,7 +111,7 @@ kill_until_done inventory "${inventory[@]}"
 run "$WORK/inventory.json" "${inventory[@]}"
 run "$WORK/audit.json" orderstream audit -q -t "$topic" --output-topic "$output_topic" \
   --receipt "$WORK/orders.receipt" --json
-for verdict_name in lost duplicated phantom wrong_action reordered; do
+for verdict_name in lost duplicated phantom wrong_action reordered wrong_partition; do
   claim "audit: $verdict_name is 0" "$(json "$WORK/audit.json" "$verdict_name")" -eq 0
 done
 claim_receipts "$WORK/audit.json" "$acknowledged" 0

@@ -187,7 +187,7 @@ followers=()
 code=0
 orderstream audit -q -t "$topic" --output-topic "$output_topic" --receipt "$WORK/orders.receipt" --json \
   >"$WORK/audit.json" 2>"$WORK/stderr.txt" || code=$?
-for verdict_name in lost duplicated phantom wrong_action reordered; do
+for verdict_name in lost duplicated phantom wrong_action reordered wrong_partition; do
   claim "audit: $verdict_name is 0" "$(json "$WORK/audit.json" "$verdict_name")" -eq 0
 done
 acknowledged=$(sum acknowledged) failed=$(sum failed_deliveries) doubtful=$(sum possibly_duplicated)
