@@ -75,9 +75,12 @@ struct GrowthCount {
     let groups = try admin.groups(named: nil)
     for group in groups { _ = try StoredGroup(group: group.group, admin: admin) }
     let looks = try admin.looks(at: topics, within: .seconds(1))
+    let seen = groups.map { (description: $0, lag: GroupLag(of: $0, in: topics, looks: looks)) }
+    var watch = LagWatch(window: .seconds(60))
+    let explanations = watch.observe(seen, at: 0)
     let report = StatusReport(
       broker: broker.name, topics: topics.map { StatusReport.Topic(name: $0, look: looks[$0]!) },
-      groups: groups.map { StatusReport.Group($0, lag: GroupLag(of: $0, in: topics, looks: looks)) })
+      groups: zip(seen, explanations).map { StatusReport.Group($0.description, lag: $0.lag, explanation: $1) })
     report.appendText(to: ByteBuffer())
   }
 
