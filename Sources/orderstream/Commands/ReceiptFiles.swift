@@ -7,11 +7,16 @@ struct ReceiptFiles {
 
   /// Reads the runs of these files that published to the topic, and says of each that is not whole what it lacks.
   /// - Throws: `input` for a file that cannot be read, `data` for one that is no file of receipts, contradicts itself, or has
-  ///   no run of the topic.
+  ///   runs of other topics alone, and when no file has a run.
   func read(_ files: [String]) throws -> [ReceiptOfFile] {
     var runs: [ReceiptOfFile] = []
     for file in files {
       let all = try receipts(of: file)
+      // Beside others it takes nothing away; alone it would prove nothing.
+      if all.isEmpty, files.count > 1 {
+        context.console.note("\(file) is empty: its run was killed before it was told of anything")
+        continue
+      }
       let ours = all.filter { $0.head.topic == topic }
       guard !ours.isEmpty else { throw noRun(file, all) }
       if ours.count < all.count {
@@ -28,6 +33,7 @@ struct ReceiptFiles {
         runs.append(ReceiptOfFile(file: file, receipt: receipt))
       }
     }
+    if runs.isEmpty, let file = files.first { throw noRun(file, []) }
     return runs
   }
 

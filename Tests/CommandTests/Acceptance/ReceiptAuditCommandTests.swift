@@ -55,6 +55,10 @@ struct ReceiptAuditCommandTests {
       try stage.run("audit", "--receipt", "r").text.contains("all 300 acknowledged records are on the log, each once"))
     try stage.run("audit", exits: 66)
     try stage.run("inventory")
+    // A run that was killed before its head was written.
+    try stage.write("empty", "")
+    #expect(try stage.run("audit", "--receipt", "empty", "--receipt", "r").errors.contains("note: empty is empty"))
+    #expect(try stage.run("audit", "--receipt", "empty", "--receipt", "empty", exits: 65).errors.contains("no receipt"))
     let whole = try stage.json("audit", "--receipt", "r", "--dlq")
     #expect(whole["orders"].int == 300 && whole["lost"].int == 0 && whole["dead_letters"].int == 0)
     #expect(whole["acknowledged_missing"].int == 0 && whole["unreceipted"].int == 0)
