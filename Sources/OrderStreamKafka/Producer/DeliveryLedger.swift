@@ -16,6 +16,8 @@ final class DeliveryLedger: Sendable {
     var reports = Reports()
     /// By partition, the highest sequence that was acknowledged.
     var highest: [Int64]
+    /// Records that were sent again alone and acknowledged before those that they may stand behind.
+    var early: [EarlyRecord] = []
     var sendTimes = SendTimes()
     /// Whether a record before this one in the event in hand was acknowledged without an offset. librdkafka numbers the
     /// records of a batch from the offset that the broker tells, also from −1, so those behind it would seem to have one.
@@ -39,6 +41,15 @@ final class DeliveryLedger: Sendable {
     mutating func keep(_ sequence: Int64, _ nanoseconds: Int64) {
       if kept[sequence] == nil { kept[sequence] = nanoseconds }
     }
+  }
+
+  private struct EarlyRecord {
+    /// So many are remembered: a batch has fewer.
+    static let limit = 10_000
+
+    var partition: Int
+    var sequence: Int64
+    var offset: Int64
   }
 
   /// `RecordReports` before its errors have words.
@@ -171,10 +182,14 @@ final class DeliveryLedger: Sendable {
     }
     entries.counts.acknowledgedByPartition[partition] += 1
     if tag.mayBeSecond { entries.counts.possiblyDuplicated += 1 }
-    if tag.sequence > entries.highest[partition] {
+    if !entries.early.isEmpty { noteOvertaken(by: tag.sequence, partition, report.offset, in: &entries) }
+    if tag.sequence <= entries.highest[partition] {
+      if tag.isAlone { entries.counts.reordered += 1 }
+    } else {
       entries.highest[partition] = tag.sequence
-    } else if tag.isAlone {
-      entries.counts.reordered += 1
+      if tag.isAlone, let offset = report.offset, entries.early.count < EarlyRecord.limit {
+        entries.early.append(EarlyRecord(partition: partition, sequence: tag.sequence, offset: offset))
+      }
     }
     if latency != nil { noteAcknowledged(report, tag, in: &entries) }
     if let observer {
@@ -184,6 +199,14 @@ final class DeliveryLedger: Sendable {
           sequence: tag.sequence, partition: report.partition, offset: entries.lacksOffsets ? nil : report.offset,
           key: report.key, value: report.value))
     }
+  }
+
+  /// Another client's report has come first: the offsets tell which record is in front.
+  private func noteOvertaken(by sequence: Int64, _ partition: Int, _ offset: Offset?, in entries: inout Entries) {
+    guard let offset else { return }
+    let before = entries.early.count
+    entries.early.removeAll { $0.partition == partition && $0.sequence < sequence && $0.offset > offset }
+    entries.counts.reordered += Int64(before - entries.early.count)
   }
 
   /// The first time it is its batch that was refused, which may be another record's fault.
@@ -271,52 +294,6 @@ final class DeliveryLedger: Sendable {
       defer { entries.failure = nil }
       return entries.failure
     }
-  }
-}
-
-/// The number that travels with a record and comes back in its report: its place in the order of sending, whether the log
-/// may hold it already, whether it was sent in a batch of its own, and whether it came into a client's queue later than it
-/// was sent.
-struct RecordTag {
-  let bits: Int
-
-  init(_ bits: Int) { self.bits = bits }
-
-  init(sequence: Int64, mayBeSecond: Bool = false, isAlone: Bool = false, isDelayed: Bool = false) {
-    bits = Int(sequence) << 3 | (isDelayed ? 4 : 0) | (isAlone ? 2 : 0) | (mayBeSecond ? 1 : 0)
-  }
-
-  /// As in `RecordReports`.
-  var sequence: Int64 { Int64(bits >> 3) }
-  var isDelayed: Bool { bits & 4 == 4 }
-  var isAlone: Bool { bits & 2 == 2 }
-  var mayBeSecond: Bool { bits & 1 == 1 }
-}
-
-/// A record that a producer gave back because of a fatal error; it is sent again by the next one.
-struct UnacknowledgedRecord: Sendable {
-  var tag: Int
-  var partition: Int32
-  var timestampMs: Int64
-  var key: [UInt8]?
-  var value: [UInt8]?
-  /// A block as in `Headers`.
-  var headers: [UInt8]
-  var mayBePersisted: Bool
-
-  /// Lends the record to `body`; its pointers are valid during the call.
-  func withOutgoing(_ body: (OutgoingRecord) throws(BrokerError) -> Void) throws(BrokerError) {
-    let result: Result<Void, BrokerError> = (key ?? []).withUnsafeBytes { keyBytes in
-      (value ?? []).withUnsafeBytes { valueBytes in
-        headers.withUnsafeBytes { headerBytes in
-          let record = OutgoingRecord(
-            partition: partition, timestampMs: timestampMs, key: key == nil ? nil : keyBytes,
-            value: value == nil ? nil : valueBytes, headers: Headers(block: headerBytes))
-          return Result { () throws(BrokerError) in try body(record) }
-        }
-      }
-    }
-    try result.get()
   }
 }
 
