@@ -36,27 +36,26 @@ final class SpoolFile: WitnessStorage {
   }
 
   func read(into bytes: UnsafeMutableRawBufferPointer, at position: Int64) throws(BrokerError) {
-    var done = 0
-    while done < bytes.count {
-      let count = pread(
-        descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(position) + off_t(done))
-      if count > 0 {
-        done += count
-      } else if count == 0 || errno != EINTR {
-        throw failure("read", count == 0 ? EIO : errno)
-      }
+    try transfer("read", bytes.count) { done in
+      pread(descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(position) + off_t(done))
     }
   }
 
   func write(_ bytes: UnsafeRawBufferPointer, at position: Int64) throws(BrokerError) {
+    try transfer("write", bytes.count) { done in
+      pwrite(descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(position) + off_t(done))
+    }
+  }
+
+  /// - Parameter step: Moves some bytes behind those that are done, and returns how many; below 0 with the reason in `errno`.
+  private func transfer(_ what: String, _ count: Int, _ step: (_ done: Int) -> Int) throws(BrokerError) {
     var done = 0
-    while done < bytes.count {
-      let count = pwrite(
-        descriptor.number, bytes.baseAddress! + done, bytes.count - done, off_t(position) + off_t(done))
-      if count > 0 {
-        done += count
-      } else if count == 0 || errno != EINTR {
-        throw failure("write", count == 0 ? EIO : errno)
+    while done < count {
+      let moved = step(done)
+      if moved > 0 {
+        done += moved
+      } else if moved == 0 || errno != EINTR {
+        throw failure(what, moved == 0 ? EIO : errno)
       }
     }
   }

@@ -16,8 +16,9 @@ final class DeliveryLedger: Sendable {
     var reports = Reports()
     /// By partition, the highest sequence that was acknowledged.
     var highest: [Int64]
-    /// Records that were sent again alone and acknowledged before those that they may stand behind.
-    var early: [EarlyRecord] = []
+    /// By partition: records that were sent again alone and acknowledged before those that they may stand behind, until
+    /// another client's report tells.
+    var early: [[EarlyRecord]]
     var sendTimes = SendTimes()
     /// Whether a record before this one in the event in hand was acknowledged without an offset. librdkafka numbers the
     /// records of a batch from the offset that the broker tells, also from −1, so those behind it would seem to have one.
@@ -44,10 +45,6 @@ final class DeliveryLedger: Sendable {
   }
 
   private struct EarlyRecord {
-    /// So many are remembered: a batch has fewer.
-    static let limit = 10_000
-
-    var partition: Int
     var sequence: Int64
     var offset: Int64
   }
@@ -81,7 +78,8 @@ final class DeliveryLedger: Sendable {
     entries = Mutex(
       Entries(
         counts: DeliveryCounts(partitionCount: partitionCount),
-        highest: Array(repeating: -1, count: Int(partitionCount))))
+        highest: Array(repeating: -1, count: Int(partitionCount)),
+        early: Array(repeating: [], count: Int(partitionCount))))
   }
 
   var counts: DeliveryCounts { entries.withLock { $0.counts } }
@@ -179,16 +177,19 @@ final class DeliveryLedger: Sendable {
     while entries.counts.acknowledgedByPartition.count <= partition {
       entries.counts.acknowledgedByPartition.append(0)
       entries.highest.append(-1)
+      entries.early.append([])
     }
     entries.counts.acknowledgedByPartition[partition] += 1
     if tag.mayBeSecond { entries.counts.possiblyDuplicated += 1 }
-    if !entries.early.isEmpty { noteOvertaken(by: tag.sequence, partition, report.offset, in: &entries) }
+    if !tag.isAlone, !entries.early[partition].isEmpty {
+      settleEarly(before: tag.sequence, partition, report.offset, in: &entries)
+    }
     if tag.sequence <= entries.highest[partition] {
       if tag.isAlone { entries.counts.reordered += 1 }
     } else {
       entries.highest[partition] = tag.sequence
-      if tag.isAlone, let offset = report.offset, entries.early.count < EarlyRecord.limit {
-        entries.early.append(EarlyRecord(partition: partition, sequence: tag.sequence, offset: offset))
+      if tag.isAlone, let offset = report.offset {
+        entries.early[partition].append(EarlyRecord(sequence: tag.sequence, offset: offset))
       }
     }
     if latency != nil { noteAcknowledged(report, tag, in: &entries) }
@@ -201,12 +202,13 @@ final class DeliveryLedger: Sendable {
     }
   }
 
-  /// Another client's report has come first: the offsets tell which record is in front.
-  private func noteOvertaken(by sequence: Int64, _ partition: Int, _ offset: Offset?, in entries: inout Entries) {
+  /// Another client's report has come first: the offsets tell which record is in front. Reports of one client come in the
+  /// order of offsets, so the first one decides.
+  private func settleEarly(before sequence: Int64, _ partition: Int, _ offset: Offset?, in entries: inout Entries) {
     guard let offset else { return }
-    let before = entries.early.count
-    entries.early.removeAll { $0.partition == partition && $0.sequence < sequence && $0.offset > offset }
-    entries.counts.reordered += Int64(before - entries.early.count)
+    let settled = entries.early[partition].filter { $0.sequence < sequence }
+    entries.counts.reordered += Int64(settled.count { $0.offset > offset })
+    entries.early[partition].removeAll { $0.sequence < sequence }
   }
 
   /// The first time it is its batch that was refused, which may be another record's fault.
