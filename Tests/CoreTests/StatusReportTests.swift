@@ -66,6 +66,28 @@ import Testing
         == "Topics on b\n  t: there is no such topic\n\nGroups on b\n  g: there is no such group\n")
   }
 
+  @Test("A table is no wider than the screen: what the group's lines have too is left out")
+  func narrow() {
+    var report = Self.report
+    let description = report.groups[0].description
+    let lag = GroupLag(partitions: [report.groups[0].lag.partitions[0]])
+    var watch = LagWatch(window: .seconds(60))
+    _ = watch.observe([(description, lag)], at: 0)
+    let explanation = watch.observe([(description, lag)], at: 2_000_000_000)[0]
+    (report.groups, report.detail) = ([StatusReport.Group(description, lag: lag, explanation: explanation)], [.groups])
+    func head(_ columns: Int) -> String? {
+      let text = ReportText()
+      report.appendText(to: text, on: Screen(columns: columns, rows: 24, isUnicode: true))
+      return ScreenTests.lines(text).first { $0.hasPrefix("    partition") }
+    }
+    #expect(head(200)?.split(separator: " ").suffix(4) == ["arrives", "served", "state", "clear"])
+    for columns in 53...80 {
+      let head = head(columns)
+      #expect(head?.count ?? .max <= columns && head?.hasSuffix("clear") == true, "\(columns): \(head ?? "")")
+    }
+    #expect(head(60)?.contains("arrives") == false)
+  }
+
   @Test("Partitions stand in tables where they are asked for, with where they lie")
   func tables() {
     var report = Self.report

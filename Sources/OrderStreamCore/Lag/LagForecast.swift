@@ -25,10 +25,12 @@ public struct LagForecast: Hashable, Sendable {
     self.reason = reason
   }
 
-  /// Growth of the lag in records a second; `nil` when it is not known.
+  /// Growth of the lag in records a second; `nil` when it is not known. Each rate is that since its own last change of pace,
+  /// and a change is seen in the one before the other: a lag of 0 does not fall meanwhile.
   public var trend: Double? {
     guard let arrival, let service else { return nil }
-    return arrival.perSecond - service.perSecond
+    let growth = arrival.perSecond - service.perSecond
+    return lag == 0 ? max(0, growth) : growth
   }
 
   var trendError: Double? {

@@ -80,6 +80,8 @@ extension LagExplanation {
 
 extension LagExplanation.Partition {
   static let columns = ["in time", "arrives", "served", "state", "clear"]
+  /// What a narrow screen does without, the first one first.
+  static let dispensableColumns = ["arrives", "served", "state"]
 
   /// Of the columns; `-` for what is not known.
   var cells: [String] {

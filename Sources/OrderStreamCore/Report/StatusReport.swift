@@ -52,19 +52,23 @@ public struct StatusReport: Report, Sendable {
 
   // MARK: - Text
 
-  public func appendBody(to text: ReportText) { append(to: text, topicLimit: nil) }
+  public func appendBody(to text: ReportText) { append(to: text) }
+
+  public func appendBody(to text: ReportText, on screen: Screen) { append(to: text, columns: screen.columns) }
 
   /// What a terminal shows again and again: topics that find no room are counted, because groups move.
   /// - Parameter state: Where the run is, on the last line.
   public func appendView(state: String, to text: ReportText, on screen: Screen) {
     let groupLines = groups.count + 3
-    append(to: text, topicLimit: detail.isEmpty ? max(1, screen.rows - groupLines - 5) : nil)
+    append(
+      to: text, topicLimit: detail.isEmpty ? max(1, screen.rows - groupLines - 5) : nil, columns: screen.columns)
     text.append("\n" as StaticString)
     text.append(state, .dim)
     text.append("\n" as StaticString)
   }
 
-  private func append(to text: ReportText, topicLimit: Int?) {
+  /// - Parameter columns: of a screen; tables that are wider leave something out.
+  private func append(to text: ReportText, topicLimit: Int? = nil, columns: Int = .max) {
     TextRows.append(title: "Topics on \(broker)", to: text)
     if let cluster { append(cluster, to: text) }
     for name in unknownTopics { text.append("  \(name): there is no such topic\n", .warning) }
@@ -82,7 +86,7 @@ public struct StatusReport: Report, Sendable {
     if groups.isEmpty && unknownGroups.isEmpty { text.append("  none\n" as StaticString) }
     let groupWidth = groups.map(\.description.group.count).max() ?? 0
     let stateWidth = groups.map(\.description.state.count).max() ?? 0
-    for group in groups { append(group, groupWidth, stateWidth, to: text) }
+    for group in groups { append(group, groupWidth, stateWidth, columns, to: text) }
   }
 
   private func append(_ cluster: ClusterDescription, to text: ReportText) {
@@ -129,7 +133,7 @@ public struct StatusReport: Report, Sendable {
 
   private static func unknown(_ reason: String) -> String { "unknown (\(reason))" }
 
-  private func append(_ group: Group, _ groupWidth: Int, _ stateWidth: Int, to text: ReportText) {
+  private func append(_ group: Group, _ groupWidth: Int, _ stateWidth: Int, _ columns: Int, to text: ReportText) {
     let description = group.description
     text.append("  " as StaticString)
     TextRows.appendLeft(description.group, width: groupWidth, to: text)
@@ -168,18 +172,28 @@ public struct StatusReport: Report, Sendable {
           partition.topicPartition.description, partition.committed.map(String.init) ?? "-",
           partition.stable.map(String.init) ?? "-", lag,
         ] + (isExplained ? explained.cells : [])
-      }, to: text)
+      }, within: columns, to: text)
   }
 
   /// A table with its first column left-aligned and the others right-aligned.
-  private func appendTable(_ head: [String], _ rows: [[String]], to text: ReportText) {
+  /// - Parameter width: of the screen; where there is no room, columns go that the group's own lines have too.
+  private func appendTable(
+    _ head: [String], _ rows: [[String]], within width: Int = .max, to text: ReportText
+  ) {
     guard !rows.isEmpty else { return }
     let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
+    var shown = Array(head.indices)
+    for name in LagExplanation.Partition.dispensableColumns
+    where shown.reduce(2, { $0 + widths[$1] + 2 }) > width {
+      shown.removeAll { head[$0] == name }
+    }
     for (number, row) in ([head] + rows).enumerated() {
       text.append("    " as StaticString)
       let tone: Tone? = number == 0 ? .dim : nil
       TextRows.appendLeft(row[0], width: widths[0], tone, to: text)
-      for column in 1..<row.count { TextRows.appendRight(row[column], width: widths[column] + 2, tone, to: text) }
+      for column in shown.dropFirst() {
+        TextRows.appendRight(row[column], width: widths[column] + 2, tone, to: text)
+      }
       text.append(UInt8(ascii: "\n"))
     }
   }
