@@ -100,9 +100,9 @@ public struct AuditReport: Report, Sendable {
       claims = [
         none("no item is lost", findings.count(.lost)),
         none("no item has two events", findings.count(.duplicated)),
-        none("every event has a source", findings.count(.phantom)),
-        none("every event says what its order says", findings.count(.wrongAction)),
-        none("events are in the order of their sources", findings.count(.reordered)),
+        none("every event has a source", findings.count(.phantom), "events"),
+        none("every event says what its order says", findings.count(.wrongAction), "events"),
+        none("events are in the order of their sources", findings.count(.reordered), "events"),
         none("every event is in the partition of its key", findings.count(.wrongPartition), "events"),
       ]
     }

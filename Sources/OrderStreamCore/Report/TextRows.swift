@@ -73,7 +73,7 @@ public enum TextRows {
   }
 
   /// A number of things: `1 topic`, `2 topics`.
-  static func count(_ number: some BinaryInteger, _ noun: String) -> String {
+  public static func count(_ number: some BinaryInteger, _ noun: String) -> String {
     "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 }

@@ -41,9 +41,9 @@ struct OffsetsFile {
       func bad(_ why: String) -> CommandError {
         CommandError(.data, "cannot read line \(index + 1) of \(path)", why: why, remedy: Self.remedy)
       }
-      guard fields.count == 3 || fields.count == 4 else { throw bad("it has \(fields.count) fields") }
+      guard fields.count == 3 || fields.count == 4 else { throw bad("it has \(TextRows.count(fields.count, "field"))") }
       if let columns, columns != fields.count {
-        throw bad("it has \(fields.count) fields, and those before it have \(columns)")
+        throw bad("it has \(TextRows.count(fields.count, "field")), and those before it have \(columns)")
       }
       columns = fields.count
       let owner = fields.count == 4 ? fields.removeFirst() : nil
