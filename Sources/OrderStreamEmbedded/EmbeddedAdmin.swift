@@ -43,7 +43,7 @@ final class EmbeddedAdmin: Admin {
   func offsets(topic: String, at timestampMs: Int64) throws(BrokerError) -> [Offset] {
     try connection.read("cannot find offsets by time in \(topic)") { database in
       let row = try TopicRow.get(database, name: topic)
-      let reader = BatchReader(topic: row.id, name: topic)
+      let reader = BatchReader(row, connection)
       return try row.partitions(database).map {
         try reader.firstOffset(database, $0, at: timestampMs)
       }
@@ -267,23 +267,47 @@ extension EmbeddedAdmin {
     }
   }
 
-  /// Removes batches with ids from `from` to below `to` that end at or below the offset `end`, slice by slice.
+  /// Removes batches with ids from `from` to below `to` that end at or below the offset `end`, slice by slice, and the
+  /// segments that hold nothing more.
   private func removeBatches(_ what: String, from: Int64, to: Int64, endingBy end: Offset) throws(BrokerError) {
-    var removed = 1
-    while removed > 0 {
+    var next: Int64? = from
+    while let first = next {
       Failpoint.reach("batches/before-slice")
-      removed = try connection.write(what) { scope in
-        try scope.run(
+      next = try connection.write(what) { scope in
+        var last: Int64?
+        var bySegment: [Int64: Int64] = [:]
+        try Query.run(
+          scope.database,
           """
-          DELETE FROM batch WHERE id IN (
-            SELECT id FROM batch WHERE id >= ?1 AND id < ?2 AND (id & ?3) + count <= ?4 ORDER BY id LIMIT ?5)
+          SELECT id, segment FROM batch WHERE id >= ?1 AND id < ?2 AND (id & ?3) + count <= ?4 ORDER BY id LIMIT ?5
           """,
           [
-            .integer(from), .integer(to), .integer(LogSchema.offsetLimit - 1), .integer(end),
+            .integer(first), .integer(to), .integer(LogSchema.offsetLimit - 1), .integer(end),
             .integer(Self.batchesPerSlice),
-          ])
-        return scope.database.changesCount
+          ]
+        ) { query in
+          last = query.integer(0)
+          if !query.isNull(1) { bySegment[query.integer(1), default: 0] += 1 }
+        }
+        guard let last else { return nil }
+        // Of one partition those below `last` end before it, and of partitions that are gone all go.
+        try scope.run("DELETE FROM batch WHERE id >= ? AND id <= ?", [.integer(first), .integer(last)])
+        for (segment, batches) in bySegment.sorted(by: { $0.key < $1.key }) {
+          try SegmentRow.release(scope, segment, batches: batches)
+        }
+        return last + 1
       }
+    }
+    try removeStrays(what)
+  }
+
+  /// Removes the files of segments that no row names: what a kill between a commit and the removal leaves.
+  private func removeStrays(_ what: String) throws(BrokerError) {
+    let files = connection.segments.found()
+    if files.isEmpty { return }
+    try connection.write(what) { scope in
+      let named = Set(try SegmentRow.all(scope.database).map(\.id))
+      try connection.segments.remove(files.filter { !named.contains($0) })
     }
   }
 

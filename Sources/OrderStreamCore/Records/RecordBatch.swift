@@ -88,6 +88,16 @@ public final class RecordBatch {
     return start
   }
 
+  /// Has `body` write `length` bytes into the arena for entries to point at; nothing is added when it throws.
+  /// - Returns: where they start, and the bytes, valid until the next append.
+  public func appendBytes(
+    exactly length: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void
+  ) rethrows -> (start: Int, bytes: UnsafeRawBufferPointer) {
+    let start = arena.count
+    try arena.append(exactly: length, body)
+    return (start, UnsafeRawBufferPointer(rebasing: arena.bytes[start...]))
+  }
+
   public func appendEnd(_ end: PartitionOffset) { ends.append(end) }
 
   /// Exchanges records and ends with another batch, without a copy. Each keeps its limits.

@@ -100,6 +100,13 @@ public final class ByteBuffer {
     precondition(written >= 0 && written <= limit, "a writer stays inside the room that it asked for")
     count += written
   }
+
+  /// Appends `length` bytes that `body` writes in place, all of them; nothing when it throws.
+  public func append(exactly length: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
+    reserve(length)
+    try body(UnsafeMutableRawBufferPointer(start: base + count, count: length))
+    count += length
+  }
 }
 
 extension UnsafeRawBufferPointer {

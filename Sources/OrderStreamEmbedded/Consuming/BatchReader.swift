@@ -7,6 +7,13 @@ import OrderStreamThreads
 struct BatchReader {
   let topic: Int64
   let name: String
+  let segments: SegmentFiles
+
+  init(_ topic: TopicRow, _ connection: LogConnection) {
+    self.topic = topic.id
+    name = topic.name
+    segments = connection.segments
+  }
 
   /// Fills `batch` fairly: each partition gets its part of the room, whole stored batches where they fit, and the turn
   /// moves on with `firstTurn`.
@@ -73,43 +80,61 @@ struct BatchReader {
       ])
     guard let containing else { throw missing(row, position.next, until: nil) }
     try Query.stepping(
-      database,
-      "SELECT id, count, min_timestamp, max_timestamp, crc, payload FROM batch WHERE id >= ? AND id < ? ORDER BY id",
+      database, "SELECT \(try LogSchema.batchColumns(database)) FROM batch WHERE id >= ? AND id < ? ORDER BY id",
       [.integer(containing), .integer(LogSchema.batchID(partition: row.id + 1, base: 0))]
     ) { query in
-      let base = LogSchema.baseOffset(batchID: query.integer(0))
-      if base > next { throw missing(row, next, until: base) }
-      let (stored, payload) = try checked(query, base: base, row)
-      let end = base + Int64(stored)
+      let stored = StoredBatch(query)
+      if stored.base > next { throw missing(row, next, until: stored.base) }
       // The batch before a gap: the next one, or the lack of one, shows how far the gap goes.
-      if end <= next { return true }
-      if end > row.high {
+      if stored.end <= next { return true }
+      if stored.end > row.high {
         throw StorageErrors.damaged("\(name)[\(row.number)]@\(row.high)", why: "a batch reaches beyond the end")
       }
       let whole = batch.count
       do {
-        next = try BatchUnpacker(payload: payload, partition: row.number, base: base, count: stored)
-          .unpack(from: next, into: batch, coordinates: { "\(name)[\(row.number)]@\($0)" })
+        next = try unpack(stored, row, from: next, into: batch)
       } catch {
         batch.keepFirst(whole)
         throw error
       }
-      ranOut = next == end && next < row.high && batch.count - before < quota && !Self.isFullEnough(batch)
+      ranOut = next == stored.end && next < row.high && batch.count - before < quota && !Self.isFullEnough(batch)
       return ranOut
     }
     if ranOut && next < row.high { throw missing(row, next, until: nil) }
   }
 
-  func checked(_ query: Query, base: Offset, _ row: PartitionRow) throws -> (Int32, UnsafeRawBufferPointer) {
-    let checksum = BatchChecksum(
-      topic: topic, partition: row.number, base: base, count: Int32(truncatingIfNeeded: query.integer(1)),
-      minTimestamp: query.integer(2), maxTimestamp: query.integer(3))
-    let payload = query.bytes(5)
-    if query.integer(4) != Int64(checksum.crc(of: payload)) {
-      throw StorageErrors.damaged(
-        "\(name)[\(row.number)]@\(base)", why: "the checksum of the batch does not match: the log was altered")
+  /// Copies records of a stored batch from offset `next` on into `batch` as long as it has room, after the whole of it was
+  /// checked, and returns the offset after the last one. One that fits as a whole is read to where it stays.
+  private func unpack(
+    _ stored: StoredBatch, _ row: PartitionRow, from next: Offset, into batch: RecordBatch
+  ) throws -> Offset {
+    func coordinates(_ offset: Offset) -> String { "\(name)[\(row.number)]@\(offset)" }
+    func unpacker(_ payload: UnsafeRawBufferPointer) -> BatchUnpacker {
+      BatchUnpacker(payload: payload, partition: row.number, base: stored.base, count: stored.count)
     }
-    return (checksum.count, payload)
+    let byteCount = try stored.byteCount(coordinates(stored.base))
+    switch stored.place {
+    case .row(let payload):
+      try stored.check(payload, topic: topic, partition: row.number, coordinates(stored.base))
+      return try unpacker(payload).unpack(from: next, into: batch, coordinates: coordinates)
+    case .segment(let segment, let position, _):
+      let fits = batch.count + Int(stored.count) <= batch.recordLimit && batch.byteCount + byteCount <= batch.byteLimit
+      if next == stored.base && fits {
+        let (start, payload) = try batch.appendBytes(exactly: byteCount) { target in
+          try segments.read(segment, at: position, into: target)
+          try stored.check(
+            UnsafeRawBufferPointer(target), topic: topic, partition: row.number, coordinates(stored.base))
+        }
+        return try unpacker(payload).addAll(at: start, batch, coordinates: coordinates)
+      }
+      segments.scratch.removeAll()
+      try segments.scratch.append(exactly: byteCount) { target in
+        try segments.read(segment, at: position, into: target)
+      }
+      let payload = segments.scratch.bytes
+      try stored.check(payload, topic: topic, partition: row.number, coordinates(stored.base))
+      return try unpacker(payload).unpack(from: next, into: batch, coordinates: coordinates)
+    }
   }
 
   private func missing(_ row: PartitionRow, _ next: Offset, until end: Offset?) -> BrokerError {
@@ -129,7 +154,7 @@ extension BatchReader {
     try Query.stepping(
       database,
       """
-      SELECT id, count, min_timestamp, max_timestamp, crc, payload FROM batch
+      SELECT \(try LogSchema.batchColumns(database)) FROM batch
       WHERE id >= ? AND id < ? AND max_timestamp >= ? ORDER BY id
       """,
       [
@@ -137,11 +162,9 @@ extension BatchReader {
         .integer(LogSchema.batchID(partition: row.id + 1, base: 0)), .integer(timestampMs),
       ]
     ) { query in
-      let base = LogSchema.baseOffset(batchID: query.integer(0))
-      let (count, payload) = try checked(query, base: base, row)
+      let stored = StoredBatch(query)
       batch.removeAll()
-      _ = try BatchUnpacker(payload: payload, partition: row.number, base: base, count: count)
-        .unpack(from: base, into: batch, coordinates: { "\(name)[\(row.number)]@\($0)" })
+      _ = try unpack(stored, row, from: stored.base, into: batch)
       let first = batch.entries.first { $0.offset >= row.low && $0.timestampMs >= timestampMs }
       if let first { result = first.offset }
       return first == nil
@@ -224,7 +247,7 @@ final class ReadAhead {
     var positions = positions
     do throws(BrokerError) {
       try connection.read("cannot read \(topic.name)") { database in
-        try BatchReader(topic: topic.id, name: topic.name)
+        try BatchReader(topic, connection)
           .fill(batch, database, &positions, rows, firstTurn: firstTurn)
       }
       return positions

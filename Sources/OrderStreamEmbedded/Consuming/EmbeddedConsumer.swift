@@ -34,7 +34,7 @@ final class EmbeddedConsumer: Consumer {
     self.connection = connection
     let topic = try connection.read("cannot consume \(options.topic)") { try TopicRow.get($0, name: options.topic) }
     self.topic = topic
-    reader = BatchReader(topic: topic.id, name: topic.name)
+    reader = BatchReader(topic, connection)
     guard let name = options.group else {
       member = nil
       return

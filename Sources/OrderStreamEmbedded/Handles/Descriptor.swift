@@ -71,6 +71,41 @@ struct Descriptor: ~Copyable {
     }
   }
 
+  /// Writes the pieces one after another from `position` on.
+  borrowing func write(_ pieces: [UnsafeRawBufferPointer], at position: Int64) throws(ErrorNumber) {
+    // As many as every system takes in one call.
+    let mostPieces = 512
+    var vectors = pieces.compactMap { piece in
+      piece.isEmpty ? nil : iovec(iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
+    }
+    var first = 0
+    var at = off_t(position)
+    while first < vectors.count {
+      let count = min(mostPieces, vectors.count - first)
+      let put = vectors.withUnsafeBufferPointer { pwritev(number, $0.baseAddress! + first, Int32(count), at) }
+      if put < 0 {
+        if errno == EINTR { continue }
+        throw .current
+      }
+      at += off_t(put)
+      var rest = put
+      while first < vectors.count, rest >= vectors[first].iov_len {
+        rest -= vectors[first].iov_len
+        first += 1
+      }
+      if rest > 0 {
+        vectors[first].iov_base += rest
+        vectors[first].iov_len -= rest
+      }
+    }
+  }
+
+  borrowing func truncate(to length: Int64) throws(ErrorNumber) {
+    while ftruncate(number, off_t(length)) != 0 {
+      if errno != EINTR { throw .current }
+    }
+  }
+
   borrowing func identity() throws(ErrorNumber) -> FileIdentity {
     var status = stat()
     if fstat(number, &status) != 0 { throw .current }
@@ -89,6 +124,15 @@ struct Descriptor: ~Copyable {
       if fcntl(number, F_FULLFSYNC) == 0 { return }
     #endif
     if fsync(number) != 0 { throw .current }
+  }
+
+  /// The content and the length, not the times.
+  borrowing func synchronizeData() throws(ErrorNumber) {
+    #if canImport(Darwin)
+      try synchronize()
+    #else
+      if fdatasync(number) != 0 { throw .current }
+    #endif
   }
 }
 
@@ -121,7 +165,7 @@ struct OpenFiles: Sendable, Hashable {
   private static func names(_ directory: LogDirectory) -> [String] {
     [
       directory.database, directory.writeAhead, directory.sharedIndex, directory.marks, directory.turnLock,
-      directory.writeLock,
+      directory.writeLock, directory.segments,
     ]
   }
 

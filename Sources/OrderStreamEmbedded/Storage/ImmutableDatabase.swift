@@ -56,7 +56,7 @@ struct ImmutableDatabase: Hashable {
     let queue = try OpenDatabases.open(path: path, configuration)
     do {
       try queue.inDatabase { database in
-        guard try LogSchema.inspect(database, path: directory.path) == .ready else {
+        guard try LogSchema.inspect(database, path: directory.path) != .empty else {
           throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
         }
       }

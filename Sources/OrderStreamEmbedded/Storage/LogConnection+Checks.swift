@@ -121,16 +121,17 @@ extension LogConnection {
 extension LogConnection {
   /// Checks the definitions and every table but `batch`, when a log is opened. A flipped bit in a page's bookkeeping hides
   /// whole rows, and a group without its row starts again from the beginning and doubles its outputs. Batches need no such check: a reader
-  /// misses a batch by its offsets.
+  /// misses a batch by its offsets. And that the rows belong together, and the segments are there in full length.
   /// - Throws: `damaged`.
   func checkStructure() throws(BrokerError) {
     let path = directory.path
     try read("cannot check the log \(path)") { database in
+      let version = try Query.integer(database, "PRAGMA user_version") ?? 0
       // Both would make SQLite take pages for what they are not.
-      guard try Query.integer(database, "PRAGMA auto_vacuum") == 0, try hasDefinitions(database) else {
-        throw StorageErrors.damaged("the log \(path)", why: "its definitions were altered")
-      }
-      for table in LogSchema.tablesOfRows {
+      guard try Query.integer(database, "PRAGMA auto_vacuum") == 0,
+        try LogSchema.hasDefinitions(database, version: version)
+      else { throw LogSchema.altered(directory) }
+      for table in LogSchema.tablesOfRows(version) {
         var finding = ""
         try Query.stepping(database, "PRAGMA integrity_check(\(table))", []) { query in
           finding = query.text(0)
@@ -141,19 +142,14 @@ extension LogConnection {
           throw StorageErrors.damaged("the log \(path)", why: "its table \(table) is damaged: \(words)")
         }
       }
+      if version == 1 { return }
+      guard try LogTotal.fits(database) else {
+        throw StorageErrors.damaged(
+          "the log \(path)",
+          why: "its rows are not of one moment: it was altered, or it is a copy that was taken while the log was in use"
+        )
+      }
+      for segment in try SegmentRow.all(database) { try segments.check(segment) }
     }
-  }
-
-  private func hasDefinitions(_ database: Database) throws -> Bool {
-    var definitions: Set<String> = []
-    var pages: Set<Int64> = []
-    var count = 0
-    try Query.run(database, "SELECT sql, rootpage FROM sqlite_schema") { query in
-      if let definition = query.optionalText(0) { definitions.insert(definition) }
-      pages.insert(query.integer(1))
-      count += 1
-    }
-    return definitions == LogSchema.definitions && pages.count == count
-      && count == definitions.count + LogSchema.indexCount
   }
 }

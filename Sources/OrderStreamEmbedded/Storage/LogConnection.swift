@@ -25,6 +25,7 @@ final class LogConnection {
   let log: any LogSink
   let time: any TimeSource
   let marks: TailMarks
+  let segments: SegmentFiles
   /// What this connection has open.
   let files: OpenFiles
   private var queue: DatabaseQueue
@@ -54,6 +55,7 @@ final class LogConnection {
     let isNew = !directory.hasDatabase
     lock = access == .full ? try WriteLock(directory, time) : nil
     marks = try TailMarks(directory, access: access)
+    segments = SegmentFiles(directory)
     do {
       if let lock {
         let queue = try OpenDatabases.open(path: directory.database, Self.configuration)
@@ -93,23 +95,33 @@ final class LogConnection {
   /// - Parameter what: `cannot read order-events`, for the error.
   func read<T>(_ what: @autoclosure () -> String, _ body: (Database) throws -> T) throws(BrokerError) -> T {
     try checkFilesNowAndThen(what())
-    do {
-      try reopenIfChanged()
-      let result = try queue.inDatabase { database in
-        var result: T?
-        try Self.explainingFullDisk(database) {
-          try database.inTransaction(.deferred) {
-            result = try body(database)
-            return .commit
-          }
-        }
-        return result!
+    var fault: SegmentFault?
+    while true {
+      do {
+        return try readOnce(what(), body)
+      } catch let found as SegmentFault where found != fault {
+        // The snapshot may have been older than the removal of that segment.
+        fault = found
+      } catch {
+        throw StorageErrors.broker(error, what(), directory)
       }
-      if let immutable, immutable.hasChanged(directory) { throw immutable.changed(what()) }
-      return result
-    } catch {
-      throw StorageErrors.broker(error, what())
     }
+  }
+
+  private func readOnce<T>(_ what: @autoclosure () -> String, _ body: (Database) throws -> T) throws -> T {
+    try reopenIfChanged()
+    let result = try queue.inDatabase { database in
+      var result: T?
+      try Self.explainingFullDisk(database) {
+        try database.inTransaction(.deferred) {
+          result = try body(database)
+          return .commit
+        }
+      }
+      return result!
+    }
+    if let immutable, immutable.hasChanged(directory) { throw immutable.changed(what()) }
+    return result
   }
 
   /// Another process has begun to write to a database that did not change.
@@ -158,26 +170,29 @@ final class LogConnection {
     let result: T
     do {
       result = try queue.inDatabase { database in
-        let scope = WriteScope(database)
+        let scope = WriteScope(database, segments)
         var result: T?
         try Self.explainingFullDisk(database) {
           try database.inTransaction(.immediate) {
             let before = database.totalChangesCount
             result = try body(scope)
             if database.totalChangesCount != before { scope.change = try ChangeCounter.advance(scope) }
+            try segments.synchronize()
             Failpoint.reach("log/before-marks-removed")
             try marks.remove(scope.removedPartitions)
             Failpoint.reach("log/before-commit")
             return .commit
           }
         }
+        segments.keep()
         Failpoint.reach("log/after-commit")
         followCommit(scope, database)
         Failpoint.reach("log/after-mark")
         return result!
       }
     } catch {
-      throw StorageErrors.broker(error, what())
+      segments.discard()
+      throw StorageErrors.broker(error, what(), directory)
     }
     try files.check(what())
     return result
@@ -223,6 +238,11 @@ final class LogConnection {
     } catch {
       log.log(.warning, "the mark of the log \(directory.path) is behind: \(error.words)")
     }
+    do {
+      try segments.remove(scope.removedSegments)
+    } catch {
+      log.log(.warning, "a segment of the log \(directory.path) stays on the disk for now: \(error.words)")
+    }
     checkpointIfLarge(database)
   }
 
@@ -259,15 +279,21 @@ final class LogConnection {
 /// One open write transaction, and what must follow once it is durable.
 final class WriteScope {
   let database: Database
+  let segments: SegmentFiles
   /// Ends that this transaction moved; they go to the outside mark after the commit.
   var movedEnds: [TailMark] = []
   /// Partitions that this transaction removes; their marks go before the commit, because a mark without its partition
   /// would look like a lost one.
   var removedPartitions: [Int64] = []
+  /// Segments that this transaction takes out; their files go after the commit.
+  var removedSegments: [Int64] = []
   /// The number of this change; `nil` while nothing has changed.
   var change: Int64?
 
-  init(_ database: Database) { self.database = database }
+  init(_ database: Database, _ segments: SegmentFiles) {
+    self.database = database
+    self.segments = segments
+  }
 
   func run(_ sql: String, _ values: [SQLValue] = [], _ body: (Query) throws -> Void = { _ in }) throws {
     try Query.run(database, sql, values, body)

@@ -25,12 +25,22 @@ struct LogDirectory: Sendable, Hashable {
   /// One file a living group member: see `MemberFile`.
   var members: String { path + "/members" }
 
+  /// The records, in files that only grow: see `SegmentFiles`.
+  var segments: String { path + "/segments" }
+
+  /// Named by number, so that their order is that of their making.
+  func segment(_ id: Int64) -> String {
+    let digits = String(id)
+    return segments + "/" + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
+  }
+
   func member(_ id: String) -> String { members + "/" + id }
 
   /// Makes the directory, with its parents, for the owner alone. One that is there stays as it is.
   func create() throws(BrokerError) {
     let missing = missingDirectories()
-    for directory in missing.reversed().map(\.path) + [members] where mkdir(directory, 0o700) != 0 && errno != EEXIST {
+    for directory in missing.reversed().map(\.path) + [members, segments]
+    where mkdir(directory, 0o700) != 0 && errno != EEXIST {
       throw BrokerError(
         .cannotCreate, "cannot create the log directory \(path)", why: ErrorNumber.current.words,
         remedy: "name a directory that can be written with --brokers embedded:<directory>")
@@ -71,7 +81,7 @@ struct LogDirectory: Sendable, Hashable {
   func refuseOtherFiles() throws(BrokerError) {
     guard isAbsent, let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
     let own = Set(
-      [database, writeAhead, sharedIndex, turnLock, writeLock, marks, members].map {
+      [database, writeAhead, sharedIndex, turnLock, writeLock, marks, members, segments].map {
         String($0.dropFirst(path.count + 1))
       })
     let others = names.filter { !own.contains($0) && !Self.systemNames.contains($0) }.sorted()
@@ -90,9 +100,12 @@ struct LogDirectory: Sendable, Hashable {
     var status = stat()
     // Opening it in full says what is wrong with something else than a directory.
     if isAbsent || stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR { return .full }
-    let files: [String] = [database, turnLock, writeLock, marks].filter { access($0, F_OK) == 0 }
+    let files: [String] = [database, turnLock, writeLock, marks, segments].filter { access($0, F_OK) == 0 }
     if access(path, R_OK | W_OK | X_OK) == 0, files.allSatisfy({ access($0, R_OK | W_OK) == 0 }) { return .full }
-    for (file, right) in [(path, X_OK), (database, R_OK), (marks, R_OK), (writeAhead, R_OK), (sharedIndex, R_OK)] {
+    let needed = [
+      (path, X_OK), (database, R_OK), (marks, R_OK), (segments, X_OK), (writeAhead, R_OK), (sharedIndex, R_OK),
+    ]
+    for (file, right) in needed {
       guard access(file, right) != 0, errno != ENOENT else { continue }
       throw unreadable(file, ErrorNumber.current)
     }
@@ -133,12 +146,13 @@ public enum LogNames {
     let file = URL(fileURLWithPath: path)
     let parent = file.deletingLastPathComponent().resolvingSymlinksInPath()
     if isLog(parent, directory) { return isOwnName(file.lastPathComponent) }
-    return parent.lastPathComponent == "members" && isLog(parent.deletingLastPathComponent(), directory)
+    return ["members", "segments"].contains(parent.lastPathComponent)
+      && isLog(parent.deletingLastPathComponent(), directory)
   }
 
   private static func isOwnName(_ name: String) -> Bool {
     let paths = LogDirectory(path: "")
-    let names = [paths.database, paths.turnLock, paths.writeLock, paths.marks, paths.members]
+    let names = [paths.database, paths.turnLock, paths.writeLock, paths.marks, paths.members, paths.segments]
     // Some file systems take one spelling for the other.
     let lower = "/" + name.lowercased()
     return names.contains(lower) || ["-wal", "-shm", "-journal"].contains { lower == paths.database + $0 }

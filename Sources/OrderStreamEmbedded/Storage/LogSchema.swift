@@ -5,17 +5,23 @@ import OrderStreamCore
 
 /// What is in the database, and how it is recognised.
 ///
-/// - `batch`: up to 1000 records of one partition, as `RecordChunk` lays them out. The key is the partition's row id
-///   above 40 bits of base offset, so that a scan of a partition walks one b-tree from left to right.
+/// - `batch`: up to 1000 records of one partition, as `RecordChunk` lays them out, in the row or in a segment (see
+///   `StoredBatch`). The key is the partition's row id above 40 bits of base offset, so that a scan of a partition walks
+///   one b-tree from left to right.
+/// - `segment`: the files that hold most of the records, and how far each is committed: see `SegmentFiles`.
 /// - `partition.number` is what users see; `partition.id` and `topic.id` are never used twice, so that nothing can take a
 ///   topic that was made again for the one that it knew.
 /// - `assignment.target` is the member that shall have a partition, `owner` the one that has it.
-/// - `log` has one row, which counts the changes: see `ChangeCounter`.
+/// - `log` has one row, which counts the changes: see `ChangeCounter`. `total` has the sum of all rows: see `LogTotal`.
+///
+/// Version 1 had no segments and no total. A new log is made as one of version 1 and then brought up to date like any
+/// other, so that both have the same definitions.
 enum LogSchema {
   /// `OSTR`.
   static let applicationID: Int64 = 0x4F53_5452
-  static let version: Int64 = 1
-  static let pageBytes = 16384
+  static let version: Int64 = 2
+  /// Of new logs. Those of version 1 have 16384.
+  static let pageBytes = 4096
 
   /// Offsets are below 2⁴⁰, partitions' row ids below 2²³.
   static let offsetBits: Int64 = 40
@@ -25,6 +31,7 @@ enum LogSchema {
   static func batchID(partition: Int64, base: Offset) -> Int64 { partition << offsetBits | base }
   static func baseOffset(batchID: Int64) -> Offset { batchID & (offsetLimit - 1) }
 
+  /// Version 1.
   private static let statements = """
     CREATE TABLE log (
       id INTEGER PRIMARY KEY, changes INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT;
@@ -58,24 +65,56 @@ enum LogSchema {
       crc INTEGER NOT NULL, PRIMARY KEY (consumer_group, partition, key)) STRICT, WITHOUT ROWID;
     """
 
-  /// The tables as SQLite keeps their definitions, and its own; a log has these and nothing else.
-  static let definitions: Set<String> = {
-    var definitions: Set<String> = ["CREATE TABLE sqlite_sequence(name,seq)"]
-    for statement in statements.split(separator: ";") {
-      definitions.insert(String(statement.drop(while: \.isWhitespace)))
+  /// What makes a log of version 1 one of version 2. What is in its batches stays where it is.
+  private static let upgrade = """
+    ALTER TABLE batch ADD COLUMN segment INTEGER;
+    ALTER TABLE batch ADD COLUMN position INTEGER;
+    ALTER TABLE batch ADD COLUMN bytes INTEGER;
+    CREATE TABLE segment (
+      id INTEGER PRIMARY KEY AUTOINCREMENT, topic INTEGER NOT NULL, length INTEGER NOT NULL, batches INTEGER NOT NULL,
+      crc INTEGER NOT NULL) STRICT;
+    CREATE INDEX segment_topic ON segment (topic);
+    """
+
+  /// The tables as SQLite keeps their definitions, and its own; a log of that version has these and nothing else.
+  static func definitions(_ version: Int64) -> Set<String> { version == 1 ? definitions1 : definitions2 }
+
+  private static let definitions1 = parts(of: statements).union(["CREATE TABLE sqlite_sequence(name,seq)"])
+  private static let definitions2 = Set(
+    definitions1.map {
+      // What adding a column makes of a definition.
+      $0.hasPrefix("CREATE TABLE batch ")
+        ? $0.replacing(") STRICT", with: ", segment INTEGER, position INTEGER, bytes INTEGER) STRICT") : $0
     }
-    return definitions
-  }()
+  )
+  .union(parts(of: upgrade).filter { $0.hasPrefix("CREATE") }).union(LogTotal.statements)
+
+  private static func parts(of statements: String) -> Set<String> {
+    Set(statements.split(separator: ";").map { String($0.drop(while: \.isWhitespace)) })
+  }
+
+  /// The columns of `batch` that `StoredBatch` reads.
+  static func batchColumns(_ database: Database) throws -> String {
+    try Query.integer(database, "PRAGMA user_version") == 1 ? columns1 : columns2
+  }
+
+  private static let (columns1, columns2) = (StoredBatch.columns(1), StoredBatch.columns(2))
+
   /// Indexes that SQLite makes by itself, for UNIQUE columns.
   static let indexCount = 3
   /// Every table that is read by key or by name, so that a row that is not found is taken for one that never was.
-  static let tablesOfRows = [
-    "log", "topic", "partition", "consumer_group", "generation", "member", "assignment", "committed", "state",
-    "sqlite_sequence",
-  ]
+  static func tablesOfRows(_ version: Int64) -> [String] {
+    [
+      "log", "topic", "partition", "consumer_group", "generation", "member", "assignment", "committed", "state",
+      "sqlite_sequence",
+    ] + (version == 1 ? [] : ["segment", "total"])
+  }
 
   /// What a database file turned out to be.
-  enum Finding { case ready, empty }
+  enum Finding: Equatable {
+    case empty
+    case log(version: Int64)
+  }
 
   /// Looks at a database without changing it.
   /// - Throws: `foreignLog` or `newerLog` in words, `DatabaseError` when it cannot be read.
@@ -89,7 +128,10 @@ enum LogSchema {
           why: "it has version \(version) and this program knows versions up to \(Self.version)",
           remedy: "use a newer orderstream")
       }
-      return .ready
+      guard version >= 1 else {
+        throw StorageErrors.damaged("the log \(path)", why: "it has no version: the log was altered")
+      }
+      return .log(version: version)
     }
     if found == 0, try Query.integer(database, "SELECT count(*) FROM sqlite_schema") == 0 { return .empty }
     throw foreign(path, why: "it is a database of another program")
@@ -104,11 +146,51 @@ enum LogSchema {
   /// Makes all tables and marks the file, in one transaction. The caller holds the write lock.
   static func create(_ database: Database) throws {
     try database.inTransaction(.immediate) {
-      try database.execute(
-        sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);" + statements)
+      try database.execute(sql: "PRAGMA application_id = \(applicationID);" + statements)
       try ChangeCounter.create(database)
+      try bringUpToDate(database)
       return .commit
     }
+  }
+
+  /// Makes a log of version 1 one of this version, in one transaction. The caller holds the write lock.
+  /// - Throws: `damaged` when it is not what version 1 made.
+  private static func carryOver(_ database: Database, _ directory: LogDirectory) throws {
+    guard try hasDefinitions(database, version: 1) else { throw altered(directory) }
+    Failpoint.reach("log/before-upgrade")
+    try database.inTransaction(.immediate) {
+      try bringUpToDate(database)
+      return .commit
+    }
+    Failpoint.reach("log/upgraded")
+  }
+
+  private static func bringUpToDate(_ database: Database) throws {
+    try database.execute(sql: upgrade + "PRAGMA user_version = \(version);")
+    for statement in LogTotal.statements { try database.execute(sql: statement) }
+    try LogTotal.create(database)
+  }
+
+  static func altered(_ directory: LogDirectory) -> BrokerError {
+    StorageErrors.damaged("the log \(directory.path)", why: "its definitions were altered")
+  }
+
+  /// Whether the database has the tables of that version and nothing else.
+  static func hasDefinitions(_ database: Database, version: Int64) throws -> Bool {
+    var found: Set<String> = []
+    var pages: Set<Int64> = []
+    var (count, onPages) = (0, 0)
+    try Query.run(database, "SELECT sql, rootpage FROM sqlite_schema") { query in
+      if let definition = query.optionalText(0) { found.insert(definition) }
+      // Triggers have none.
+      if query.integer(1) != 0 {
+        pages.insert(query.integer(1))
+        onPages += 1
+      }
+      count += 1
+    }
+    let right = definitions(version)
+    return found == right && pages.count == onPages && count == right.count + indexCount
   }
 
   /// Sets up a connection that may write, and makes what is in the database where there is none.
@@ -124,11 +206,12 @@ enum LogSchema {
       throw BrokerError(
         .internalError, "cannot open the log \(directory.path)", why: "SQLite refuses synchronous = FULL")
     }
-    if try inspect(database, directory) == .empty || journalMode(database) != "wal" {
+    if try inspect(database, directory) != .log(version: version) || journalMode(database) != "wal" {
       try lock.acquire(within: LogConnection.lockLimit)
       defer { lock.release() }
       // Once more under the lock: another process may have made it meanwhile.
-      if try inspect(database, directory) == .empty {
+      switch try inspect(database, directory) {
+      case .empty:
         if marks.holdsAnything {
           throw StorageErrors.damaged("the log \(directory.path)", why: "it is empty, but its mark names records")
         }
@@ -138,6 +221,8 @@ enum LogSchema {
         // The files beside it get the mode of this one.
         chmod(directory.database, 0o600)
         Failpoint.reach("log/created")
+      case .log(version: 1): try carryOver(database, directory)
+      case .log: break
       }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
     }
@@ -164,7 +249,7 @@ enum LogSchema {
 struct RowChecksum {
   enum Table: UInt8 {
     case topic = 1
-    case partition, batch, group, generation, member, assignment, committed, state, log
+    case partition, batch, group, generation, member, assignment, committed, state, log, segment
   }
 
   private(set) var value: UInt32 = 0

@@ -11,6 +11,8 @@ final class RecordChunk {
   static let headerBytes = 20
   /// Key, value and headers of one record.
   static let largestRecordBytes = 16 << 20
+  /// Of a whole chunk.
+  static let largestBytes = headerBytes + largestRecordBytes + byteLimit
 
   /// Small at first: with many partitions most chunks stay small.
   let bytes = ByteBuffer(capacity: 1 << 10)
@@ -125,44 +127,6 @@ struct ChunkPool {
   mutating func removeAll() { self = ChunkPool() }
 }
 
-/// Puts chunks behind the records of one topic, inside an open write transaction.
-enum BatchAppender {
-  /// Appends the chunks in their order and moves the high watermarks.
-  /// - Throws: `unknownTopic` when the topic or one of the partitions is gone.
-  static func append(_ chunks: [RecordChunk], topic name: String, id topic: Int64, _ scope: WriteScope) throws {
-    // Those that are written alone, so that a transaction costs what it holds, however many partitions there are.
-    var written: [Int32: (row: PartitionRow, checksum: UInt32)] = [:]
-    for chunk in chunks where chunk.count > 0 {
-      var row =
-        try written[chunk.partition]?.row
-        ?? PartitionRow.get(scope.database, topic: topic, number: chunk.partition, name: name)
-      let checksum = BatchChecksum(
-        topic: topic, partition: chunk.partition, base: row.high, count: chunk.count,
-        minTimestamp: chunk.minTimestamp, maxTimestamp: chunk.maxTimestamp)
-      guard row.high + Int64(chunk.count) < LogSchema.offsetLimit else {
-        throw BrokerError(
-          .unsupported, "cannot append to \(name)[\(chunk.partition)]", why: "a partition holds fewer than 2^40 records"
-        )
-      }
-      chunk.base = row.high
-      let crc = checksum.crc(of: chunk.bytes.bytes)
-      try scope.run(
-        "INSERT INTO batch (id, count, min_timestamp, max_timestamp, crc, payload) VALUES (?, ?, ?, ?, ?, ?)",
-        [
-          .integer(LogSchema.batchID(partition: row.id, base: row.high)), .integer(Int64(chunk.count)),
-          .integer(chunk.minTimestamp), .integer(chunk.maxTimestamp), .integer(Int64(crc)),
-          .bytes(chunk.bytes.bytes),
-        ])
-      row.high += Int64(chunk.count)
-      written[chunk.partition] = (row, crc)
-    }
-    for (row, crc) in written.values.sorted(by: { $0.row.number < $1.row.number }) {
-      try row.save(scope)
-      scope.movedEnds.append(TailMark(partition: row.id, end: row.high, crc: crc))
-    }
-  }
-}
-
 /// Takes records out of the payload of one stored batch, laid out as in `RecordChunk`.
 struct BatchUnpacker {
   let payload: UnsafeRawBufferPointer
@@ -189,10 +153,7 @@ struct BatchUnpacker {
     let roomBytes = batch.byteLimit - batch.byteCount
     let roomRecords = batch.recordLimit - batch.count
     if next == base && Int(count) <= roomRecords && payload.count <= roomBytes {
-      let end = try addEntries(
-        from: 0, offset: base, count: Int(count), at: batch.appendBytes(payload), batch, coordinates)
-      guard end == payload.count else { throw malformed(base, coordinates) }
-      return base + Int64(count)
+      return try addAll(at: batch.appendBytes(payload), batch, coordinates: coordinates)
     }
     // A part of the batch: find the first byte and the last one, then copy what is between.
     var start = 0
@@ -214,6 +175,17 @@ struct BatchUnpacker {
     let arena = batch.appendBytes(UnsafeRawBufferPointer(rebasing: payload[start..<end]))
     _ = try addEntries(from: start, offset: next, count: taken, at: arena - start, batch, coordinates)
     return next + Int64(taken)
+  }
+
+  /// Adds all records, whose payload lies in the arena already, and returns the offset after the last one.
+  /// - Parameter arena: where byte 0 of the payload is in the batch's arena.
+  /// - Throws: `damaged` when the payload is not laid out as it must be.
+  func addAll(
+    at arena: Int, _ batch: RecordBatch, coordinates: (Offset) -> String
+  ) throws(BrokerError) -> Offset {
+    let end = try addEntries(from: 0, offset: base, count: Int(count), at: arena, batch, coordinates)
+    guard end == payload.count else { throw malformed(base, coordinates) }
+    return base + Int64(count)
   }
 
   /// - Parameter arena: where byte 0 of the payload is, or would be, in the batch's arena.

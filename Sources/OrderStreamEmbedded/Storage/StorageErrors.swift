@@ -6,9 +6,12 @@ import OrderStreamCore
 enum StorageErrors {
   static let diskFullRemedy = "make room on the disk: the log is intact"
 
-  static func broker(_ error: any Error, _ what: String) -> BrokerError {
+  /// - Parameter directory: of the log, where its segments are worked on.
+  static func broker(_ error: any Error, _ what: String, _ directory: LogDirectory? = nil) -> BrokerError {
     switch error {
     case let error as BrokerError: error
+    case let error as SegmentFault:
+      error.damaged(directory ?? LogDirectory(path: "the log"))
     case let error as DatabaseError: database(error, what)
     case let error as ErrorNumber: system(error, what)
     default: BrokerError(.internalError, what, why: words(error))
