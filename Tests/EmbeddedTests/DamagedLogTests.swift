@@ -10,13 +10,7 @@ import Testing
   func flippedBit() throws {
     let fixture = try LogFixture.filled()
     let base = try #require(fixture.bases(partition: 2).dropFirst().first)
-    let id = LogSchema.batchID(partition: 2, base: base)
-    try fixture.edit(
-      """
-      UPDATE batch SET payload = CAST(
-        substr(payload, 1, 500) || CASE substr(payload, 501, 1) WHEN x'00' THEN x'01' ELSE x'00' END
-        || substr(payload, 502) AS BLOB) WHERE id = \(id)
-      """)
+    try fixture.flipBit(ofBatch: LogSchema.batchID(partition: 2, base: base), at: 500)
     let error = fixture.readingError()
     #expect(error?.code == .damaged)
     #expect(error?.description.contains("t[1]@\(base)") ?? false, "\(String(describing: error))")

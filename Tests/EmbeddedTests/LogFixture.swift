@@ -70,6 +70,29 @@ final class LogFixture {
     }.map(LogSchema.baseOffset(batchID:))
   }
 
+  /// Flips a bit of a stored batch, wherever its bytes are.
+  func flipBit(ofBatch id: Int64, at byte: Int64) throws {
+    let queue = try database()
+    let place = try queue.read {
+      try Row.fetchOne($0, sql: "SELECT segment, position, bytes FROM batch WHERE id = ?", arguments: [id])
+    }
+    try queue.close()
+    guard let place, let segment: Int64 = place["segment"], let position: Int64 = place["position"] else {
+      return try edit(
+        """
+        UPDATE batch SET payload = CAST(
+          substr(payload, 1, \(byte)) || CASE substr(payload, \(byte + 1), 1) WHEN x'00' THEN x'01' ELSE x'00' END
+          || substr(payload, \(byte + 2)) AS BLOB) WHERE id = \(id)
+        """)
+    }
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: directory.segment(segment)))
+    try file.seek(toOffset: UInt64(position + byte))
+    let found = try file.read(upToCount: 1)?.first ?? 0
+    try file.seek(toOffset: UInt64(position + byte))
+    try file.write(contentsOf: [found ^ 1])
+    try file.close()
+  }
+
   func permissions(_ path: String) throws -> Int {
     (try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue ?? -1
   }

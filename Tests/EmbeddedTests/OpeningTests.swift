@@ -29,7 +29,7 @@ import Testing
     #expect(broker.name == "embedded:\(fixture.directory.path)")
     #expect(try fixture.permissions(fixture.directory.path) == 0o700)
     #expect(try fixture.integer("PRAGMA application_id") == 0x4F53_5452)
-    #expect(try fixture.integer("PRAGMA user_version") == 1)
+    #expect(try fixture.integer("PRAGMA user_version") == 2)
     withExtendedLifetime(broker) {}
   }
 
