@@ -9,6 +9,8 @@ struct ChildProcess {
   /// The largest resident set. The kernel counts from before the new program replaced the copy of this one, so it is
   /// never below this process's own: children are measured before this process has grown.
   var peakMegabytes: Double
+  /// What it had the kernel write to the disk; 0 where that is not counted.
+  var writtenBytes: Int64
 
   /// Runs a program with no input and no output.
   static func run(_ program: String, _ arguments: [String], in directory: String) throws -> ChildProcess {
@@ -27,7 +29,9 @@ struct ChildProcess {
     #endif
     return ChildProcess(
       milliseconds: Double(end - start) / 1e6,
-      processorMilliseconds: milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), peakMegabytes: bytes / 1e6)
+      processorMilliseconds: milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), peakMegabytes: bytes / 1e6,
+      // In blocks of 512 bytes (getrusage(2)).
+      writtenBytes: Int64(usage.ru_oublock) * 512)
   }
 
   /// Starts a program, and kills it with SIGKILL once `condition` holds.

@@ -4,7 +4,7 @@ import Foundation
 struct Options {
   /// Events of one run of a job.
   var events: Int64 = 1_000_000
-  var rounds = 5
+  var rounds = 9
   var json = false
   /// Also 10 million events in the step `processes`.
   var tenMillion = false
@@ -29,7 +29,7 @@ struct Options {
     Usage: orderstream-bench [options]
 
       --events <n>       Events of one run. [default: 1000000]
-      --rounds <n>       Interleaved rounds; medians are shown. [default: 5]
+      --rounds <n>       Interleaved rounds; medians are shown. [default: 9]
       --quick            The same as --events 200000 --rounds 3.
       --ten-million      Memory and growth also at 10 million events (10 GB of disk).
       --brokers <list>   Also on this Kafka cluster, beside plain C. [env: ORDERSTREAM_BROKERS, if it names one]

@@ -14,6 +14,11 @@ final class ReadyOrders {
   /// Average bytes of a value.
   var valueBytes: Int { records.reduce(0) { $0 + $1.value_length } / records.count }
 
+  /// Average bytes of a key and its value. Produced orders have no headers.
+  var averageBytes: Double {
+    Double(records.reduce(0) { $0 + $1.key_length + $1.value_length }) / Double(records.count)
+  }
+
   init() {
     var generator = OrderGenerator(Self.options(count: Int64(Self.count)))
     let value = ByteBuffer()

@@ -47,6 +47,12 @@ bool baseline_file(
     const char *path, const uint8_t *bytes, size_t record_bytes, int64_t count, int64_t per_sync,
     baseline_result *result);
 
+/// Reads `count` orders of `order_bytes` bytes each from a file, appends `event_bytes` bytes to another one for each, and
+/// makes that durable after each `per_sync` orders.
+bool baseline_file_inventory(
+    const char *source, const char *output, size_t order_bytes, size_t event_bytes, int64_t count, int64_t per_sync,
+    baseline_result *result);
+
 /// Looks at every byte once: how fast memory can be read by code that does nothing else.
 uint64_t baseline_touch(const uint8_t *bytes, size_t length);
 
