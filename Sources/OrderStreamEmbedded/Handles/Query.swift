@@ -11,8 +11,16 @@ enum SQLValue {
   static func optional(_ text: String?) -> SQLValue { text.map(SQLValue.text) ?? .null }
 }
 
-/// One statement of GRDB's cache, driven through SQLite's own functions, because blobs are bound and read here without
-/// a copy. Only valid inside the access to the database that made it.
+/// One statement of GRDB's cache, driven through SQLite's own functions. GRDB's rows and arguments would do for most of
+/// what is asked here, and two calls need this:
+/// - reading `batch` (`BatchReader`): the payload of a small commit, and every payload of a log of version 1, is checked and
+///   copied once, from SQLite's memory to where it stays; a `Data` is one copy more of all that is read;
+/// - `INSERT INTO batch` (`BatchAppender`): the payload is bound as it lies in its chunk, where GRDB's arguments copy it twice.
+///
+/// And everything that is read may be damaged: a flipped bit in a row's header gives a column another type, which these
+/// functions turn into a wrong number that no checksum fits, and GRDB's typed columns into the end of the process.
+///
+/// Only valid inside the access to the database that made it.
 struct Query {
   private let handle: OpaquePointer
   private let database: Database

@@ -125,13 +125,15 @@ struct ExitCodeTests {
     #expect(outcome.errors.contains("99") && outcome.output.isEmpty, "\(outcome)")
   }
 
-  @Test func aDamagedRecordEndsWith74AndItsCoordinates() throws {
+  /// Few orders lie in the database, more in a segment.
+  @Test(arguments: [(60, "orderstream.db"), (200, "segments/0000000001")])
+  func aDamagedRecordEndsWith74AndItsCoordinates(orders: Int, file: String) throws {
     let stage = try Stage()
-    try stage.run("produce", "--events", "200", "--partitions", "1", "-b", "embedded:log", "-q")
-    var bytes = try stage.bytes("log/orderstream.db")
-    let place = try #require(bytes.firstRange(of: Array(#""order_id":"order_000150""#.utf8)))
+    try stage.run("produce", "--events", "\(orders)", "--partitions", "1", "-b", "embedded:log", "-q")
+    var bytes = try stage.bytes("log/\(file)")
+    let place = try #require(bytes.firstRange(of: Array(#""order_id":"order_000050""#.utf8)))
     bytes[place.lowerBound + 14] ^= 1
-    try stage.write("log/orderstream.db", bytes)
+    try stage.write("log/\(file)", bytes)
     for command in ["analytics", "inventory", "tail", "replay"] {
       let outcome = try stage.run(command, "-b", "embedded:log", exits: 74)
       #expect(outcome.errorLines.count == 1 && outcome.errors.contains("order-events[0]@"), "\(outcome)")
