@@ -150,7 +150,9 @@ final class LogConnection {
   }
 
   /// Changes the log in one durable transaction, alone among all writers. Keep it short: everybody else waits.
-  /// - Parameter limit: How long the write lock is waited for.
+  /// - Parameters:
+  ///   - limit: How long the write lock is waited for.
+  ///   - body: One that appends is called once more when there was something to cut off, after everything was rolled back.
   /// - Throws: what `body` throws, after everything was rolled back; `busy` when the write lock cannot be had; `io` when
   ///   the log was removed or replaced meanwhile: what was written then is on no log.
   func write<T>(
@@ -170,25 +172,15 @@ final class LogConnection {
     let result: T
     do {
       result = try queue.inDatabase { database in
-        let scope = WriteScope(database, segments)
-        var result: T?
-        try Self.explainingFullDisk(database) {
-          try database.inTransaction(.immediate) {
-            let before = database.totalChangesCount
-            result = try body(scope)
-            if database.totalChangesCount != before { scope.change = try ChangeCounter.advance(scope) }
-            try segments.synchronize()
-            Failpoint.reach("log/before-marks-removed")
-            try marks.remove(scope.removedPartitions)
-            Failpoint.reach("log/before-commit")
-            return .commit
-          }
+        do {
+          return try commit(database, body)
+        } catch is SegmentTail {
+          segments.discard()
+          // The place of a commit that may stand in the write-ahead log is taken by this one.
+          try commit(database) { $0.change = try ChangeCounter.advance($0) }
+          Failpoint.reach("segment/before-cut")
+          return try segments.cutting { try commit(database, body) }
         }
-        segments.keep()
-        Failpoint.reach("log/after-commit")
-        followCommit(scope, database)
-        Failpoint.reach("log/after-mark")
-        return result!
       }
     } catch {
       segments.discard()
@@ -196,6 +188,31 @@ final class LogConnection {
     }
     try files.check(what())
     return result
+  }
+
+  private func commit<T>(_ database: Database, _ body: (WriteScope) throws -> T) throws -> T {
+    let scope = WriteScope(database, segments)
+    var result: T?
+    try Self.explainingFullDisk(database) {
+      try database.inTransaction(.immediate) {
+        let before = database.totalChangesCount
+        result = try body(scope)
+        if database.totalChangesCount != before && scope.change == nil {
+          scope.change = try ChangeCounter.advance(scope)
+        }
+        try segments.synchronize()
+        Failpoint.reach("log/before-marks-removed")
+        try marks.remove(scope.removedPartitions)
+        Failpoint.reach("log/before-commit")
+        segments.beginCommit()
+        return .commit
+      }
+    }
+    segments.keep()
+    Failpoint.reach("log/after-commit")
+    followCommit(scope, database)
+    Failpoint.reach("log/after-mark")
+    return result!
   }
 
   /// Idempotent. The last one to leave folds the write-ahead log into the database file.

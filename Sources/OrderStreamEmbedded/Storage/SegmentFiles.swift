@@ -8,6 +8,11 @@ import OrderStreamCore
 /// A batch is written once, behind the committed length and under the write lock, and is synchronised before the transaction
 /// that names it commits. So what a crash or an error leaves behind that length is nobody's, and the next writer cuts it
 /// off. Nothing below it is ever written again; a segment goes as a whole, when no batch is left in it.
+///
+/// Except for a commit that was begun and that nobody saw end: it failed at its last synchronisation, or its process was
+/// killed there. It may stand whole in the write-ahead log, where the next commit takes its place, and until then it counts
+/// for whoever reads that file anew. So bytes that are found behind the length are cut off behind one more commit, never
+/// before it (`LogConnection.write`).
 final class SegmentFiles {
   /// A segment of this length takes no more. Small, so that removing the start of a topic soon gives room back; large, so
   /// that making a file costs nothing: on ext4 it is 0.2 ms, beside 25 ms for writing 32 MB.
@@ -21,6 +26,10 @@ final class SegmentFiles {
   /// Written and not committed yet, with the committed length of each.
   private var pending: [(file: SegmentFile, length: Int64)] = []
   private var hasMadeFile = false
+  /// Whether what is pending may be committed, whatever SQLite says.
+  private var commitHasBegun = false
+  /// Whether bytes behind the committed length are nobody's for sure.
+  private var mayCut = false
   /// Least recently used first.
   private var open: [SegmentFile] = []
   /// For batches of which only a part is wanted.
@@ -31,14 +40,18 @@ final class SegmentFiles {
   // MARK: - Writing, only under the write lock
 
   /// Writes the pieces behind the committed bytes of a segment, whose file is made with its first ones.
-  /// - Throws: `SegmentFault` when the file is not the one that was committed; `ErrorNumber`.
+  /// - Throws: `SegmentTail` when there are bytes that `cutting` must cut off; `SegmentFault` when the file is not the one
+  ///   that was committed; `ErrorNumber`.
   func append(_ pieces: [UnsafeRawBufferPointer], to segment: SegmentRow) throws {
     let file = try writable(segment)
     let isFirst = !pending.contains { $0.file === file }
     if isFirst {
       let size = try file.descriptor.size()
       if size < segment.length { throw SegmentFault(segment.id, why: .short(size, committed: segment.length)) }
-      if size > segment.length { try file.descriptor.truncate(to: segment.length) }
+      if size > segment.length {
+        guard mayCut else { throw SegmentTail() }
+        try file.descriptor.truncate(to: segment.length)
+      }
       pending.append((file, segment.length))
     }
     Failpoint.reach("segment/before-write")
@@ -75,13 +88,30 @@ final class SegmentFiles {
     if !pending.isEmpty { Failpoint.reach("segment/synchronized") }
   }
 
-  /// What was appended is committed.
-  func keep() { pending.removeAll(keepingCapacity: true) }
+  /// Does what appends while bytes behind the committed length may be cut off: right behind a commit, under one lock.
+  func cutting<T>(_ body: () throws -> T) rethrows -> T {
+    mayCut = true
+    defer { mayCut = false }
+    return try body()
+  }
 
-  /// What was appended is nobody's. That it cannot be cut off now harms nobody: the next writer does.
-  func discard() {
-    for (file, length) in pending { try? file.descriptor.truncate(to: length) }
+  /// From here on only `keep` says whether what was appended is committed.
+  func beginCommit() { commitHasBegun = true }
+
+  /// What was appended is committed.
+  func keep() {
     pending.removeAll(keepingCapacity: true)
+    commitHasBegun = false
+  }
+
+  /// What was appended is nobody's, unless its commit had begun. That it cannot be cut off now harms nobody: the next
+  /// writer does.
+  func discard() {
+    if !commitHasBegun {
+      for (file, length) in pending { try? file.descriptor.truncate(to: length) }
+    }
+    pending.removeAll(keepingCapacity: true)
+    commitHasBegun = false
   }
 
   /// Removes files of segments that no row names any more. Who has one open reads on in it.
@@ -162,6 +192,9 @@ private final class SegmentFile {
     identity = try descriptor.identity()
   }
 }
+
+/// Bytes lie behind the committed length of a segment.
+struct SegmentTail: Error {}
 
 /// A segment's file does not hold what the database says. Seen from an old snapshot it may be that the segment was removed
 /// since, so `LogConnection.read` looks again before it takes this for damage.
