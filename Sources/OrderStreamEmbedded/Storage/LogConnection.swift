@@ -36,6 +36,8 @@ final class LogConnection {
   /// How often such a database was opened again.
   private var reopenings: Int64 = 0
   private let wal = WalCounter()
+  /// Logs of version 1 have larger pages than those that are made now.
+  private let pageBytes: Int
   private var nextFileCheck: Deadline
   private var isClosed = false
 
@@ -61,9 +63,10 @@ final class LogConnection {
         let queue = try OpenDatabases.open(path: directory.database, Self.configuration)
         self.queue = queue
         do {
-          try queue.inDatabase { [marks, wal] database in
+          pageBytes = try queue.inDatabase { [marks, wal] database in
             try LogSchema.prepare(database, directory, lock, marks)
             wal.watch(database)
+            return Int(try Query.integer(database, "PRAGMA page_size") ?? 0)
           }
         } catch {
           try? queue.close()
@@ -71,6 +74,7 @@ final class LogConnection {
         }
       } else {
         (queue, immutable) = try ImmutableDatabase.open(directory, Self.configuration)
+        pageBytes = LogSchema.pageBytes
       }
       var opened = try lock?.identities(directory) ?? [:]
       opened[directory.marks] = try marks.identity()
@@ -264,7 +268,7 @@ final class LogConnection {
   }
 
   private func checkpointIfLarge(_ database: Database) {
-    let bytes = Int(wal.frameCount) * LogSchema.pageBytes
+    let bytes = Int(wal.frameCount) * pageBytes
     guard bytes >= Self.checkpointBytes else { return }
     Failpoint.reach("log/before-checkpoint")
     defer { Failpoint.reach("log/after-checkpoint") }
