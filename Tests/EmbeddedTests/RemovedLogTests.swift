@@ -35,9 +35,18 @@ import Testing
         try FileManager.default.copyItem(atPath: path + "-old", toPath: path)
       },
     ]
-    + ["orderstream.db", "orderstream.db-wal", "orderstream.db-shm", "marks", "write.lock", "turn.lock"].map { name in
-      Change("\(name) is removed") { try FileManager.default.removeItem(atPath: "\($0.directory.path)/\(name)") }
-    }
+    + ["orderstream.db", "orderstream.db-wal", "orderstream.db-shm", "marks", "write.lock", "turn.lock", "segments"].map
+  {
+    name in
+    Change("\(name) is removed") { try FileManager.default.removeItem(atPath: "\($0.directory.path)/\(name)") }
+  }
+    + [
+      Change("segments is replaced by a copy of itself") { fixture in
+        let path = fixture.directory.segments
+        try FileManager.default.moveItem(atPath: path, toPath: path + "-old")
+        try FileManager.default.copyItem(atPath: path + "-old", toPath: path)
+      }
+    ]
 
   private func filled() throws -> (LogFixture, EmbeddedBroker) {
     let fixture = LogFixture()
