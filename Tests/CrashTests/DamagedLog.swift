@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import OrderStreamCore
 import OrderStreamTestSupport
 
@@ -56,6 +57,25 @@ final class DamagedLog: Sendable {
     // Nobody lives in a copy.
     try? FileManager.default.removeItem(atPath: path + "/members")
     return path
+  }
+
+  /// Makes a log, which must have small commits alone, what version 1 would have made of it.
+  static func makeFirstVersion(_ log: String) throws {
+    let queue = try DatabaseQueue(path: log + "/orderstream.db")
+    try queue.write { database in
+      let triggers = try String.fetchAll(database, sql: FirstVersion.triggers)
+      try database.execute(sql: FirstVersion.statements(dropping: triggers))
+    }
+    try queue.writeWithoutTransaction { try $0.execute(sql: FirstVersion.pages) }
+    try queue.close()
+    try FileManager.default.removeItem(atPath: log + "/segments")
+  }
+
+  /// What the database says, beside whoever has it open.
+  static func version(of log: String) throws -> Int {
+    let queue = try DatabaseQueue(path: log + "/orderstream.db")
+    defer { try? queue.close() }
+    return try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? -1
   }
 
   static func edit(_ path: String, _ change: (inout Data) -> Void) throws {

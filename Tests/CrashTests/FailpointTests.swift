@@ -77,6 +77,43 @@ struct FailpointTests {
 
   static let releases = ["pipeline/before-release", "group/before-release"]
 
+  @Test(
+    "A log of version 1 whose upgrade is killed is of one version or the other, with all that it had",
+    arguments: upgrades)
+  func upgrade(place: String) throws {
+    let stage = try Self.firstVersion(orders: 30)
+    let report = try stage.bytes("metrics_output.txt")
+    #expect(try Sweep.kill(["status"], at: place, stage) == place)
+    #expect(try DamagedLog.version(of: stage.log) == (place == "log/upgraded" ? 2 : 1))
+    let again = try stage.run("analytics")
+    #expect(again.output == report, "the group goes on where it was")
+    try stage.run("inventory", "-q")
+    try stage.run("produce", "--events", "20", "-q")
+    try stage.run("inventory", "-q")
+    let audit = try stage.json("audit")
+    #expect(audit["orders"].int == 50 && audit["items"] == audit["inventory_events"])
+    #expect(try stage.json("analytics")["total_orders"].int == 50)
+    #expect(try DamagedLog.version(of: stage.log) == 2)
+  }
+
+  static let upgrades = ["log/before-upgrade", "log/upgraded"]
+
+  @Test("Processes that open a log of version 1 at once all work on it")
+  func upgradeAtOnce() throws {
+    let stage = try Self.firstVersion(orders: 30)
+    let children = try (0..<4).map { _ in try stage.start("produce", "--events", "10", "-q") }
+    for child in children { #expect(try child.end().code == 0) }
+    #expect(try stage.json("analytics")["total_orders"].int == 70)
+  }
+
+  /// A log of version 1 with orders that the group `analytics` has counted.
+  private static func firstVersion(orders: Int) throws -> Stage {
+    let stage = try SweepTests.stage(orders: orders)
+    try stage.run("analytics", "-q")
+    try DamagedLog.makeFirstVersion(stage.log)
+    return stage
+  }
+
   @Test("Every failpoint in the sources is passed by a sweep or reached by name")
   func complete() throws {
     let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../Sources")
@@ -90,6 +127,7 @@ struct FailpointTests {
     }
     let covered =
       Self.produce + Self.inventory + Self.reset + Self.move + Self.removals + Self.checkpoints + Self.releases
+      + Self.upgrades
     #expect(inSources == Set(covered + ["group/reaped", GuaranteeKillTests.betweenSteps]))
   }
 }

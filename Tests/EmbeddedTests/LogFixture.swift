@@ -13,8 +13,9 @@ final class LogFixture {
 
   init() { directory = LogDirectory(path: parent.path + "/a/log") }
 
-  func open() throws(BrokerError) -> EmbeddedBroker {
-    try EmbeddedBroker.open(directory: directory.path, log: SilentLog(), time: SystemTime())
+  /// - Parameter copy: to be opened in its place.
+  func open(_ copy: LogDirectory? = nil) throws(BrokerError) -> EmbeddedBroker {
+    try EmbeddedBroker.open(directory: (copy ?? directory).path, log: SilentLog(), time: SystemTime())
   }
 
   /// A log with a topic `t` of 3 partitions and 9000 records in it, in 4 or more batches a partition, closed.
@@ -27,7 +28,7 @@ final class LogFixture {
   }
 
   /// A connection beside the log's own. On a busy machine a thread of the last one may still be closing it.
-  private func database() throws -> DatabaseQueue {
+  private func queue() throws -> DatabaseQueue {
     var configuration = Configuration()
     configuration.busyMode = .timeout(10)
     return try DatabaseQueue(path: directory.database, configuration: configuration)
@@ -35,15 +36,27 @@ final class LogFixture {
 
   /// Changes rows behind the log's back.
   func edit(_ sql: String) throws {
-    let queue = try database()
+    let queue = try queue()
     try queue.write { try $0.execute(sql: sql) }
     try queue.close()
   }
 
-  func integer(_ sql: String) throws -> Int64 {
-    let queue = try database()
+  func integer(_ sql: String) throws -> Int64 { try database { try Int64.fetchOne($0, sql: sql) } ?? -1 }
+
+  func database<T>(_ body: (Database) throws -> T) throws -> T {
+    let queue = try queue()
     defer { try? queue.close() }
-    return try queue.read { try Int64.fetchOne($0, sql: sql) } ?? -1
+    return try queue.read(body)
+  }
+
+  /// Makes the log, which must have small commits alone, what version 1 would have made of it.
+  func makeFirstVersion() throws {
+    let triggers = try database { try String.fetchAll($0, sql: FirstVersion.triggers) }
+    let queue = try queue()
+    try queue.write { try $0.execute(sql: FirstVersion.statements(dropping: triggers)) }
+    try queue.writeWithoutTransaction { try $0.execute(sql: FirstVersion.pages) }
+    try queue.close()
+    try FileManager.default.removeItem(atPath: directory.segments)
   }
 
   /// What reading everything fails with, `nil` when it succeeds.
@@ -59,7 +72,7 @@ final class LogFixture {
 
   /// Base offsets of the stored batches of a partition, in order.
   func bases(partition: Int64) throws -> [Offset] {
-    let queue = try database()
+    let queue = try queue()
     defer { try? queue.close() }
     return try queue.read {
       try Int64.fetchAll(
@@ -72,7 +85,7 @@ final class LogFixture {
 
   /// Flips a bit of a stored batch, wherever its bytes are.
   func flipBit(ofBatch id: Int64, at byte: Int64) throws {
-    let queue = try database()
+    let queue = try queue()
     let place = try queue.read {
       try Row.fetchOne($0, sql: "SELECT segment, position, bytes FROM batch WHERE id = ?", arguments: [id])
     }
@@ -109,9 +122,10 @@ final class LogFixture {
   }
 
   /// Copies the whole directory, as a user may while nobody has the log open.
-  func copy(to name: String) throws -> LogDirectory {
+  /// - Parameter other: a copy that is to be copied in its place.
+  func copy(to name: String, of other: LogDirectory? = nil) throws -> LogDirectory {
     let target = LogDirectory(path: parent.path + "/" + name)
-    try FileManager.default.copyItem(atPath: directory.path, toPath: target.path)
+    try FileManager.default.copyItem(atPath: (other ?? directory).path, toPath: target.path)
     return target
   }
 }
