@@ -75,7 +75,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
   }
 
   /// One more connection to the log that was opened, whatever has its name by now.
-  private func connection() throws(BrokerError) -> LogConnection {
+  func connection() throws(BrokerError) -> LogConnection {
     try LogConnection(directory, access: anchor.access, log: log, time: anchor.time, beside: files)
   }
 }

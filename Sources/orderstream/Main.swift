@@ -162,6 +162,8 @@ struct Main {
       return try run(options.common) { try AuditCommand(options: options, context: $0).run() }
     case .delete(let options):
       return try run(options.common) { try DeleteCommand(options: options, context: $0).run() }
+    case .backup(let options):
+      return try run(options.common) { try BackupCommand(options: options, context: $0).run() }
     case .report(let options):
       return try ReportCommand(options: options, console: Console(quiet: options.quiet)).run()
     }

@@ -41,6 +41,7 @@ struct HelpTests {
           let needed: [String] =
             switch command.name {
             case .delete: ["--group", "g"]
+            case .backup: ["directory"]
             case .report: ["document.json"]
             case .lagDemo where LagScenario(rawValue: value)?.whyOnlyOnCluster != nil: ["--brokers", "h:1"]
             default: []

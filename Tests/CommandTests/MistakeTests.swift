@@ -33,6 +33,7 @@ struct MistakeTests {
     Mistake("consume", "tail", "tail"),
     Mistake("topics", "status", "status"),
     Mistake("verify", "audit", "audit"),
+    Mistake("cp b", "backup", "backup b"),
     Mistake("rm -t x", "delete", "delete -t x"),
     Mistake("version", "--version", "--version"),
     Mistake("man", "help --man", "help --man"),

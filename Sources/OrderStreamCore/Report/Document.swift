@@ -137,7 +137,7 @@ public struct Document: Sendable, Equatable {
   public static func newestVersion(of command: String) -> Int {
     switch command {
     case "analytics": LiveMetricsReport.schemaVersion
-    case "produce", "inventory", "replay", "lag-demo", "status", "audit", "delete": 1
+    case "produce", "inventory", "replay", "lag-demo", "status", "audit", "delete", "backup": 1
     default: 0
     }
   }

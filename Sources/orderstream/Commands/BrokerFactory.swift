@@ -17,6 +17,9 @@ enum BrokerFactory {
   /// Whether this stands for an embedded log that was not there when it was opened.
   static func isAbsent(_ broker: any Broker) -> Bool { broker is AbsentLog }
 
+  /// The embedded log that a broker is; `nil` for another one, and for one that is not there.
+  static func embedded(_ broker: any Broker) -> EmbeddedBroker? { broker as? EmbeddedBroker }
+
   /// A file for a result, checked before any work.
   /// - Throws: `creation` when it cannot be written, or when it is one of a log's own files.
   static func outputFile(_ path: String, _ brokers: BrokerSpec) throws -> AtomicFile {

@@ -2,8 +2,8 @@
 /// of a command is in the file of the command, with its options.
 enum CommandTable {
   static let all: [CommandSpec] = [
-    .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .report, .helpPage,
-    .completions,
+    .produce, .inventory, .analytics, .replay, .lagDemo, .status, .tail, .audit, .delete, .backup, .report,
+    .helpPage, .completions,
   ]
 
   static func spec(_ name: CommandName) -> CommandSpec {
@@ -22,7 +22,7 @@ enum CommandTable {
 enum CommandName: String, CaseIterable, Sendable {
   case produce, inventory, analytics, replay
   case lagDemo = "lag-demo"
-  case status, tail, audit, delete, report, help, completions
+  case status, tail, audit, delete, backup, report, help, completions
 }
 
 /// One command, as the parser, the help pages and the completions read it.
@@ -233,7 +233,7 @@ enum Habits {
     "lag": "status", "describe": "status", "info": "status", "metadata": "status",
     "rm": "delete", "remove": "delete", "drop": "delete", "verify": "audit", "check": "audit", "stats": "analytics",
     "metrics": "analytics", "page": "report", "html": "report", "reserve": "inventory", "stock": "inventory",
-    "rewind": "replay",
+    "rewind": "replay", "copy": "backup", "cp": "backup", "snapshot": "backup", "save": "backup",
     "demo": "lag-demo", "completion": "completions", "version": "--version", "man": "help --man",
   ]
 

@@ -21,6 +21,7 @@ enum Invocation: Hashable, Sendable {
   case tail(TailOptions)
   case audit(AuditOptions)
   case delete(DeleteOptions)
+  case backup(BackupOptions)
   case report(ReportOptions)
   /// A process that `lag-demo` starts to kill it.
   case lagMember(LagMemberOptions)
@@ -63,6 +64,7 @@ enum Invocation: Hashable, Sendable {
     case .tail: return .tail(try TailOptions(reader, topic: word))
     case .audit: return .audit(try AuditOptions(reader))
     case .delete: return .delete(try DeleteOptions(reader))
+    case .backup: return .backup(try BackupOptions(reader, directory: word))
     case .report: return .report(try ReportOptions(reader, documents: words))
     case .help, .completions: preconditionFailure("help and completions are answered without options")
     }
@@ -82,6 +84,7 @@ enum Invocation: Hashable, Sendable {
     case .tail(let options): options.common
     case .audit(let options): options.common
     case .delete(let options): options.common
+    case .backup(let options): options.common
     }
   }
 

@@ -31,6 +31,7 @@ struct HelpPageTests {
     "tail": ["--topic", "--from", "--follow", "--max-events", "--raw"],
     "audit": ["--topic", "--output-topic", "--group", "--no-group", "--accept-loss", "--dlq", "--receipt"],
     "delete": ["--topic", "--group", "--before", "--execute"],
+    "backup": [],
   ]
 
   private static let defaults: [String: [String]] = [

@@ -61,6 +61,7 @@ struct SchemaTests {
     try check("audit", exits: 1, in: stage)
     #expect(try check("tail", in: stage).count == 111)
     try check("tail -t inventory-events", in: stage)
+    try check("backup copy", in: stage)
     try check("delete -t order-events -g analytics --before +3", exits: 0, in: stage)
     try check("delete -t order-events -g analytics", in: stage)
     try check("delete -t order-events -g analytics --execute", in: stage)

@@ -175,6 +175,10 @@ struct RunFigure {
         plain("Items", "items"), plain("Inventory events", "inventory_events"), plain("Pending", "pending"),
         plain("Rejected records", "rejected"), plain("Unverifiable", "unverifiable"), latency(document),
       ]
+    case "backup":
+      figures = [
+        plain("Records", "records"), count("Topics", "topics"), plain("Segments", "segments"), plain("Bytes", "bytes"),
+      ]
     case "delete":
       figures = [
         document["executed"]?.bool.map { RunFigure(label: "Executed", value: $0 ? "yes" : "no, a plan") },

@@ -13,6 +13,7 @@ struct RunTables {
     case "audit": AuditTables(document).sections
     case "replay": [moves, difference, certificate, recordsGone].compactMap { $0 }
     case "status": [topics, groups].compactMap { $0 }
+    case "backup": [copiedTopics].compactMap { $0 }
     case "delete": [removedTopics, removedGroups, removedStarts, left].compactMap { $0 }
     default: []
     }
@@ -230,6 +231,19 @@ struct RunTables {
       ] + explained + ["\(partition["reason"]?.text ?? "")\(Self.meter(lag?.number, of: largest))"]
     }
     return table.rows.isEmpty ? "" : table.folded("Lag of \(name) by partition")
+  }
+
+  // MARK: - backup
+
+  private var copiedTopics: Section? {
+    var table = PageTable(caption: "Topics", columns: [.text("topic"), .number("partitions"), .number("records")])
+    table.rows = elements("topics").map { topic in
+      [
+        "\(topic["name"]?.text ?? "")", "\(PageNumber.text(topic["partitions"]))",
+        "\(PageNumber.text(topic["records"]))",
+      ]
+    }
+    return table.rows.isEmpty ? nil : ("Topics", table.markup)
   }
 
   // MARK: - delete
