@@ -3,7 +3,7 @@ import OrderStreamCore
 /// Puts chunks behind the records of one topic, inside an open write transaction.
 enum BatchAppender {
   /// What is written at once and is smaller goes into the database with its row: it is written twice there, but has to be
-  /// synchronised once. Where both cost the same (docs/performance.md).
+  /// synchronised once. Where both cost the same (docs/performance.md). `SmallBatches` moves it later.
   static let leastInSegment = 32 << 10
 
   /// Appends the chunks in their order and moves the high watermarks.
@@ -13,8 +13,11 @@ enum BatchAppender {
     // Those that are written alone, so that a transaction costs what it holds, however many partitions there are.
     var written: [Int32: (row: PartitionRow, checksum: UInt32)] = [:]
     var segment: SegmentRow?
-    if filled.reduce(0, { $0 + $1.bytes.count }) >= leastInSegment {
+    let byteCount = filled.reduce(0) { $0 + $1.bytes.count }
+    let movesSmall = scope.small.bytes(of: topic) + byteCount >= SmallBatches.worthMoving
+    if byteCount >= leastInSegment || movesSmall {
       segment = try SegmentRow.writable(scope, topic: topic)
+      if movesSmall { try SmallBatches.move(topic, to: &segment!, scope) }
       try scope.segments.append(filled.map(\.bytes.bytes), to: segment!)
     }
     for chunk in filled {
@@ -31,6 +34,10 @@ enum BatchAppender {
       }
       chunk.base = row.high
       let crc = checksum.crc(of: chunk.bytes.bytes)
+      if segment == nil {
+        let id = LogSchema.batchID(partition: row.id, base: chunk.base)
+        scope.small.note(SmallBatches.Batch(id: id, topic: topic, bytes: chunk.bytes.count))
+      }
       try insert(chunk, partition: row.id, crc: crc, &segment, scope)
       row.high += Int64(chunk.count)
       written[chunk.partition] = (row, crc)

@@ -26,6 +26,7 @@ final class LogConnection {
   let time: any TimeSource
   let marks: TailMarks
   let segments: SegmentFiles
+  private let small = SmallBatches()
   /// What this connection has open.
   let files: OpenFiles
   private var queue: DatabaseQueue
@@ -179,7 +180,7 @@ final class LogConnection {
         do {
           return try commit(database, body)
         } catch is SegmentTail {
-          segments.discard()
+          discard()
           // The place of a commit that may stand in the write-ahead log is taken by this one.
           try commit(database) { $0.change = try ChangeCounter.advance($0) }
           Failpoint.reach("segment/before-cut")
@@ -187,7 +188,7 @@ final class LogConnection {
         }
       }
     } catch {
-      segments.discard()
+      discard()
       throw StorageErrors.broker(error, what(), directory)
     }
     try files.check(what())
@@ -195,7 +196,7 @@ final class LogConnection {
   }
 
   private func commit<T>(_ database: Database, _ body: (WriteScope) throws -> T) throws -> T {
-    let scope = WriteScope(database, segments)
+    let scope = WriteScope(database, segments, small)
     var result: T?
     try Self.explainingFullDisk(database) {
       try database.inTransaction(.immediate) {
@@ -213,10 +214,16 @@ final class LogConnection {
       }
     }
     segments.keep()
+    small.keep()
     Failpoint.reach("log/after-commit")
     followCommit(scope, database)
     Failpoint.reach("log/after-mark")
     return result!
+  }
+
+  private func discard() {
+    segments.discard()
+    small.discard()
   }
 
   /// Idempotent. The last one to leave folds the write-ahead log into the database file.
@@ -301,6 +308,7 @@ final class LogConnection {
 final class WriteScope {
   let database: Database
   let segments: SegmentFiles
+  let small: SmallBatches
   /// Ends that this transaction moved; they go to the outside mark after the commit.
   var movedEnds: [TailMark] = []
   /// Partitions that this transaction removes; their marks go before the commit, because a mark without its partition
@@ -311,9 +319,10 @@ final class WriteScope {
   /// The number of this change; `nil` while nothing has changed.
   var change: Int64?
 
-  init(_ database: Database, _ segments: SegmentFiles) {
+  init(_ database: Database, _ segments: SegmentFiles, _ small: SmallBatches) {
     self.database = database
     self.segments = segments
+    self.small = small
   }
 
   func run(_ sql: String, _ values: [SQLValue] = [], _ body: (Query) throws -> Void = { _ in }) throws {
