@@ -22,6 +22,8 @@ public final class OrderMetrics: Processor {
   private let topic: String
   private let onPoison: OnPoison
   private let decoder = OrderDecoder()
+  /// For long runs, from the first one on; `nil` inside where there is no second core or thread.
+  private lazy var scan = OrderScan()
   private var partitions: [Int32: Partition] = [:]
   private var distinctMinutes = MinuteTable()
   /// Whether `changedHours` is wanted.
@@ -87,6 +89,7 @@ public final class OrderMetrics: Processor {
   public func apply(
     _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
   ) throws(PipelineError) -> Int {
+    let outcomes = range.count >= OrderScan.leastRecords ? scan?.outcomes(batch, range) : nil
     var index = range.lowerBound
     while index < range.upperBound {
       let number = batch.entries[index].partition
@@ -95,7 +98,11 @@ public final class OrderMetrics: Processor {
       // Taken out of the dictionary for the run, so that counting does not copy the table.
       var partition = partitions.removeValue(forKey: number) ?? Partition()
       defer { partitions[number] = partition }
-      try apply(batch, index..<end, to: &partition)
+      if let outcomes {
+        try count(batch, index..<end, outcomes + (index - range.lowerBound), in: &partition)
+      } else {
+        try apply(batch, index..<end, to: &partition)
+      }
       index = end
     }
     return index
@@ -105,6 +112,21 @@ public final class OrderMetrics: Processor {
     _ batch: RecordBatch, _ run: Range<Int>, to partition: inout Partition
   ) throws(PipelineError) {
     for index in run { try apply(batch[index], to: &partition) }
+  }
+
+  /// Counts a run of records that were decoded.
+  /// - Parameter outcomes: of the run's first record and those behind it.
+  private func count(
+    _ batch: RecordBatch, _ run: Range<Int>, _ outcomes: UnsafePointer<OrderScan.Outcome>, in partition: inout Partition
+  ) throws(PipelineError) {
+    for index in run {
+      let outcome = outcomes[index - run.lowerBound]
+      if outcome.isPoison {
+        try apply(batch[index], to: &partition)
+      } else if !count(outcome.minute, failed: outcome.isFailed, in: &partition) {
+        throw .tooManyMinutes(coordinates(batch[index]))
+      }
+    }
   }
 
   /// Applies one record that was read without a group.
@@ -119,11 +141,16 @@ public final class OrderMetrics: Processor {
       partition.rejected += 1
       return
     }
-    let minute = decoder.order.minute
-    if distinctMinutes.count >= Self.minuteLimit, distinctMinutes.counts(of: minute) == nil {
+    if !count(decoder.order.minute, failed: decoder.order.isFailed, in: &partition) {
       throw .tooManyMinutes(coordinates(record))
     }
-    if partition.minutes.add(minute: minute, failed: decoder.order.isFailed) {
+  }
+
+  /// - Returns: whether the order was counted: one more minute may be too many.
+  @inline(__always)
+  private func count(_ minute: Int64, failed: Bool, in partition: inout Partition) -> Bool {
+    if distinctMinutes.count >= Self.minuteLimit, distinctMinutes.counts(of: minute) == nil { return false }
+    if partition.minutes.add(minute: minute, failed: failed) {
       _ = distinctMinutes.add(minute: minute, orders: 0, failed: 0)
     }
     let hour = minute.hour
@@ -131,6 +158,7 @@ public final class OrderMetrics: Processor {
       partition.lastDirtyHour = hour
       partition.dirtyHours.insert(hour)
     }
+    return true
   }
 
   private func coordinates(_ record: RecordBatch.View) -> Coordinates {
