@@ -4,21 +4,25 @@ import OrderStreamCore
 import OrderStreamTestSupport
 import Testing
 
+@testable import OrderStreamEmbedded
+
 /// Files are spoiled at hundreds of seeded places; every command then gives exactly the right answer or stops in words.
 @Suite("Damage")
 struct DamageTests {
-  private static let pageBytes = 16384
+  private static let pageBytes = LogSchema.pageBytes
 
   /// How often each kind of damage is done.
   enum Kind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case anyBit, headerBit, cellBit, pageHeaderBit, truncatedDatabase
     case walBit, walHeaderBit, truncatedWal, shmBit, markBit, truncatedMarks
+    case segmentBit, segmentHeaderBit, truncatedSegment, segmentRow
 
     var rounds: Int {
       switch self {
       case .anyBit, .headerBit, .cellBit, .pageHeaderBit: 40
       case .walBit, .markBit: 25
-      case .truncatedDatabase, .truncatedWal, .walHeaderBit: 20
+      case .truncatedDatabase, .truncatedWal, .walHeaderBit, .segmentBit, .segmentHeaderBit, .segmentRow: 20
+      case .truncatedSegment: 15
       case .shmBit, .truncatedMarks: 6
       }
     }
@@ -31,7 +35,27 @@ struct DamageTests {
       case .walBit, .walHeaderBit, .truncatedWal: "orderstream.db-wal"
       case .shmBit: "orderstream.db-shm"
       case .markBit, .truncatedMarks: "marks"
+      case .segmentBit, .segmentHeaderBit, .truncatedSegment: "segments/0000000001"
+      case .segmentRow: ""
       }
+    }
+
+    /// Alters what the database says of segments, and says how.
+    func applyToRows(_ log: String, _ random: inout SeededRandom) throws -> String {
+      let by = 1 + Int(random.below(40_000))
+      let batch = "WHERE id = (SELECT id FROM batch WHERE segment IS NOT NULL LIMIT 1 OFFSET \(random.below(10)))"
+      let sql = [
+        "UPDATE segment SET length = length + \(by)", "UPDATE segment SET length = length - \(by)",
+        "UPDATE segment SET batches = batches - 1", "UPDATE segment SET topic = 2", "DELETE FROM segment",
+        "UPDATE segment SET id = id + 7", "UPDATE batch SET position = position + \(by) \(batch)",
+        "UPDATE batch SET position = -\(by) \(batch)", "UPDATE batch SET bytes = bytes - 1 \(batch)",
+        "UPDATE batch SET bytes = \(by) << 40 \(batch)", "UPDATE batch SET segment = segment + 1 \(batch)",
+        "UPDATE batch SET segment = NULL \(batch)", "UPDATE batch SET payload = x'00' \(batch)",
+        "UPDATE total SET value = value + \(by)", "DELETE FROM total",
+        "DROP TRIGGER segment_changed", "UPDATE sqlite_sequence SET seq = 0",
+      ][Int(random.below(17))]
+      try DamagedLog.edit(log, sql: sql)
+      return sql
     }
 
     /// Damages the bytes at one place and says where.
@@ -44,7 +68,10 @@ struct DamageTests {
       }
       let pages = bytes.count / pageBytes
       switch self {
-      case .anyBit, .walBit, .shmBit, .markBit: return flip(below(bytes.count))
+      case .anyBit, .walBit, .shmBit, .markBit, .segmentBit: return flip(below(bytes.count))
+      // The file has no header. A batch begins with the one of a record.
+      case .segmentHeaderBit: return flip(below(RecordChunk.headerBytes))
+      case .segmentRow: preconditionFailure("not in bytes")
       case .headerBit: return flip(below(108))
       case .pageHeaderBit: return flip(below(pages) * pageBytes + below(40))
       case .walHeaderBit:
@@ -52,7 +79,7 @@ struct DamageTests {
       case .cellBit:
         // Cells fill a page from its end; a page that holds few rows has them all there.
         return flip((1 + below(pages)) * pageBytes - 1 - below(600))
-      case .truncatedDatabase, .truncatedWal, .truncatedMarks:
+      case .truncatedDatabase, .truncatedWal, .truncatedMarks, .truncatedSegment:
         let length = Bool.random(using: &random) ? below(bytes.count) : below(pages + 1) * pageBytes
         bytes = bytes.prefix(min(length, max(0, bytes.count - 1)))
         return "cut to \(bytes.count)"
@@ -77,9 +104,10 @@ struct DamageTests {
   /// Exit 74 or 78, with coordinates.
   private static func stopsInWords(_ error: any Error, _ path: String) -> Bool {
     let words = "\(error)"
-    let isNamed = [path, Answers.source, Answers.output, "analytics", "inventory", "the log's changes"].contains {
-      words.contains($0)
-    }
+    let isNamed = [path, Answers.source, Answers.output, "analytics", "inventory", "the log's changes", "the segment"]
+      .contains {
+        words.contains($0)
+      }
     switch error {
     case let error as BrokerError: return isNamed && [.damaged, .io, .foreignLog, .newerLog].contains(error.code)
     case PipelineError.broker(let error):
@@ -101,13 +129,17 @@ struct DamageTests {
     let seed = UInt64(20_240_115 + kind.rounds)
     print("damage \(kind): \(kind.rounds) places, seed \(seed)")
     var random = SeededRandom(seed: seed)
-    let master = kind.file.hasSuffix("db") || kind.file == "marks" ? log.closed : log.killed
+    let master = kind.file.contains("db-") ? log.killed : log.closed
     let right = try Self.right(log, master)
     for round in 0..<kind.rounds {
       let copy = try log.copy(of: master)
       defer { try? FileManager.default.removeItem(atPath: copy) }
       var place = ""
-      try DamagedLog.edit("\(copy)/\(kind.file)") { place = kind.apply(&$0, &random) }
+      if kind == .segmentRow {
+        place = try kind.applyToRows(copy, &random)
+      } else {
+        try DamagedLog.edit("\(copy)/\(kind.file)") { place = kind.apply(&$0, &random) }
+      }
       Self.check(copy, against: right, "\(kind), seed \(seed), round \(round), \(place)")
     }
   }
@@ -139,6 +171,13 @@ struct DamageTests {
     try spoiled("older database and marks", log.closed, right.2) { copy in
       for name in ["orderstream.db", "marks"] { try put(name, from: log.older, to: copy) }
     }
+    let segment = "segments/0000000001"
+    for (name, master, right) in [("closed", log.closed, right.0), ("killed", log.killed, right.1)] {
+      try spoiled("deleted segment, \(name)", master, right) { try files.removeItem(atPath: "\($0)/\(segment)") }
+      try spoiled("deleted segments, \(name)", master, right) { try files.removeItem(atPath: "\($0)/segments") }
+      try spoiled("older segment, \(name)", master, right) { try put(segment, from: log.older, to: $0) }
+    }
+    try spoiled("newer segment", log.closed, right.0) { try put(segment, from: log.killed, to: $0) }
     try spoiled("older database under its write-ahead log", log.killed, right.1) { copy in
       try put("orderstream.db", from: log.older, to: copy)
     }

@@ -3,7 +3,8 @@ import GRDB
 import OrderStreamCore
 import OrderStreamTestSupport
 
-/// A small log with orders, inventory events and two groups that have more to do, and ways to spoil a copy of it.
+/// A small log with orders, inventory events and two groups that have more to do, and ways to spoil a copy of it. Most of
+/// its orders are in segments, some and all events in rows.
 final class DamagedLog: Sendable {
   private let place = TemporaryDirectory()
   /// Closed: everything is in the database.
@@ -39,6 +40,13 @@ final class DamagedLog: Sendable {
     let first = try admin.watermarks(topic: Answers.source).reduce(1) { $0 + $1.high }
     for batch in 0..<4 {
       let producer = try broker.producer(topic: Answers.source, pace: .bulk)
+      // Makes the commit large enough for a segment, and is no order.
+      if batch < 3 {
+        try TestRecord(
+          partition: Int32(batch % 2), timestampMs: 1_705_314_600_000, value: String(repeating: "-", count: 33_000)
+        )
+        .lend { record throws(BrokerError) in try producer.send(record) }
+      }
       let options = OrderGenerator.Options(
         seed: 1, failureRate: 0.2, firstOrder: first + Int64(batch) * 30, count: 30,
         eventTime: .span(startSeconds: 1_705_314_600, spanNanoseconds: 14_400_000_000_000))
@@ -69,6 +77,25 @@ final class DamagedLog: Sendable {
     try queue.writeWithoutTransaction { try $0.execute(sql: FirstVersion.pages) }
     try queue.close()
     try FileManager.default.removeItem(atPath: log + "/segments")
+  }
+
+  /// The files that hold records, and how far each is committed.
+  static func segments(of log: String) throws -> [String: Int] {
+    let queue = try DatabaseQueue(path: log + "/orderstream.db")
+    defer { try? queue.close() }
+    let rows = try queue.read { try Row.fetchAll($0, sql: "SELECT id, length FROM segment") }
+    return Dictionary(
+      uniqueKeysWithValues: rows.map { row -> (String, Int) in
+        let digits = String(row["id"] as Int)
+        return ("\(log)/segments/\(String(repeating: "0", count: 10 - digits.count))\(digits)", row["length"])
+      })
+  }
+
+  /// Changes rows behind the log's back.
+  static func edit(_ log: String, sql: String) throws {
+    let queue = try DatabaseQueue(path: log + "/orderstream.db")
+    try queue.write { try $0.execute(sql: sql) }
+    try queue.close()
   }
 
   /// What the database says, beside whoever has it open.

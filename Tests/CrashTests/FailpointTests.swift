@@ -14,6 +14,7 @@ struct FailpointTests {
     opening + [
       "log/before-creation", "log/created", "topic/made", "marks/written", "producer/before-write",
       "producer/before-acknowledge", "producer/after-acknowledge", "publisher/before-flush", "publisher/after-flush",
+      "segment/before-write", "segment/written", "segment/synchronized",
     ]
   private static let pipeline =
     opening + [
@@ -45,13 +46,57 @@ struct FailpointTests {
   @Test("A kill around a checkpoint loses nothing", arguments: checkpoints)
   func checkpoint(place: String) throws {
     let stage = try SweepTests.stage(orders: 10)
-    #expect(try Sweep.kill(["produce", "--events", "60000", "-q"], at: place, stage) == place)
+    // Small commits, which the write-ahead log has room for itself.
+    let line = ["produce", "--events", "20000", "--rate", "3000/s", "-q"]
+    #expect(try Sweep.kill(line, at: place, stage) == place)
     let values = try SweepTests.values(stage)
-    #expect(values.count > 10 && values.count <= 60_010)
+    #expect(values.count > 10 && values.count <= 20_010)
     #expect(try stage.json("analytics")["total_orders"].int == values.count)
   }
 
   static let checkpoints = ["log/before-checkpoint", "log/after-checkpoint"]
+
+  @Test("A kill at a step of a large commit leaves nothing of it, and its bytes are cut off", arguments: segments)
+  func segment(place: String) throws {
+    let stage = try SweepTests.stage(orders: 10)
+    func killed(_ line: [String]) throws {
+      // Only behind a killed writer there is something to cut off.
+      if place == "segment/before-cut" {
+        #expect(try Sweep.kill(line, at: "segment/written", stage) == "segment/written")
+      }
+      #expect(try Sweep.kill(line, at: place, stage) == place)
+    }
+    try killed(["produce", "--events", "600", "-q"])
+    #expect(try SweepTests.values(stage).count == 10)
+    try stage.run("produce", "--events", "600", "-q")
+    try killed(["inventory", "-q"])
+    try stage.run("inventory", "-q")
+    let audit = try stage.json("audit")
+    #expect(audit["orders"].int == 610 && audit["items"] == audit["inventory_events"])
+    for (segment, length) in try DamagedLog.segments(of: stage.log) {
+      #expect(try Data(contentsOf: URL(fileURLWithPath: segment)).count == length)
+    }
+  }
+
+  static let segments = ["segment/before-write", "segment/written", "segment/synchronized", "segment/before-cut"]
+
+  @Test(
+    "A kill while files are removed leaves what is not removed, and the next removal takes the rest", arguments: files)
+  func removedFiles(place: String) throws {
+    let stage = try SweepTests.stage(orders: 600)
+    try stage.run("inventory", "-q")
+    #expect(try Sweep.kill(["delete", "-t", "inventory-events", "--execute", "-q"], at: place, stage) == place)
+    // That of the dead letters too.
+    #expect(try stage.json("status")["topics"].elements.count == 2)
+    #expect(try stage.json("analytics")["total_orders"].int == 600)
+    try stage.run("produce", "-t", "other", "--events", "1", "-q")
+    try stage.run("delete", "-t", "other", "--execute", "-q")
+    let left = try FileManager.default.contentsOfDirectory(atPath: stage.log + "/segments").map { "/" + $0 }
+    let known = try DamagedLog.segments(of: stage.log).keys
+    #expect(left.count == known.count && known.allSatisfy { name in left.contains { name.hasSuffix($0) } })
+  }
+
+  static let files = ["segment/before-removal", "segment/removed"]
 
   @Test("The heir of a dead member may die too, while it takes over")
   func reaping() throws {
@@ -127,7 +172,7 @@ struct FailpointTests {
     }
     let covered =
       Self.produce + Self.inventory + Self.reset + Self.move + Self.removals + Self.checkpoints + Self.releases
-      + Self.upgrades
+      + Self.upgrades + Self.segments + Self.files
     #expect(inSources == Set(covered + ["group/reaped", GuaranteeKillTests.betweenSteps]))
   }
 }

@@ -29,14 +29,15 @@ struct SweepTests {
   @Test("Killed anywhere, produce leaves what it acknowledged, and the next run makes new orders")
   func produce() throws {
     try Sweep.run(
-      ["produce", "--events", "50", "--partitions", "2", "-q"], passing: FailpointTests.produce,
+      // Enough for a segment.
+      ["produce", "--events", "400", "--partitions", "2", "-q"], passing: FailpointTests.produce,
       stage: { _ in try Stage() }
     ) { stage, place in
       let listed = try stage.json("status")["topics"].elements
       let before = listed.isEmpty ? 0 : try Self.values(stage).count
       // After the flush all are acknowledged.
       let isAcknowledged = place == nil || place == "publisher/after-flush"
-      #expect(isAcknowledged ? before == 50 : before <= 50, "\(before) of 50, killed at \(place ?? "none")")
+      #expect(isAcknowledged ? before == 400 : before <= 400, "\(before) of 400, killed at \(place ?? "none")")
       try stage.run("produce", "--events", "20", "--partitions", "2", "-q")
       let values = try Self.values(stage)
       #expect(values.count == before + 20, "killed at \(place ?? "none")")
