@@ -10,7 +10,7 @@ import OrderStreamCore
 /// A slot of 32 bytes a partition, at 32 × row id, little-endian: row id, end, checksum of the batch, 4 bytes 0, CRC32C
 /// of the 28 bytes before. A slot of zeros is no mark. No partition has the row id 0: the end of that slot is the number
 /// of the last change (see `ChangeCounter`). The mark is never ahead of the log, because it follows the
-/// commit; it may be behind after a crash. It is not synchronised: a mark that is behind is no wrong mark.
+/// commit; it may be behind after a crash. Only its removal is synchronised: a mark that is behind is no wrong mark.
 final class TailMarks {
   private static let slotBytes = 32
   /// Slots that one read of the file brings.
@@ -85,12 +85,14 @@ final class TailMarks {
     }
   }
 
-  /// Only under the write lock, before the commit that removes the partitions.
+  /// Only under the write lock, before the commit that removes the partitions. Synchronised, because a mark that comes back
+  /// after the power went names a partition that is not there.
   func remove(_ partitions: [Int64]) throws(ErrorNumber) {
     for partition in partitions {
       try write(Slot(), at: partition)
       Failpoint.reach("marks/removed")
     }
+    if !partitions.isEmpty { try file.synchronizeData() }
   }
 
   private func write(_ slot: Slot, at partition: Int64) throws(ErrorNumber) {
