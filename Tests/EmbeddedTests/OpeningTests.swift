@@ -135,6 +135,17 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: fixture.directory.database + "-wal"))
   }
 
+  @Test("What is left of a log that was not made to its end is no other program's file")
+  func halfMade() throws {
+    let fixture = LogFixture()
+    try fixture.directory.create()
+    for file in [fixture.directory.journal, fixture.directory.turnLock] {
+      #expect(FileManager.default.createFile(atPath: file, contents: Data(count: 512)))
+    }
+    try fixture.open().createTopic("t")
+    #expect(try fixture.open().admin().topics(named: nil).count == 1)
+  }
+
   @Test("Many objects opening one new log at once make one log")
   func race() throws {
     let fixture = LogFixture()

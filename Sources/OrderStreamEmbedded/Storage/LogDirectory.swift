@@ -17,6 +17,8 @@ struct LogDirectory: Sendable, Hashable {
   /// SQLite's own, beside the database for as long as somebody has it open.
   var writeAhead: String { database + "-wal" }
   var sharedIndex: String { database + "-shm" }
+  /// SQLite's own too, while a log is made.
+  var journal: String { database + "-journal" }
   /// Writers queue on `turn` and hold `write`: see `WriteLock`.
   var turnLock: String { path + "/turn.lock" }
   var writeLock: String { path + "/write.lock" }
@@ -81,7 +83,7 @@ struct LogDirectory: Sendable, Hashable {
   func refuseOtherFiles() throws(BrokerError) {
     guard isAbsent, let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return }
     let own = Set(
-      [database, writeAhead, sharedIndex, turnLock, writeLock, marks, members, segments].map {
+      [database, writeAhead, sharedIndex, journal, turnLock, writeLock, marks, members, segments].map {
         String($0.dropFirst(path.count + 1))
       })
     let others = names.filter { !own.contains($0) && !Self.systemNames.contains($0) }.sorted()
