@@ -22,10 +22,7 @@ struct Answers {
     Question(name: "tail of the output") { try tail($0, output) },
     Question(name: "analytics, known group") { try analytics($0, group: "analytics") },
     Question(name: "analytics, new group") { try analytics($0, group: "new-analytics") },
-    Question(name: "inventory, known group") { broker in
-      try inventory(broker, group: "inventory", into: output)
-      return try audit(broker, output)
-    },
+    Question(name: "inventory, known group") { try finishInventory($0) },
     Question(name: "inventory, new group") { broker in
       try broker.createTopic("new-events", partitions: 2)
       try inventory(broker, group: "new-inventory", into: "new-events")
@@ -48,6 +45,12 @@ struct Answers {
     _ = try analytics(broker, group: "analytics", maximum: records)
     if onlyAnalytics { return }
     try inventory(broker, group: "inventory", into: output, maximum: records)
+  }
+
+  /// What is left for `inventory` to do, and what an audit says then.
+  static func finishInventory(_ broker: any Broker) throws -> String {
+    try inventory(broker, group: "inventory", into: output)
+    return try audit(broker, output)
   }
 
   /// Partition by partition, as `tail` prints.
