@@ -26,13 +26,16 @@ final class SmallDisk {
     guard Tool.run("mount", "-o", "remount,ro", path) else { throw HarnessError("cannot make \(path) read-only") }
   }
 
-  /// Takes what is left, down to the last byte.
-  func fill() throws {
+  /// Takes what is left, down to the last byte or so many before it.
+  func fill(leaving bytes: Int = 0) throws {
     let descriptor = open(path + "/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw HarnessError("cannot fill \(path)") }
     defer { close(descriptor) }
     let zeros = [UInt8](repeating: 0, count: 4096)
     while write(descriptor, zeros, zeros.count) > 0 {}
+    if bytes > 0, ftruncate(descriptor, max(0, lseek(descriptor, 0, SEEK_END) - off_t(bytes))) != 0 {
+      throw HarnessError("cannot leave \(bytes) bytes in \(path)")
+    }
   }
 
   func bytes(_ name: String) throws -> Int {
