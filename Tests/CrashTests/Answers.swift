@@ -80,7 +80,7 @@ struct Answers {
     return String(decoding: text.bytes, as: UTF8.self)
   }
 
-  private static func inventory(
+  static func inventory(
     _ broker: any Broker, group: String, into output: String, maximum: Int64? = nil
   ) throws {
     let projection = InventoryProjection(
@@ -92,14 +92,19 @@ struct Answers {
   }
 
   private static func audit(_ broker: any Broker, _ output: String) throws -> String {
+    let found = try findings(broker, output)
+    return "\(found.orders) \(found.items) \(found.inventoryEvents) \(found.isClean)"
+  }
+
+  /// - Parameter group: whose uncommitted items are pending.
+  static func findings(_ broker: any Broker, _ output: String, group: String? = nil) throws -> AuditFindings {
     let admin = try broker.admin()
     defer { admin.close() }
     let audit = try Audit(
-      Audit.Settings(topic: source, outputTopic: output, group: nil), broker: broker, admin: admin, stop: StopFlag(),
+      Audit.Settings(topic: source, outputTopic: output, group: group), broker: broker, admin: admin, stop: StopFlag(),
       waits: { _ in }, progress: { _, _ in })
-    guard try audit.run() else { return "stopped" }
-    let found = audit.findings
-    return "\(found.orders) \(found.items) \(found.inventoryEvents) \(found.isClean)"
+    guard try audit.run() else { throw HarnessError("the audit was stopped") }
+    return audit.findings
   }
 
   private static func loop(

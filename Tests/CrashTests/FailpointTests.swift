@@ -32,6 +32,13 @@ struct FailpointTests {
       "move/before-close",
     ]
 
+  static let backup =
+    ["directory/made", "log/before-close", "log/closed"]
+    + [
+      "draft-made", "database-copied", "piece-copied", "segment-copied", "copied", "checked", "before-rename",
+      "renamed",
+    ].map { "backup/" + $0 }
+
   @Test("A run that removes a topic can be killed in the middle of it", arguments: removals)
   func removal(place: String) throws {
     let stage = try SweepTests.stage(orders: 10)
@@ -171,8 +178,8 @@ struct FailpointTests {
       }
     }
     let covered =
-      Self.produce + Self.inventory + Self.reset + Self.move + Self.removals + Self.checkpoints + Self.releases
-      + Self.upgrades + Self.segments + Self.files
+      Self.produce + Self.inventory + Self.reset + Self.move + Self.backup + Self.removals + Self.checkpoints
+      + Self.releases + Self.upgrades + Self.segments + Self.files
     #expect(inSources == Set(covered + ["group/reaped", GuaranteeKillTests.betweenSteps]))
   }
 }

@@ -45,10 +45,10 @@ extension EmbeddedBroker {
       guard let copied = try copier.copy(), try copier.check(copied) else { return nil }
       try target.commit()
       return copied
-    } catch let error as BrokerError where error.code == .diskFull {
-      throw BrokerError(.diskFull, error.what, why: error.why, remedy: "make room, or name a directory on another disk")
     } catch {
-      throw StorageErrors.broker(error, copier.what, source.directory)
+      var error = StorageErrors.broker(error, copier.what, source.directory)
+      if error.code == .diskFull { error.remedy = "make room, or name a directory on another disk" }
+      throw error
     }
   }
 }
