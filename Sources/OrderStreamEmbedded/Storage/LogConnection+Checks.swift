@@ -121,7 +121,8 @@ extension LogConnection {
 extension LogConnection {
   /// Checks the definitions and every table but `batch`, when a log is opened. A flipped bit in a page's bookkeeping hides
   /// whole rows, and a group without its row starts again from the beginning and doubles its outputs. Batches need no such check: a reader
-  /// misses a batch by its offsets. And that the rows belong together, and the segments are there in full length.
+  /// misses a batch by its offsets, but for one behind the end. And that the rows belong together, and the segments are there
+  /// in full length.
   /// - Throws: `damaged`.
   func checkStructure() throws(BrokerError) {
     let path = directory.path
@@ -149,7 +150,36 @@ extension LogConnection {
           why: "its rows are not of one moment: it was altered, or it is a copy that was taken while the log was in use"
         )
       }
+      try Self.checkEnds(database)
       for segment in try SegmentRow.all(database) { try segments.check(segment) }
+    }
+  }
+
+  /// Whether each partition ends with its last batch. The sum of the rows says nothing of batches, and one behind the end,
+  /// in a copy of several moments, would stand where the next one is put.
+  private static func checkEnds(_ database: Database) throws {
+    try Query.run(
+      database,
+      """
+      SELECT topic.name, partition.number, low, high, batch.id, batch.count
+      FROM partition JOIN topic ON topic.id = partition.topic LEFT JOIN batch ON batch.id = (
+        SELECT max(last.id) FROM batch AS last
+        WHERE last.id BETWEEN partition.id << ?1 AND (partition.id + 1 << ?1) - 1)
+      """, [.integer(LogSchema.offsetBits)]
+    ) { query in
+      let (low, high) = (query.integer(2), query.integer(3))
+      let end = query.isNull(4) ? nil : LogSchema.baseOffset(batchID: query.integer(4)) + query.integer(5)
+      let place = "\(query.text(0))[\(query.integer(1))]"
+      let cause = "the log was altered, or it is a copy that was taken while it was in use"
+      if let end, end > high {
+        throw StorageErrors.damaged("\(place)@\(high)", why: "there are records behind the end: \(cause)")
+      }
+      // Where all records were removed there may be no batch, or an older one.
+      let found = max(end ?? low, low)
+      if found < high {
+        throw StorageErrors.damaged(
+          "\(place)@\(found)", why: "the records \(found) to \(high - 1) are missing: \(cause)")
+      }
     }
   }
 }

@@ -26,6 +26,11 @@ enum StorageErrors {
       return BrokerError(.diskFull, what, why: why, remedy: diskFullRemedy)
     case .SQLITE_CORRUPT, .SQLITE_NOTADB:
       return BrokerError(.damaged, what, why: "the log's file is damaged: \(why)", remedy: "restore it from a copy")
+    case .SQLITE_CONSTRAINT:
+      // What is added is looked for before.
+      return BrokerError(
+        .damaged, what, why: "a row is there that must not be: the log was altered (\(why))",
+        remedy: "restore it from a copy")
     case .SQLITE_IOERR:
       return BrokerError(.io, what, why: why, remedy: "check the disk and the file system")
     case .SQLITE_BUSY, .SQLITE_LOCKED:
