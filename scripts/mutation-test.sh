@@ -126,6 +126,23 @@ mutations() {
     "$embedded/Storage/LogConnection.swift" \
     'if let change = scope.change { try marks.update(changes: change) }' ''
 
+  mutation no-ends-check 'a copy of several moments is noticed' 'TornCopyTests/behindTheEnd' \
+    "$embedded/Storage/LogConnection+Checks.swift" 'if let end, end > high {' 'if let end, end > Offset.max - 1 {'
+
+  mutation no-total-check 'a copy of several moments is noticed' 'TornCopyTests/torn' \
+    "$embedded/Storage/LogConnection+Checks.swift" 'guard try LogTotal.fits(database) else {' \
+    'guard try LogTotal.fits(database) || version > 0 else {'
+
+  mutation unread-backup 'a backup was read before it has its name' 'LogBackupTests/damaged' \
+    "$embedded/Storage/LogBackup.swift" 'try copier.check(copied) else' 'copied.bytes > 0 else'
+
+  mutation early-backup 'a backup that was cut short is not taken for a log' 'CrashTests.BackupTests/sweep' \
+    "$embedded/Storage/BackupTarget.swift" 'draft = LogDirectory(path: (parent == "/" ? "" : parent) + "/" + name)' \
+    'draft = LogDirectory(path: name.isEmpty ? name : path)'
+
+  mutation marks-left-behind 'a backup that lost its tail is noticed' 'LogBackupTests/equal' \
+    "$embedded/Storage/LogBackup.swift" 'try marks.update(moment.marks)' ''
+
   mutation no-fsync-of-report 'a report is on the disk before its name' 'DiskTests/synchronised|DiskTests/failingReport' \
     Sources/orderstream/AtomicFile.swift 'return FileDescriptor.synchronize(descriptor)' 'return 0'
 
