@@ -36,8 +36,9 @@ private final class FaultConsumer: ForwardingConsumer {
   }
 
   override func poll(into batch: RecordBatch, timeout: Duration) throws(BrokerError) -> ConsumerEvent {
-    plan.notePoll()
-    return try super.poll(into: batch, timeout: timeout)
+    let event = try super.poll(into: batch, timeout: timeout)
+    plan.notePoll(of: batch)
+    return event
   }
 
   override func committed(_ partitions: [Int32]) throws(BrokerError) -> [CommittedOffset?] {
@@ -55,6 +56,7 @@ private final class FaultConsumer: ForwardingConsumer {
 /// A transaction that fails, or gets a record more, by plan.
 private final class FaultTransaction: ForwardingTransaction {
   private let plan: FaultPlan
+  private let isCommitting = Atomic<Bool>(false)
 
   init(_ inner: any Transaction, _ plan: FaultPlan) {
     self.plan = plan
@@ -62,6 +64,7 @@ private final class FaultTransaction: ForwardingTransaction {
   }
 
   override func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
+    precondition(!isCommitting.load(ordering: .acquiring), "nothing is sent while a commit is under way")
     if plan.nextSend() == plan.sendFailsAfter {
       throw BrokerError(.internalError, "cannot send", why: "this record fails by plan", recovery: .abort)
     }
@@ -73,6 +76,11 @@ private final class FaultTransaction: ForwardingTransaction {
 
   override func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     let number = plan.nextCommit(pendingBytes: inner.pendingBytes)
+    isCommitting.store(true, ordering: .releasing)
+    defer {
+      isCommitting.store(false, ordering: .releasing)
+      plan.commitEnds()
+    }
     if let fault = plan.fault(ofCommit: number, .before) { throw fault }
     if let tampering = plan.tampering, tampering.commit == number { try tamper(tampering) }
     plan.waitForPolls()
@@ -152,6 +160,8 @@ public final class FaultPlan: Sendable {
     var staleReads = 0
     var reads = 0
     var mostPending = 0
+    var commitsUnderWay = 0
+    var recordsAhead = 0
   }
 
   public let commitFault: CommitFault?
@@ -202,15 +212,24 @@ public final class FaultPlan: Sendable {
   /// The most bytes that a transaction has had when its commit was started.
   public var mostPending: Int { state.withLock { $0.mostPending } }
 
+  /// Records that were polled while a commit was under way.
+  public var recordsAhead: Int { state.withLock { $0.recordsAhead } }
+
   func nextCommit(pendingBytes: Int) -> Int {
     state.withLock { state in
       defer { state.commits += 1 }
+      state.commitsUnderWay += 1
       state.mostPending = max(state.mostPending, pendingBytes)
       return state.commits
     }
   }
 
-  func notePoll() { if pollsPerCommit > 0 { polls.signal() } }
+  func commitEnds() { state.withLock { $0.commitsUnderWay -= 1 } }
+
+  func notePoll(of batch: RecordBatch) {
+    state.withLock { if $0.commitsUnderWay > 0 { $0.recordsAhead += batch.count } }
+    if pollsPerCommit > 0 { polls.signal() }
+  }
 
   /// Ends when the consumer has polled as often as it should during a commit, or waits for the commit.
   func waitForPolls() {

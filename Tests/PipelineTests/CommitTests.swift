@@ -207,3 +207,186 @@ import Testing
     }
   }
 }
+
+/// With outputs the next batch is only polled while a commit is under way, and applied behind it.
+@Suite struct PollDuringCommitTests {
+  /// Batches of 50 records and a commit for each of them, which lasts until the next batch was polled.
+  private func run(
+    _ orders: Orders, _ plan: FaultPlan, on broker: (any Broker)? = nil, _ guarantee: Guarantee = .exactlyOnce
+  ) throws -> Run {
+    try Run(orders, on: FaultBroker(broker ?? orders.broker, plan)).with {
+      $0.events = PipelineEvents()
+      $0.change = {
+        $0.guarantee = guarantee
+        $0.batchRecords = 50
+        $0.commitRecords = 50
+        $0.commitInterval = .seconds(20)
+      }
+    }
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    var backEnd: BackEnd
+    var failAfter: Int
+    var moment: FaultPlan.CommitFault.Moment
+    var recovery: BrokerError.Recovery
+    var code: BrokerError.Code
+
+    var testDescription: String { "\(backEnd): commit \(failAfter) fails \(moment), \(code), \(recovery)" }
+  }
+
+  static let cases = BackEnd.all.flatMap { backEnd in
+    [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
+      [(BrokerError.Recovery.abort, BrokerError.Code.internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced)]
+        .map { Case(backEnd: backEnd, failAfter: 1, moment: moment, recovery: $0, code: $1) }
+    }
+  }
+
+  @Test(
+    "A commit that fails behind a batch that was polled meanwhile loses nothing and doubles nothing", arguments: cases)
+  func failing(_ test: Case) throws {
+    try test.backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      try Run.createOutputs(orders)
+      let plan = FaultPlan(
+        commitFault: .init(failAfter: test.failAfter, test.moment, code: test.code, recovery: test.recovery),
+        pollsPerCommit: 1)
+      let first = try run(orders, plan)
+      let error = pipelineError { _ = try first.inventory() }
+      #expect((error == nil) == (test.recovery != .fatal))
+      #expect(first.events.aborts.map(\.code) == (test.recovery == .abort ? [test.code] : []))
+      #expect(plan.recordsAhead > 0)
+      let rest = try Run(orders).inventory()
+      if test.recovery != .fatal { #expect(rest.run.records == 0) }
+      if test.moment == .before { #expect(first.events.committed + rest.run.records == 300) }
+      let findings = try broker.audit()
+      #expect(findings.isClean && findings.orders == 300 && findings.inventoryEvents == findings.items)
+    }
+  }
+
+  @Test("A maximum is exact, and what was polled beyond it is the next run's", arguments: BackEnd.all)
+  func maximum(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      try Run.createOutputs(orders)
+      var found: [Int64] = []
+      for _ in 0..<3 {
+        let limited = try run(orders, FaultPlan(pollsPerCommit: 1)).with { run in
+          let change = run.change
+          run.change = {
+            change(&$0)
+            $0.maximumRecords = 120
+          }
+        }
+        found.append(try limited.inventory().run.records)
+      }
+      #expect(found == [120, 120, 60])
+      let findings = try broker.audit()
+      #expect(findings.isClean && findings.orders == 300)
+    }
+  }
+
+  @Test("A run that stops leaves what was polled meanwhile to the next one", arguments: BackEnd.all)
+  func stopping(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      try Run.createOutputs(orders)
+      let stop = StopFlag()
+      let plan = FaultPlan(pollsPerCommit: 1)
+      let stopped = try run(orders, plan).with {
+        $0.stop = stop
+        $0.events = PipelineEvents { events, _ in if events.committed >= 100 { stop.request() } }
+      }
+      let first = try stopped.inventory()
+      #expect(first.run.end == .stopped && first.run.records == first.counts.orders && plan.recordsAhead > 0)
+      let rest = try Run(orders).inventory()
+      #expect(first.run.records + rest.run.records == 300)
+      let findings = try broker.audit()
+      #expect(findings.isClean && findings.orders == 300 && findings.inventoryEvents == findings.items)
+    }
+  }
+
+  @Test("Without a transaction each order is written once where nothing fails", arguments: BackEnd.all)
+  func weaker(_ backEnd: BackEnd) throws {
+    for guarantee in [Guarantee.atLeastOnce, .atMostOnce] {
+      try backEnd.run { _, broker in
+        let orders = try Orders(broker)
+        try orders.produce(300)
+        try Run.createOutputs(orders)
+        let plan = FaultPlan(pollsPerCommit: 1)
+        #expect(try run(orders, plan, guarantee).inventory().run.records == 300)
+        #expect(plan.recordsAhead > 0)
+        let findings = try broker.audit()
+        #expect(findings.isClean && findings.orders == 300)
+      }
+    }
+  }
+
+  @Test(
+    "Without a transaction a commit that fails keeps the guarantee", arguments: BackEnd.all,
+    [Guarantee.atLeastOnce, .atMostOnce])
+  func weakerFailing(_ backEnd: BackEnd, _ guarantee: Guarantee) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      try Run.createOutputs(orders)
+      let plan = FaultPlan(commitFault: .init(failAfter: 2, recovery: .abort), pollsPerCommit: 1)
+      #expect(try run(orders, plan, guarantee).inventory().run.end == .reachedEnds)
+      #expect(plan.aborts == 1 && plan.recordsAhead > 0)
+      let findings = try broker.audit()
+      #expect(findings.count(.lost) == 0 && findings.orders == 300)
+      // The outputs of a commit that failed were not sent, as its offsets were not committed.
+      if guarantee == .atMostOnce { #expect(findings.isClean) }
+    }
+  }
+
+  @Test("Members that come and go while a commit is under way lose nothing and double nothing", arguments: BackEnd.all)
+  func rebalance(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker, partitions: 4)
+      try orders.produce(1200)
+      try Run.createOutputs(orders)
+      let members = try (0..<3).map { _ in
+        let member = try run(orders, FaultPlan(pollsPerCommit: 1)).with {
+          let change = $0.change
+          $0.partitions = 4
+          $0.change = {
+            change(&$0)
+            $0.delayPerRecord = .microseconds(100)
+          }
+        }
+        return BackgroundRun { try member.inventory() }
+      }
+      #expect(try members.map { try $0.join() }.reduce(0) { $0 + $1.run.records } == 1200)
+      let findings = try broker.audit()
+      #expect(findings.isClean && findings.orders == 1200 && findings.inventoryEvents == findings.items)
+    }
+  }
+
+  @Test(
+    "Large outputs are committed in parts, and the rest of their batch comes before the next one",
+    arguments: BackEnd.all)
+  func parts(_ backEnd: BackEnd) throws {
+    try backEnd.run { _, broker in
+      let orders = try Orders(broker)
+      try orders.produce(300)
+      try Run.createOutputs(orders)
+      let plan = FaultPlan(pollsPerCommit: 1)
+      let inParts = try run(orders, plan).with {
+        let change = $0.change
+        $0.change = {
+          change(&$0)
+          // Fewer than a batch's.
+          $0.commitBytes = 10_000
+        }
+      }
+      #expect(try inParts.inventory().run.records == 300)
+      #expect(plan.commits > 6)
+      let findings = try broker.audit()
+      #expect(findings.isClean && findings.orders == 300 && findings.inventoryEvents == findings.items)
+    }
+  }
+}

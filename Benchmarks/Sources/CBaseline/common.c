@@ -1,5 +1,8 @@
 #include "common.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 rd_kafka_t *make_client(
     rd_kafka_type_t type, const char *const *settings, void (*report)(rd_kafka_t *, const rd_kafka_message_t *, void *),
     void *opaque, baseline_result *result) {
@@ -45,12 +48,43 @@ rd_kafka_topic_partition_list_t *assign_all(
   return NULL;
 }
 
-void wake_fetcher(rd_kafka_t *consumer, const baseline_cluster *cluster, int32_t *turn) {
+static double setting(rd_kafka_t *consumer, const char *name) {
+  char text[64] = "";
+  size_t size = sizeof text;
+  return rd_kafka_conf_get(rd_kafka_conf(consumer), name, text, &size) == RD_KAFKA_CONF_OK ? atof(text) : 0;
+}
+
+fetchers fetchers_of(rd_kafka_t *consumer, const baseline_cluster *cluster) {
+  return (fetchers){
+      .consumer = consumer,
+      .cluster = cluster,
+      .queue_bytes = setting(consumer, "queued.max.messages.kbytes") * 1024,
+      .queue_records = setting(consumer, "queued.min.messages")};
+}
+
+static void wake(fetchers *all, int32_t partitions, int wait_ms) {
   // Later versions are told to look more often.
   if (rd_kafka_version() >= 0x020200ff) return;
-  *turn = (*turn + 1) % cluster->partitions;
-  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(list, cluster->topic, *turn)->offset = RD_KAFKA_OFFSET_END;
-  rd_kafka_offsets_for_times(consumer, list, 50);
+  all->records = all->bytes = 0;
+  all->was_full = false;
+  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+  for (int32_t count = 0; count < partitions; count++) {
+    all->turn = (all->turn + 1) % all->cluster->partitions;
+    rd_kafka_topic_partition_list_add(list, all->cluster->topic, all->turn)->offset = RD_KAFKA_OFFSET_END;
+  }
+  rd_kafka_offsets_for_times(all->consumer, list, wait_ms);
   rd_kafka_topic_partition_list_destroy(list);
+}
+
+void wake_fetchers_early(fetchers *all, rd_kafka_queue_t *queue) {
+  if (all->records == 0) return;
+  const double queued = (double)rd_kafka_queue_length(queue);
+  const double bytes = queued * (double)all->bytes / (double)all->records / all->queue_bytes;
+  const double share = fmax(bytes, queued / all->queue_records);
+  if (share >= 0.75) all->was_full = true;
+  if (all->was_full && share < 0.5) wake(all, all->cluster->partitions, 0);
+}
+
+void wake_fetchers(fetchers *all) {
+  if (all->records > 0) wake(all, 1, 50);
 }

@@ -13,18 +13,22 @@ bool baseline_consume(const baseline_cluster *cluster, int64_t count, baseline_r
   rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(client);
   static rd_kafka_message_t *messages[batch_size];
   int64_t start = 0, last = nanoseconds_now();
-  int32_t turn = 0;
+  fetchers fetchers = fetchers_of(client, cluster);
   result->records = 0;
   while (result->records < count && nanoseconds_now() - last < (int64_t)patience_seconds * 1000000000) {
+    wake_fetchers_early(&fetchers, queue);
     ssize_t got = rd_kafka_consume_batch_queue(queue, short_wait_ms, messages, batch_size);
     if (got <= 0) {
-      if (start != 0) wake_fetcher(client, cluster, &turn);
+      wake_fetchers(&fetchers);
       continue;
     }
     last = nanoseconds_now();
     if (start == 0) start = last;
     for (ssize_t index = 0; index < got; index++) {
-      if (!messages[index]->err) result->records++;
+      if (!messages[index]->err) {
+        result->records++;
+        note_record(&fetchers, messages[index]);
+      }
       rd_kafka_message_destroy(messages[index]);
     }
   }

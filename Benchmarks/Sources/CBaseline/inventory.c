@@ -61,12 +61,13 @@ static bool run(job *job, const baseline_cluster *source, int64_t count, int64_t
   rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(job->consumer);
   static rd_kafka_message_t *messages[batch_size];
   int64_t start = 0, last = nanoseconds_now(), pending = 0;
-  int32_t turn = 0;
+  fetchers fetchers = fetchers_of(job->consumer, source);
   bool is_open = false, is_fine = true;
   while (is_fine && job->result->records < count && nanoseconds_now() - last < (int64_t)patience_seconds * 1000000000) {
+    wake_fetchers_early(&fetchers, queue);
     ssize_t got = rd_kafka_consume_batch_queue(queue, short_wait_ms, messages, batch_size);
     if (got <= 0) {
-      if (start != 0) wake_fetcher(job->consumer, source, &turn);
+      wake_fetchers(&fetchers);
       continue;
     }
     last = nanoseconds_now();
@@ -79,6 +80,7 @@ static bool run(job *job, const baseline_cluster *source, int64_t count, int64_t
         is_fine = is_fine && send_outputs(job, message);
         job->positions->elems[message->partition].offset = message->offset + 1;
         job->result->records++;
+        note_record(&fetchers, message);
         pending++;
       }
       rd_kafka_message_destroy(message);

@@ -6,7 +6,7 @@ import Synchronization
 /// It starts, waits for, repeats and gives up; what a commit that has ended means for the rest of the run is the loop's
 /// matter, which gets it as the result. A commit blocks, so it is made on a thread of its own, which has the transaction
 /// from `start` until `finish`, `wait` or `settle` has told how it ended: meanwhile the loop only polls, and applies
-/// records to a processor that sends none.
+/// records to a processor that sends none. What it has polled for one that does lies in its batch until then.
 final class CommitCycle {
   /// A commit whose outcome is not known yet. There is never more than one.
   struct Commit {
@@ -88,11 +88,12 @@ final class CommitCycle {
       || transaction.pendingBytes >= settings.commitBytes || isAtEnd
   }
 
-  /// Whether reading goes on while the commit is under way.
+  /// Whether reading goes on while the commit is under way: by one batch, or by what comes within one more interval.
   /// - Parameter isAtEnd: whether there is nothing to read meanwhile.
   func allowsReading(isAtEnd: Bool) -> Bool {
-    guard settings.commitsWhileReading, let underWay else { return false }
-    return !isAtEnd && time.monotonicNanoseconds - underWay.started < settings.commitInterval.nanoseconds
+    guard let underWay, !isAtEnd else { return false }
+    return !settings.commitsWhileReading
+      || time.monotonicNanoseconds - underWay.started < settings.commitInterval.nanoseconds
   }
 
   // MARK: - One commit
@@ -235,7 +236,7 @@ extension PipelineLoop {
   /// soon as that has ended.
   func commitIfDue() throws(PipelineError) {
     if commits.underWay != nil {
-      if !commits.allowsReading(isAtEnd: batch.isEmpty || hasAppliedAll) {
+      if !settings.commitsWhileReading || !commits.allowsReading(isAtEnd: hasNothingToRead) {
         try waitForCommit()
       } else if let commit = try commits.finish(timeout: .zero) {
         noteCommit(commit)
@@ -245,7 +246,12 @@ extension PipelineLoop {
     }
     guard progress.hasUncommitted, commits.isDue(isAtEnd: hasAppliedAll) else { return }
     try startCommit()
-    if !commits.allowsReading(isAtEnd: batch.isEmpty || hasAppliedAll) { try waitForCommit() }
+    if !commits.allowsReading(isAtEnd: hasNothingToRead) { try waitForCommit() }
+  }
+
+  /// Waits for the commit that is under way, unless what was polled meanwhile may be applied beside it.
+  func waitBeforeApplying() throws(PipelineError) {
+    if !settings.commitsWhileReading { try waitForCommit() }
   }
 
   /// Commits everything that was applied, and waits for it.
@@ -263,6 +269,10 @@ extension PipelineLoop {
   func settleCommit() throws(PipelineError) {
     if let commit = try commits.settle() { noteCommit(commit) }
   }
+
+  /// Whether a poll brings nothing that is to be applied next: what is left of the batch in hand comes first, after an empty
+  /// one the commit is worth waiting for, and at its end a run reads no more.
+  private var hasNothingToRead: Bool { isInsideBatch || batch.isEmpty || hasAppliedAll }
 
   /// Whether this member has applied everything up to its ends, or its maximum.
   private var hasAppliedAll: Bool { progress.isReadyToFinish || remainingRecords() == 0 }

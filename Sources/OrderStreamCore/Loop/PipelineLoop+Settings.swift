@@ -22,8 +22,9 @@ extension PipelineLoop {
     /// `nil`: 10 000 where there are outputs, else any number: what is read in an interval is a few lines of state.
     public var commitRecords: Int?
     public var commitBytes = OrderCost.mostBytes
-    /// Goes on reading while a commit is under way, for one more interval at most. Only for jobs without outputs whose
-    /// processor can hold more than is committed, and that nobody looks at before the end.
+    /// Applies what it reads while a commit is under way, for one more interval at most; others only poll the next batch
+    /// meanwhile. For jobs without outputs whose processor can hold more than is committed, and that nobody looks at before
+    /// the end.
     public var commitsWhileReading = false
     /// Whether `PipelineLoop.latency` is measured. Only for runs without an end: what was there before one is no measure.
     public var measuresLatency = false

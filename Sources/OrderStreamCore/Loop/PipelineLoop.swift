@@ -1,10 +1,11 @@
 /// The only poll loop: poll → apply → (outputs + state + offsets in one transaction) → commit, on the calling thread,
-/// which it blocks until the run is over. Commits are made on a thread of their own (`CommitCycle`), so that reading can go
-/// on meanwhile and a request to stop is seen.
+/// which it blocks until the run is over. Commits are made on a thread of their own (`CommitCycle`), so that the next batch
+/// is polled meanwhile and a request to stop is seen.
 ///
 /// Rules that it keeps (the reasons are in ARCHITECTURE.md, "Invariants"):
 /// - state comes in only through `restore`, also after a reset or an abort, so what is reported is what is stored;
 /// - a position record covers every partition that a commit moves, so state and offsets can be compared;
+/// - nothing is written while a commit is under way: a batch that was polled meanwhile waits in hand for its end;
 /// - after an abort the rest of the batch in hand is dropped, because it lies behind the committed offsets again.
 public final class PipelineLoop {
   /// A poll waits at most this long, so that a request to stop is seen.
@@ -229,6 +230,7 @@ public final class PipelineLoop {
 
   /// Applies what the poll brought, in runs that lie before the bound, until a commit has as much as it should.
   private func take() throws(PipelineError) {
+    try waitBeforeApplying()
     guard isAssigned else { return }
     let first = nextInBatch ?? 0
     let (taken, next, failure) = progress.take(

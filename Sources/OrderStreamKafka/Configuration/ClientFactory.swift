@@ -224,11 +224,17 @@ struct ClientProfile {
   private static let reading: Settings =
     network + [
       ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000"), ("max.poll.interval.ms", "300000"),
-      ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"),
-      // Of a partition. What a fetch brings comes on top of the queue, and is decompressed as a whole.
-      ("fetch.message.max.bytes", "262144"), ("fetch.wait.max.ms", "50"), ("fetch.error.backoff.ms", "50"),
+      ("queued.max.messages.kbytes", "8192"), ("fetch.wait.max.ms", "50"), ("fetch.error.backoff.ms", "50"),
       ("topic.metadata.refresh.interval.ms", "5000"),
+      // One batch or a few, of whatever partitions. What a fetch brings comes on top of the queue and is decompressed as a
+      // whole; of little at a time the records are taken while the next fetch is under way, and not while librdkafka's
+      // thread allocates, under one lock with ours, which frees.
+      ("fetch.max.bytes", "\(fetchByteLimit)"), ("fetch.message.max.bytes", "\(fetchByteLimit)"),
+      // Not less than `fetch.max.bytes` may be; of no other use to a consumer.
+      ("message.max.bytes", "\(fetchByteLimit)"),
     ] + queueBackoff
+
+  private static let fetchByteLimit = 262_144
 
   /// Whether it is a setting how long fetchers rest once the local queue was full (a second by default): since 2.2.
   /// `RecordSource` wakes those of older versions.
@@ -261,9 +267,7 @@ struct ClientProfile {
   static func reader(_ isolation: Isolation = .committed) -> ClientProfile {
     // librdkafka assigns partitions only to a group; nothing is ever committed to this one.
     var profile = consumer(group: noGroup, instance: nil)
-    profile.defaults += [
-      ("queued.max.messages.kbytes", "2048"), ("fetch.max.bytes", "2097152"), ("fetch.message.max.bytes", "262144"),
-    ]
+    profile.defaults += [("queued.max.messages.kbytes", "2048")]
     if isolation == .uncommitted { profile.promises += [("isolation.level", "read_uncommitted")] }
     return profile
   }

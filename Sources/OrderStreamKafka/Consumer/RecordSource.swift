@@ -19,7 +19,7 @@ final class RecordSource {
   // Those without a run-time check are touched for every record, by nothing that calls back (docs/performance.md).
   @exclusivity(unchecked) private var buffer = MessageBuffer()
   @exclusivity(unchecked) private var cursors = PartitionCursors()
-  @exclusivity(unchecked) private var fetcher = FetcherWakeUp()
+  @exclusivity(unchecked) private var fetchers: FetcherWakeUp
   /// Whether there is a `heldError`.
   @exclusivity(unchecked) private var isHeld = false
   /// Found behind records that still had to be handed over.
@@ -44,6 +44,7 @@ final class RecordSource {
     self.context = context
     headers = readsHeaders ? ByteBuffer(capacity: 256) : nil
     self.dropsRepeats = dropsRepeats
+    fetchers = FetcherWakeUp(of: client)
     errors = ReadErrors(client: client, topic: topic, group: group, context: context)
     liveness = BrokerLiveness(client, topic: topic, context)
   }
@@ -80,11 +81,17 @@ final class RecordSource {
     drain(into: batch)
     if batch.isEmpty && batch.ends.isEmpty && heldError == nil { try waitForOne(batch, timeout) }
     while buffer.isEmpty && !batch.isFull && heldError == nil && !client.events.hasRebalance {
+      wakeEarly()
       buffer.fill(queue, limit: batch.recordLimit - batch.count)
       if buffer.isEmpty { break }
       drain(into: batch)
     }
     if batch.isEmpty && batch.ends.isEmpty, let error = heldError { throw error }
+  }
+
+  private func wakeEarly() {
+    guard !ClientProfile.setsQueueBackoff, cursors.isAnyBehind, fetchers.isDue(queued: queue.count) else { return }
+    fetchers.wake(client, topic, &cursors, waiting: false)
   }
 
   /// Serves the queue while the caller waits for the group; records that come are dropped.
@@ -112,13 +119,13 @@ final class RecordSource {
     let deadline = Deadline(timeout, context.time)
     while true {
       // A caller that does not wait comes back at once.
-      let mayWake = timeout > .zero && cursors.isAnyBehind && fetcher.mayRest
+      let mayWake = timeout > .zero && !ClientProfile.setsQueueBackoff && cursors.isAnyBehind && fetchers.mayRest
       buffer.fillOne(queue, timeout: deadline.remaining(atMost: mayWake ? FetcherWakeUp.after : Self.waitSlice))
       if !buffer.isEmpty {
         drain(into: batch)
         if !batch.isEmpty || !batch.ends.isEmpty || heldError != nil { return }
       } else if mayWake {
-        fetcher.wake(client, topic, &cursors)
+        fetchers.wake(client, topic, &cursors, waiting: true)
       }
       try liveness.check(isBehind: cursors.isAnyBehind)
       if client.events.hasRebalance || deadline.hasPassed { return }
@@ -127,6 +134,7 @@ final class RecordSource {
 
   /// Moves messages into the batch until it is full or something must wait for the next poll.
   private func drain(into batch: RecordBatch) {
+    defer { buffer.destroyTaken() }
     while !buffer.isEmpty && !isHeld {
       let message = buffer.first
       switch message.error {
@@ -153,31 +161,9 @@ final class RecordSource {
       || !dropsRepeats && cursors.isAssigned(message.partition)
     {
       message.append(to: batch, headers: headers)
-      fetcher.recordsSinceWake += 1
+      fetchers.noteRecord(bytes: message.valueByteCount)
     }
     return true
-  }
-}
-
-/// Fetchers that cannot be told to look more often (`ClientProfile.setsQueueBackoff`) sleep up to a second after their
-/// local queue was full; a question to the leader wakes them.
-private struct FetcherWakeUp {
-  /// How long records may be missing before that.
-  static let after = Duration.milliseconds(3)
-  /// How long the answer is waited for, which does not matter.
-  private static let limit = Duration.milliseconds(50)
-
-  var recordsSinceWake = 0
-
-  /// Whether a fetcher may be resting: it has brought records since it was woken last.
-  var mayRest: Bool { !ClientProfile.setsQueueBackoff && recordsSinceWake > 0 }
-
-  mutating func wake(_ client: NativeClient, _ topic: String, _ cursors: inout PartitionCursors) {
-    recordsSinceWake = 0
-    guard let partition = cursors.nextBehind() else { return }
-    // Not rd_kafka_query_watermark_offsets: while the leader is down, 2.0.2 waits in it without end.
-    let question = PartitionList(topic: topic, partitions: [partition], offset: Offset(RD_KAFKA_OFFSET_END))
-    try? client.offsetsForTimes(question, Self.limit)
   }
 }
 
@@ -238,6 +224,11 @@ struct PartitionCursors {
       behind -= 1
     }
     return true
+  }
+
+  /// So many partitions that are behind, each time others.
+  mutating func nextBehind(atMost limit: Int) -> [Int32] {
+    (0..<min(limit, behind)).compactMap { _ in nextBehind() }
   }
 
   /// A partition that is behind, each time another one.

@@ -1,13 +1,15 @@
 import CRdKafka
 import OrderStreamCore
 
-/// Owns consumed messages between librdkafka's queue and a `RecordBatch`: taken in order, destroyed one by one.
-/// Used by the consumer's thread only.
+/// Owns consumed messages between librdkafka's queue and a `RecordBatch`: taken in order, destroyed many at a time, as each
+/// takes the lock under which librdkafka's thread allocates the next ones. Used by the consumer's thread only.
 struct MessageBuffer: ~Copyable {
   /// Messages taken from the queue at a time.
-  static let capacity = 1000
+  static let capacity = 10_000
 
   private let storage: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
+  /// The first one that was not destroyed.
+  private var taken = 0
   private var start = 0
   private var end = 0
 
@@ -17,19 +19,23 @@ struct MessageBuffer: ~Copyable {
   }
 
   deinit {
-    for index in start..<end { rd_kafka_message_destroy(storage[index]) }
+    for index in taken..<end { rd_kafka_message_destroy(storage[index]) }
     storage.deallocate()
   }
 
   var isEmpty: Bool { start == end }
 
   mutating func removeAll() {
-    while !isEmpty { removeFirst() }
+    start = end
+    destroyTaken()
   }
 
-  mutating func removeFirst() {
-    rd_kafka_message_destroy(storage[start])
-    start += 1
+  /// The message stays where it is until `destroyTaken`.
+  mutating func removeFirst() { start += 1 }
+
+  mutating func destroyTaken() {
+    for index in taken..<start { rd_kafka_message_destroy(storage[index]) }
+    taken = start
   }
 
   /// The first message, borrowed until `removeFirst`.
@@ -37,9 +43,7 @@ struct MessageBuffer: ~Copyable {
 
   /// Waits up to `timeout` for one message; returns early when a rebalance was recorded. The buffer must be empty.
   mutating func fillOne(_ queue: borrowing NativeQueue, timeout: Duration) {
-    precondition(isEmpty, "a buffer is filled when it is empty")
-    start = 0
-    end = 0
+    reset()
     if let message = rd_kafka_consume_queue(queue.pointer, timeout.pollMilliseconds) {
       storage[0] = message
       end = 1
@@ -48,9 +52,13 @@ struct MessageBuffer: ~Copyable {
 
   /// Takes what is there, up to `limit`, without waiting. The buffer must be empty.
   mutating func fill(_ queue: borrowing NativeQueue, limit: Int) {
-    precondition(isEmpty, "a buffer is filled when it is empty")
-    start = 0
+    reset()
     end = max(0, rd_kafka_consume_batch_queue(queue.pointer, 0, storage, min(limit, Self.capacity)))
+  }
+
+  private mutating func reset() {
+    precondition(isEmpty && taken == start, "a buffer is filled when it is empty")
+    (taken, start, end) = (0, 0, 0)
   }
 
   /// Appends the headers of a message as a block of `Headers`; returns its length.
@@ -90,6 +98,7 @@ struct ConsumedMessage {
   @inline(__always) var partition: Int32 { message.pointee.partition }
   /// Of a record: its own; of the end of a partition: where the next record will come.
   @inline(__always) var offset: Offset { message.pointee.offset }
+  @inline(__always) var valueByteCount: Int { message.pointee.len }
   @inline(__always) var byteCount: Int { message.pointee.len + message.pointee.key_len }
 
   /// Milliseconds since 1970, −1 for none.

@@ -48,6 +48,15 @@ final class NativeClient: @unchecked Sendable {
 
   var isFatal: Bool { rd_kafka_fatal_error(pointer, nil, 0) != RD_KAFKA_RESP_ERR_NO_ERROR }
 
+  /// The value in force of a property.
+  func setting(_ property: String) -> String? {
+    var size = 0
+    guard rd_kafka_conf_get(rd_kafka_conf(pointer), property, nil, &size) == RD_KAFKA_CONF_OK else { return nil }
+    var value = [CChar](repeating: 0, count: size + 1)
+    guard rd_kafka_conf_get(rd_kafka_conf(pointer), property, &value, &size) == RD_KAFKA_CONF_OK else { return nil }
+    return value.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+
   /// Records and requests that are not finished: queued, in flight, or reports that nobody has served.
   var outstanding: Int { Int(rd_kafka_outq_len(pointer)) }
 

@@ -39,6 +39,9 @@ struct NativeQueue: ~Copyable, @unchecked Sendable {
     return NativeEvent(owning: event, client)
   }
 
+  /// Records and events that wait in it.
+  var count: Int { rd_kafka_queue_length(pointer) }
+
   /// Makes a `poll` of another thread return at once.
   borrowing func wake() { rd_kafka_queue_yield(pointer) }
 }
