@@ -64,7 +64,7 @@ private final class FaultTransaction: ForwardingTransaction {
   }
 
   override func send(_ record: OutgoingRecord, to output: Int) throws(BrokerError) {
-    precondition(!isCommitting.load(ordering: .acquiring), "nothing is sent while a commit is under way")
+    noteWrite()
     if plan.nextSend() == plan.sendFailsAfter {
       throw BrokerError(.internalError, "cannot send", why: "this record fails by plan", recovery: .abort)
     }
@@ -74,16 +74,25 @@ private final class FaultTransaction: ForwardingTransaction {
     try super.send(record, to: output)
   }
 
+  override func putState(
+    partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+  ) throws(BrokerError) {
+    noteWrite()
+    try super.putState(partition: partition, key: key, value: value)
+  }
+
+  private func noteWrite() {
+    precondition(!isCommitting.load(ordering: .acquiring), "nothing is written while a commit is under way")
+    plan.noteWrite()
+  }
+
   override func commit(_ offsets: [PartitionOffset]) throws(BrokerError) {
     let number = plan.nextCommit(pendingBytes: inner.pendingBytes)
     isCommitting.store(true, ordering: .releasing)
-    defer {
-      isCommitting.store(false, ordering: .releasing)
-      plan.commitEnds()
-    }
+    defer { isCommitting.store(false, ordering: .releasing) }
+    plan.waitForPolls()
     if let fault = plan.fault(ofCommit: number, .before) { throw fault }
     if let tampering = plan.tampering, tampering.commit == number { try tamper(tampering) }
-    plan.waitForPolls()
     try super.commit(offsets)
     if let limit = plan.hangsAfter, number >= limit { plan.hang() }
     if let fault = plan.fault(ofCommit: number, .after) { throw fault }
@@ -160,7 +169,8 @@ public final class FaultPlan: Sendable {
     var staleReads = 0
     var reads = 0
     var mostPending = 0
-    var commitsUnderWay = 0
+    /// Polled since the last record was written.
+    var recordsPolled = 0
     var recordsAhead = 0
   }
 
@@ -212,30 +222,34 @@ public final class FaultPlan: Sendable {
   /// The most bytes that a transaction has had when its commit was started.
   public var mostPending: Int { state.withLock { $0.mostPending } }
 
-  /// Records that were polled while a commit was under way.
+  /// Records that were polled while a commit was under way, where commits wait for polls.
   public var recordsAhead: Int { state.withLock { $0.recordsAhead } }
 
   func nextCommit(pendingBytes: Int) -> Int {
     state.withLock { state in
       defer { state.commits += 1 }
-      state.commitsUnderWay += 1
       state.mostPending = max(state.mostPending, pendingBytes)
       return state.commits
     }
   }
 
-  func commitEnds() { state.withLock { $0.commitsUnderWay -= 1 } }
-
   func notePoll(of batch: RecordBatch) {
-    state.withLock { if $0.commitsUnderWay > 0 { $0.recordsAhead += batch.count } }
-    if pollsPerCommit > 0 { polls.signal() }
+    guard pollsPerCommit > 0 else { return }
+    state.withLock { $0.recordsPolled += batch.count }
+    polls.signal()
+  }
+
+  /// What is polled from now on is polled while a commit is under way, unless more is written before.
+  func noteWrite() {
+    guard pollsPerCommit > 0 else { return }
+    state.withLock { $0.recordsPolled = 0 }
+    while polls.wait(timeout: .now()) == .success {}
   }
 
   /// Ends when the consumer has polled as often as it should during a commit, or waits for the commit.
   func waitForPolls() {
-    guard pollsPerCommit > 0 else { return }
-    while polls.wait(timeout: .now()) == .success {}
-    for _ in 0..<pollsPerCommit where polls.wait(timeout: .now() + Self.pollPause) == .timedOut { return }
+    for _ in 0..<pollsPerCommit where polls.wait(timeout: .now() + Self.pollPause) == .timedOut { break }
+    state.withLock { $0.recordsAhead += $0.recordsPolled }
   }
 
   func hang() {

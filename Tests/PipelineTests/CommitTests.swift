@@ -374,7 +374,7 @@ import Testing
       let orders = try Orders(broker)
       try orders.produce(300)
       try Run.createOutputs(orders)
-      let plan = FaultPlan(pollsPerCommit: 1)
+      let plan = FaultPlan()
       let inParts = try run(orders, plan).with {
         let change = $0.change
         $0.change = {
