@@ -107,8 +107,7 @@ mutations() {
     'if try !letters.send(record, poison, at: now, to: transaction) { counts.truncatedDeadLetters += 1 }' 'break'
 
   mutation skipped-batch-crc 'a damaged batch is named' 'DamagedLogTests|CrashTests.DamageTests/seeded' \
-    "$embedded/Consuming/BatchReader.swift" 'if query.integer(4) != Int64(checksum.crc(of: payload)) {' \
-    'if query.integer(4) == -1 {'
+    "$embedded/Storage/StoredBatch.swift" 'if crc != Int64(checksum.crc(of: payload)) {' 'if crc == -1 {'
 
   mutation skipped-row-crc 'a damaged row is named' 'DamagedLogTests/rowChecksums' \
     "$embedded/Storage/LogSchema.swift" 'if stored != Int64(value) {' 'if stored == -1 {'
@@ -142,6 +141,49 @@ mutations() {
 
   mutation marks-left-behind 'a backup that lost its tail is noticed' 'LogBackupTests/equal' \
     "$embedded/Storage/LogBackup.swift" 'try marks.update(moment.marks)' ''
+  mutation segment-not-synchronised 'the bytes of a commit are on the disk before it' 'CrashTests.PowerCutTests' \
+    "$embedded/Storage/SegmentFiles.swift" 'for (file, _) in pending { try file.descriptor.synchronizeData() }' ''
+
+  mutation directory-not-synchronised 'the name of a segment is on the disk before the commit' 'CrashTests.PowerCutTests' \
+    "$embedded/Storage/SegmentFiles.swift" 'for path in [directory.segments, directory.path] {' 'for path in [String]() {'
+
+  mutation mark-back-after-cut 'the mark of a removed topic does not come back' 'CrashTests.PowerCutTests' \
+    "$embedded/Storage/TailMarks.swift" 'if !partitions.isEmpty { try file.synchronizeData() }' ''
+
+  mutation tail-not-cut 'what lies behind the committed length is cut off' 'SegmentTests/tail' \
+    "$embedded/Storage/SegmentFiles.swift" 'try file.descriptor.truncate(to: segment.length)' ''
+
+  mutation rollback-not-cut 'a commit that fails leaves nothing in a segment' 'SegmentTests/rolledBack' \
+    "$embedded/Storage/SegmentFiles.swift" 'if !commitHasBegun {' 'if commitHasBegun {'
+
+  mutation doubtful-commit-cut 'a commit that may stand keeps its bytes' 'SegmentTests/doubtfulCommit' \
+    "$embedded/Storage/SegmentFiles.swift" 'if !commitHasBegun {' 'if !commitHasBegun || !pending.isEmpty {'
+
+  mutation cut-before-commit 'nothing is cut off before another commit has its place' 'SegmentTests/unseenCommit' \
+    "$embedded/Storage/SegmentFiles.swift" 'guard mayCut else { throw SegmentTail() }' ''
+
+  mutation committed-length-ignored 'a segment shorter than what is committed takes no more' 'SegmentTests/changedInUse' \
+    "$embedded/Storage/SegmentFiles.swift" 'if size < segment.length { throw' 'if size < 0 { throw'
+
+  mutation segment-not-checked-at-opening 'a segment that is gone or short is named at opening' 'SegmentTests/damaged' \
+    "$embedded/Storage/LogConnection+Checks.swift" \
+    'for segment in try SegmentRow.all(database) { try segments.check(segment) }' ''
+
+  mutation total-not-checked 'rows of two moments are no log' 'DamagedLogTests/tornRows' \
+    "$embedded/Storage/LogConnection+Checks.swift" 'guard try LogTotal.fits(database) else {' \
+    'guard try LogTotal.fits(database) || true else {'
+
+  mutation fault-without-second-look 'a segment that was removed under an old snapshot is no damage' 'SegmentTests/sealed' \
+    "$embedded/Storage/LogConnection.swift" 'catch let found as SegmentFault where found != fault {' \
+    'catch let found as SegmentFault where fault != nil {'
+
+  mutation strays-left 'files that a kill left go with the next removal' 'SegmentTests/strays' \
+    "$embedded/EmbeddedAdmin.swift" '    try removeStrays(what)
+' ''
+
+  mutation any-first-version 'what is no log of version 1 is not made one of version 2' 'UpgradeTests/altered' \
+    "$embedded/Storage/LogSchema.swift" \
+    'guard try hasDefinitions(database, version: 1) else { throw altered(directory) }' ''
 
   mutation no-fsync-of-report 'a report is on the disk before its name' 'DiskTests/synchronised|DiskTests/failingReport' \
     Sources/orderstream/AtomicFile.swift 'return FileDescriptor.synchronize(descriptor)' 'return 0'

@@ -28,6 +28,24 @@ struct DiskTrace {
     "pwrite64", "pwritev", "ftruncate", "fdatasync", "fsync", "unlink", "mkdir", "openat", "rename", "fallocate",
   ]
 
+  /// - Parameter directory: What is in it was there, and on the disk, before anything was recorded.
+  init(after directory: String? = nil) throws {
+    guard let directory else { return }
+    let files = FileManager.default
+    for name in [""] + (try files.subpathsOfDirectory(atPath: directory).sorted()) {
+      let path = name.isEmpty ? directory : directory + "/" + name
+      var isDirectory: ObjCBool = false
+      guard files.fileExists(atPath: path, isDirectory: &isDirectory) else { continue }
+      var actions: [Call.Action] = [isDirectory.boolValue ? .makeDirectory : .make]
+      if !isDirectory.boolValue {
+        actions.append(.write(Array(try Data(contentsOf: URL(fileURLWithPath: path))), at: 0))
+      }
+      actions.append(.synchronize)
+      calls += actions.map { Call(action: $0, path: path, start: 0, end: 0) }
+    }
+    calls.append(Call(action: .synchronize, path: (directory as NSString).deletingLastPathComponent, start: 0, end: 0))
+  }
+
   /// Has the command that a shell is about to become traced into a file, with every byte that it writes.
   static func prelude(into file: String) -> String {
     "set -- strace -f -qq -y -xx -s 16000000 -o '\(file)' -e trace=\(traced.joined(separator: ",")) \"$@\""
@@ -185,7 +203,8 @@ struct DiskImage {
 
   init(_ trace: DiskTrace) {
     var current: [String: Int] = [:]
-    for call in trace.calls.sorted(by: { $0.end < $1.end }) {
+    // What has not ended is in the order of its begin.
+    for call in trace.calls.sorted(by: { ($0.end, $0.start) < ($1.end, $1.start) }) {
       switch call.action {
       case .make, .makeDirectory:
         if current[call.path] != nil { continue }

@@ -33,6 +33,11 @@ struct PowerCutTests {
     (["produce", "--events", "150", "-t", "other", "--partitions", "2", "-q"], [:]),
   ]
 
+  /// Runs that find a log of version 1.
+  private static let laterRuns: [(line: [String], environment: [String: String])] = [
+    (["produce", "--events", "200", "--seed", "7", "-q"], [:]), (["inventory", "-q"], [:]),
+  ]
+
   /// What is on a log that nobody works on.
   private struct State {
     /// By topic and partition.
@@ -62,17 +67,28 @@ struct PowerCutTests {
   private final class Recording {
     let stage: Stage
     let log: String
-    private(set) var trace = DiskTrace()
-    private(set) var states = [State()]
+    let runs: [(line: [String], environment: [String: String])]
+    private(set) var trace: DiskTrace
+    private(set) var states: [State] = []
     /// The last line of the trace of each run.
     private(set) var ends = [0]
     /// Everything that was ever there, and is the same whenever it is. Topics made anew are in it by their run.
-    private(set) var records: [[Place: TestRecord]] = [[:]]
+    private(set) var records: [[Place: TestRecord]] = []
 
-    init() throws {
-      stage = try Stage()
+    /// - Parameter stage: Its log was there before.
+    init(_ runs: [(line: [String], environment: [String: String])], on stage: Stage) throws {
+      self.stage = stage
+      self.runs = runs
       log = URL(fileURLWithPath: stage.log).resolvingSymlinksInPath().path
-      for (number, run) in PowerCutTests.runs.enumerated() {
+      let isThere = FileManager.default.fileExists(atPath: log)
+      trace = try DiskTrace(after: isThere ? log : nil)
+      if isThere {
+        try look("before")
+      } else {
+        states.append(State())
+        records.append([:])
+      }
+      for (number, run) in runs.enumerated() {
         let file = "\(stage.work)/trace-\(number)"
         let outcome = try stage.start(
           run.line, environment: run.environment, prelude: DiskTrace.prelude(into: file)
@@ -81,13 +97,17 @@ struct PowerCutTests {
         guard outcome.code == code else { throw HarnessError("\(outcome)") }
         try trace.add(file, below: log)
         ends.append(trace.lineCount)
-        // A copy, so that nobody who is not recorded opens the log.
-        let copy = "\(stage.work)/copy-\(number)"
-        try FileManager.default.copyItem(atPath: log, toPath: copy)
-        let broker = try EmbeddedLog.open(copy)
-        states.append(try State(broker))
-        records.append(try PowerCutTests.records(broker, states.last!))
+        try look("\(number)")
       }
+    }
+
+    private func look(_ name: String) throws {
+      // At a copy, so that nobody who is not recorded opens the log.
+      let copy = "\(stage.work)/copy-\(name)"
+      try FileManager.default.copyItem(atPath: log, toPath: copy)
+      let broker = try EmbeddedLog.open(copy)
+      states.append(try State(broker))
+      records.append(try PowerCutTests.records(broker, states.last!))
     }
 
     /// The record at a place, seen before or after a run; a removed one only before it.
@@ -109,41 +129,52 @@ struct PowerCutTests {
     "Whatever a power cut leaves, the log opens and has all that was told, once",
     .enabled(if: SystemCallFault.isPossible, SystemCallFault.impossible))
   func cut() throws {
-    let seed = UInt64(20_240_117)
-    print("power cuts: \(Self.cuts), seed \(seed)")
-    let recording = try Recording()
+    let recording = try Recording(Self.runs, on: Stage())
+    #expect(recording.states.last!.ends["other"] != nil)
+    try Self.cut(recording, Self.cuts, seed: 20_240_117)
+  }
+
+  @Test(
+    "A power cut while a log of version 1 is carried over leaves it, or what it has become",
+    .enabled(if: SystemCallFault.isPossible, SystemCallFault.impossible))
+  func upgrade() throws {
+    let stage = try SweepTests.stage(orders: 60)
+    let small = ["ORDERSTREAM_COMMIT_BYTES": "9000"]
+    #expect(try stage.start(["inventory", "--max-events", "40", "-q"], environment: small).end().code == 0)
+    try DamagedLog.makeFirstVersion(stage.log)
+    try Self.cut(try Recording(Self.laterRuns, on: stage), Self.cuts / 5, seed: 20_240_118)
+  }
+
+  private static func cut(_ recording: Recording, _ cuts: Int, seed: UInt64) throws {
+    print("power cuts: \(cuts), seed \(seed)")
     let image = DiskImage(recording.trace)
     var random = SeededRandom(seed: seed)
-    let calls = recording.trace.calls
-    #expect(calls.count > 300 && recording.states.last!.ends["other"] != nil)
-    for number in 0..<Self.cuts {
-      // Right behind a call, so that quiet times take no cuts; as often as not behind one that synchronises.
-      let candidates =
-        number % 2 == 0 ? calls : calls.filter { if case .synchronize = $0.action { true } else { false } }
+    let calls = recording.trace.calls.filter { $0.end > 0 }
+    let synchronized = calls.filter { if case .synchronize = $0.action { true } else { false } }
+    #expect(calls.count > 100 && synchronized.count > 10)
+    let modes = DiskImage.Mode.allCases
+    for number in 0..<cuts {
+      // Right behind a call, so that quiet times take no cuts; as often as not one that synchronises.
+      let candidates = number % 2 == 0 ? calls : synchronized
       let moment = candidates[Int(random.below(UInt64(candidates.count)))].end + Int(random.below(2))
       let directory = "\(recording.stage.work)/cut"
       defer { try? FileManager.default.removeItem(atPath: directory) }
-      let modes = DiskImage.Mode.allCases
-      let mode: DiskImage.Mode? = number % 7 < 2 ? modes[number % 7] : nil
+      let mode = number % 7 < 2 ? modes[number % 7] : nil
       // The mark outside is what a process could have told: with all of it, every commit that was followed by one is
       // checked against it.
       let hasMarks = random.below(2) == 0
       try image.write(cutAt: moment, of: recording.log, to: directory, &random) { path in
         if path.hasSuffix("/marks"), hasMarks { return .all }
-        return mode
-          ?? modes[
-            Int(SeededRandom.hash(path.dropFirst(recording.log.count), seed &+ UInt64(number)) % UInt64(modes.count))]
+        let name = path.dropFirst(recording.log.count)
+        return mode ?? modes[Int(SeededRandom.hash(name, seed &+ UInt64(number)) % UInt64(modes.count))]
       }
-      let run = recording.ends.lastIndex { $0 < moment } ?? 0
+      let run = min(recording.ends.lastIndex { $0 < moment } ?? 0, recording.runs.count - 1)
       do {
-        try Self.check(
-          directory, recording, run: min(run, Self.runs.count - 1), isAudited: number % Self.auditEvery == 0)
+        try check(directory, recording, run: run, isAudited: number % auditEvery == 0)
       } catch {
-        let kept = "\(NSTemporaryDirectory())/power-cut-\(number)"
-        try? FileManager.default.copyItem(atPath: directory, toPath: kept)
+        let line = recording.runs[run].line.joined(separator: " ")
         Issue.record(
-          "seed \(seed), cut \(number), line \(moment), in \(Self.runs[min(run, Self.runs.count - 1)].line), \(mode?.rawValue ?? "mixed"): \(error)"
-        )
+          "seed \(seed), cut \(number), line \(moment), in \(line), \(mode?.rawValue ?? "mixed"): \(error)")
       }
     }
   }

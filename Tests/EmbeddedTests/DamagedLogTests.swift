@@ -104,6 +104,23 @@ import Testing
     #expect(error?.code == .damaged, "\(edit): \(String(describing: error))")
   }
 
+  @Test("Rows of two moments, each of which fits its own checksum, are no log", arguments: [true, false])
+  func tornRows(_ isGroup: Bool) throws {
+    let fixture = try LogFixture.filled()
+    do {
+      let member = try TestConsumer(try fixture.open(), topic: "t", group: "g")
+      #expect(try TestConsumer.pump([member]) { member.pending.count == 9000 })
+      try member.commit()
+      member.close()
+    }
+    // The page of the offsets, or that of the segments, is from before the last commit, and all the others are from after it.
+    let total = try fixture.integer("SELECT value FROM total")
+    try fixture.edit(
+      (isGroup ? "DELETE FROM committed" : "DELETE FROM segment") + "; UPDATE total SET value = \(total)")
+    let error = #expect(throws: BrokerError.self) { try fixture.open() }
+    #expect(error?.code == .damaged && error?.why.contains("not of one moment") == true)
+  }
+
   @Test("A log that lost its write-ahead log is recognised by the mark outside")
   func lostTail() throws {
     let fixture = LogFixture()
