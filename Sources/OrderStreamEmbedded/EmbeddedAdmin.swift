@@ -301,13 +301,15 @@ extension EmbeddedAdmin {
     try removeStrays(what)
   }
 
-  /// Removes the files of segments that no row names: what a kill between a commit and the removal leaves.
+  /// Removes the files of segments that no row names: what a kill between a commit and the removal leaves. Like all of them
+  /// they go behind a commit (see `SegmentFiles`).
   private func removeStrays(_ what: String) throws(BrokerError) {
     let files = connection.segments.found()
     if files.isEmpty { return }
     try connection.write(what) { scope in
       let named = Set(try SegmentRow.all(scope.database).map(\.id))
-      try connection.segments.remove(files.filter { !named.contains($0) })
+      scope.removedSegments = files.filter { !named.contains($0) }
+      if !scope.removedSegments.isEmpty { scope.change = try ChangeCounter.advance(scope) }
     }
   }
 
