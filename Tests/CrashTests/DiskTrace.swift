@@ -233,16 +233,19 @@ struct DiskImage {
   private let directories: [String: Int]
 
   /// Makes the files that are left below `directory` in `target`.
-  /// - Parameter mode: of a file.
+  /// - Parameters:
+  ///   - writtenBack: Up to here the system has written everything to the disk by itself.
+  ///   - mode: of a file.
   func write(
-    cutAt moment: Int, of directory: String, to target: String, _ random: inout SeededRandom, mode: (String) -> Mode
+    cutAt moment: Int, writtenBack: Int, of directory: String, to target: String, _ random: inout SeededRandom,
+    mode: (String) -> Mode
   ) throws {
     for path in names.keys.sorted() where path == directory || path.hasPrefix(directory + "/") {
       if path.hasSuffix("-shm") { continue }
       let history = names[path]!.history.filter { $0.call.end <= moment }
       let parent = (path as NSString).deletingLastPathComponent
       let synchronized = directories[parent].flatMap { last(files[$0].synchronized, at: moment) }
-      let durable = history.lastIndex { $0.call.end <= synchronized?.start ?? 0 }.map { $0 + 1 } ?? 0
+      let durable = history.lastIndex { $0.call.end <= max(synchronized?.start ?? 0, writtenBack) }.map { $0 + 1 } ?? 0
       let kept =
         switch mode(path) {
         case .all: history.count
@@ -255,15 +258,18 @@ struct DiskImage {
       if files[file].isDirectory {
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
       } else {
-        try Data(content(files[file], at: moment, mode(path), &random)).write(to: URL(fileURLWithPath: place))
+        try Data(content(files[file], at: moment, writtenBack, mode(path), &random)).write(
+          to: URL(fileURLWithPath: place))
       }
     }
   }
 
   private func last(_ calls: [DiskTrace.Call], at moment: Int) -> DiskTrace.Call? { calls.last { $0.end <= moment } }
 
-  private func content(_ file: File, at moment: Int, _ mode: Mode, _ random: inout SeededRandom) -> [UInt8] {
-    let synchronized = last(file.synchronized, at: moment)?.start ?? 0
+  private func content(
+    _ file: File, at moment: Int, _ writtenBack: Int, _ mode: Mode, _ random: inout SeededRandom
+  ) -> [UInt8] {
+    let synchronized = max(last(file.synchronized, at: moment)?.start ?? 0, writtenBack)
     var bytes: [UInt8] = []
     var pending: [DiskTrace.Call] = []
     for change in file.changes where change.start <= moment {

@@ -154,21 +154,28 @@ struct PowerCutTests {
     #expect(calls.count > 100 && synchronized.count > 10)
     let modes = DiskImage.Mode.allCases
     for number in 0..<cuts {
-      // Right behind a call, so that quiet times take no cuts; as often as not one that synchronises.
+      // First behind each run. Then right behind a call, so that quiet times take no cuts; as often as not one that
+      // synchronises.
+      let isBehindRun = number < recording.runs.count
       let candidates = number % 2 == 0 ? calls : synchronized
-      let moment = candidates[Int(random.below(UInt64(candidates.count)))].end + Int(random.below(2))
+      let moment =
+        isBehindRun
+        ? recording.ends[number + 1]
+        : candidates[Int(random.below(UInt64(candidates.count)))].end + Int(random.below(2))
+      let run = min(recording.ends.lastIndex { $0 < moment } ?? 0, recording.runs.count - 1)
+      // What is older than the run in progress.
+      let writtenBack = isBehindRun || random.below(2) == 0 ? recording.ends[run] : 0
       let directory = "\(recording.stage.work)/cut"
       defer { try? FileManager.default.removeItem(atPath: directory) }
-      let mode = number % 7 < 2 ? modes[number % 7] : nil
+      let mode = isBehindRun ? DiskImage.Mode.none : number % 7 < 2 ? modes[number % 7] : nil
       // The mark outside is what a process could have told: with all of it, every commit that was followed by one is
       // checked against it.
-      let hasMarks = random.below(2) == 0
-      try image.write(cutAt: moment, of: recording.log, to: directory, &random) { path in
+      let hasMarks = !isBehindRun && random.below(2) == 0
+      try image.write(cutAt: moment, writtenBack: writtenBack, of: recording.log, to: directory, &random) { path in
         if path.hasSuffix("/marks"), hasMarks { return .all }
         let name = path.dropFirst(recording.log.count)
         return mode ?? modes[Int(SeededRandom.hash(name, seed &+ UInt64(number)) % UInt64(modes.count))]
       }
-      let run = min(recording.ends.lastIndex { $0 < moment } ?? 0, recording.runs.count - 1)
       do {
         try check(directory, recording, run: run, isAudited: number % auditEvery == 0)
       } catch {
