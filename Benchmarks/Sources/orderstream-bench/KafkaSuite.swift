@@ -24,22 +24,26 @@ struct KafkaSuite {
   }
 
   private var orders: String { "\(name)-orders" }
+  /// What analytics and its C loop read; more of them, as they take a fraction of the time.
+  private var consumed: String { "\(name)-consumed" }
   private var outputs: String { "\(name)-outputs" }
   private var sink: String { "\(name)-sink" }
+  private var topics: [String] { [orders, consumed, outputs, sink] }
 
   func run() throws -> [Row] {
     let broker = try KafkaBroker.connect(brokers: brokers, log: SilentLog(), time: SystemTime())
     let jobs = Jobs(broker: broker)
-    for topic in [orders, outputs, sink] { try jobs.createTopic(topic) }
+    for topic in topics { try jobs.createTopic(topic) }
     defer { removeTraces(broker) }
     _ = try jobs.produce(ReadyOrders.options(count: options.events), topic: orders)
+    _ = try jobs.produce(ReadyOrders.options(count: options.eventsConsumed), topic: consumed)
     var found = Found()
     for round in 0..<options.rounds {
       // The order changes, so that neither always meets the log as the other left it.
       let steps: [() throws -> Void] = [
         { found.produce.append(try jobs.produce(ReadyOrders.options(count: options.events), topic: sink)) },
         { found.produceC.append(try produceC()) },
-        { found.analytics.append(try jobs.analytics(group: "\(name)-a\(round)", topic: orders)) },
+        { found.analytics.append(try jobs.analytics(group: "\(name)-a\(round)", topic: consumed)) },
         { found.consumeC.append(try consumeC()) },
         { found.inventory.append(try jobs.inventory(group: "\(name)-i\(round)", topic: orders, output: outputs)) },
         { found.inventoryC.append(try inventoryC(round)) },
@@ -77,19 +81,19 @@ struct KafkaSuite {
     let processor = Row("Kafka produce, CPU", found.produce.medianProcessorNanoseconds, "ns CPU/event")
     return [
       Row("C: rd_kafka_produce", rate: found.produceC),
-      produce.atLeast(0.85, of: found.produceC.medianPerSecond, "C"),
+      produce.atLeast(0.9, of: found.produceC.medianPerSecond, "C"),
       processor.atMost(1.2, of: found.produceC.medianProcessorNanoseconds, "C"),
       Row("C: consume and throw away", rate: found.consumeC),
       Row("Kafka analytics", rate: found.analytics).atLeast(0.8, of: found.consumeC.medianPerSecond, "C"),
       Row("C: exactly-once inventory", rate: found.inventoryC),
-      Row("Kafka inventory", rate: found.inventory).atLeast(0.7, of: found.inventoryC.medianPerSecond, "C"),
+      Row("Kafka inventory", rate: found.inventory).atLeast(0.8, of: found.inventoryC.medianPerSecond, "C"),
     ]
   }
 
   private func removeTraces(_ broker: KafkaBroker) {
     guard let admin = try? broker.admin() else { return }
     defer { admin.close() }
-    for topic in [orders, outputs, sink] { try? admin.apply(.deleteTopic(topic)) }
+    for topic in topics { try? admin.apply(.deleteTopic(topic)) }
     for round in 0..<options.rounds {
       for kind in ["a", "i", "ci"] { try? admin.apply(.deleteGroup("\(name)-\(kind)\(round)")) }
     }
@@ -103,8 +107,8 @@ struct KafkaSuite {
   }
 
   private func consumeC() throws -> Sample {
-    try measure(ClientSettings.consumer(group: "\(name)-c"), orders) { cluster, result in
-      baseline_consume(cluster, options.events, &result)
+    try measure(ClientSettings.consumer(group: "\(name)-c"), consumed) { cluster, result in
+      baseline_consume(cluster, options.eventsConsumed, &result)
     }
   }
 

@@ -4,6 +4,9 @@ import Foundation
 struct Options {
   /// Events of one run of a job.
   var events: Int64 = 1_000_000
+  /// Events that analytics on Kafka reads; those of a run where it is not said.
+  var eventsConsumed: Int64 { consumed ?? events }
+  private var consumed: Int64?
   var rounds = 9
   var json = false
   /// Also 10 million events in the step `processes`.
@@ -29,6 +32,7 @@ struct Options {
     Usage: orderstream-bench [options]
 
       --events <n>       Events of one run. [default: 1000000]
+      --consumed <n>     Events that analytics on Kafka and its C loop read. [default: as --events]
       --rounds <n>       Interleaved rounds; medians are shown. [default: 9]
       --quick            The same as --events 200000 --rounds 3.
       --ten-million      Memory and growth also at 10 million events (10 GB of disk).
@@ -58,6 +62,7 @@ struct Options {
     while let option = rest.popFirst() {
       switch option {
       case "--events": events = try number(of: option)
+      case "--consumed": consumed = try number(of: option)
       case "--rounds": rounds = Int(try number(of: option))
       case "--quick": (events, rounds) = (200_000, 3)
       case "--ten-million": tenMillion = true

@@ -30,7 +30,7 @@ struct MessageBuffer: ~Copyable {
     destroyTaken()
   }
 
-  /// The message stays where it is until `destroyTaken`.
+  /// The message stays where it is until `destroyTaken`, or until the buffer is filled again.
   mutating func removeFirst() { start += 1 }
 
   mutating func destroyTaken() {
@@ -57,7 +57,8 @@ struct MessageBuffer: ~Copyable {
   }
 
   private mutating func reset() {
-    precondition(isEmpty && taken == start, "a buffer is filled when it is empty")
+    precondition(isEmpty, "a buffer is filled when it is empty")
+    destroyTaken()
     (taken, start, end) = (0, 0, 0)
   }
 
