@@ -4,6 +4,9 @@ import OrderStreamCore
 /// The sum of the checksums of all rows but the batches, kept by triggers in the transaction that changes a row. A copy
 /// that was taken while the log was in use may have one page from before a commit and another from behind it; each row
 /// fits its own checksum then, and so does what SQLite looks at, but the sum does not fit the rows.
+///
+/// The row ids that were given out (`sqlite_sequence`) are in it too: with older ones a topic that is made could get the id
+/// of one that was removed, and be taken for it.
 enum LogTotal {
   /// Those with a checksum in each row, and the columns of their key.
   private static let tables: [(name: String, key: [String])] = [
@@ -13,7 +16,12 @@ enum LogTotal {
     ("state", ["consumer_group", "partition", "key"]),
   ]
 
-  private static let sum = tables.map { "(SELECT coalesce(sum(crc), 0) FROM \($0.name))" }.joined(separator: " + ")
+  /// Whose row ids are never used twice: each new one is the last one and 1.
+  private static let counted: Set<String> = ["topic", "partition", "segment", "consumer_group"]
+
+  private static let sum =
+    (tables.map { "(SELECT coalesce(sum(crc), 0) FROM \($0.name))" }
+    + ["(SELECT coalesce(sum(seq), 0) FROM sqlite_sequence)"]).joined(separator: " + ")
 
   /// What makes the table and its triggers, in a log that has rows already too.
   static let statements: [String] =
@@ -27,7 +35,8 @@ enum LogTotal {
         coalesce((SELECT crc FROM \(table.name) WHERE \(replaced)), 0); END
         """,
         """
-        CREATE TRIGGER \(table.name)_added AFTER INSERT ON \(table.name) BEGIN UPDATE total SET value = value + NEW.crc; END
+        CREATE TRIGGER \(table.name)_added AFTER INSERT ON \(table.name) BEGIN UPDATE total SET value = value + NEW.crc\
+        \(counted.contains(table.name) ? " + 1" : ""); END
         """,
         """
         CREATE TRIGGER \(table.name)_changed AFTER UPDATE ON \(table.name) BEGIN UPDATE total SET value = value + NEW.crc \
