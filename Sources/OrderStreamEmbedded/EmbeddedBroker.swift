@@ -40,6 +40,7 @@ public final class EmbeddedBroker: Broker, @unchecked Sendable {
     let anchor = try LogConnection(directory, access: access, log: log, time: time)
     try anchor.checkStructure()
     try anchor.checkAllTails()
+    try anchor.checkCopy()
     return EmbeddedBroker(directory, log: log, anchor: anchor)
   }
 

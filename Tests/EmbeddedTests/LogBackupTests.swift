@@ -66,6 +66,7 @@ import Testing
     let marks = try TailMarks(directory).all().marks
     let own = try TailMarks(fixture.directory).all().marks
     #expect(marks.filter { $0.partition != 3 } == own.filter { $0.partition != 3 } && marks.count == own.count)
+    #expect(try !TailMarks(directory).areOfAnotherFile())
     #expect(try TailMarks(directory).changes() == TailMarks(fixture.directory).changes())
     #expect(try fixture.permissions(directory.database) == 0o600 && fixture.permissions(directory.path) == 0o700)
     // It is a log like any other, and its own.

@@ -107,13 +107,23 @@ import Testing
 
   private static let smallPages = 40
 
-  /// Pages of two or three moments: each of any, or as a copy from front to back gets them.
+  /// Pages of two or three moments: one alone, each of any, or as a copy from front to back gets them.
   private static func mixture(_ moments: [Moment], _ random: inout SeededRandom) -> [Data] {
-    let first = Int(random.below(UInt64(moments.count)))
+    let first = Int(random.below(UInt64(moments.count - 1)))
+    let kind = random.below(6)
+    if kind > 2 {
+      // An older page among newer ones, or a newer one among older ones.
+      let isOlder = random.below(2) == 0
+      var pages = moments[isOlder ? first + 1 : first].pages
+      let other = moments[isOlder ? first : first + 1].pages
+      let different = pages.indices.filter { $0 < other.count && pages[$0] != other[$0] }
+      let page = different[Int(random.below(UInt64(different.count)))]
+      pages[page] = other[page]
+      return pages
+    }
     let others = (0..<3).map { _ in min(moments.count - 1, first + Int(random.below(3))) }
     let length = moments[others[0]].pages.count
     let run = [1, 1, 4, 16][Int(random.below(4))]
-    let kind = random.below(3)
     // The small tables have one page each, made with the log; their sum fits when all are of one moment.
     let border = kind == 0 ? Int(random.below(UInt64(length))) : kind == 1 ? smallPages : 0
     var chosen = 0
@@ -133,7 +143,7 @@ import Testing
   @Test("A database of two moments is named as damaged, or says what the log said at one")
   func torn() throws {
     let seed = UInt64.random(in: 0...999_999)
-    let rounds = Int(ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_TORN"] ?? "") ?? 12
+    let rounds = Int(ProcessInfo.processInfo.environment["ORDERSTREAM_TEST_TORN"] ?? "") ?? 20
     print("torn copies: \(rounds), seed \(seed)")
     var random = SeededRandom(seed: seed)
     let moments = try moments()
@@ -167,6 +177,32 @@ import Testing
     let error = fixture.readingError()
     #expect(error?.code == .damaged, "\(String(describing: error))")
     #expect(error?.description.contains("t[0]@3000: there are records behind the end") == true)
+  }
+
+  @Test(
+    "Row ids that were given out and are forgotten are named when the log is opened", arguments: ["topic", "segment"])
+  func sequence(_ table: String) throws {
+    let fixture = try LogFixture.filled()
+    #expect(fixture.readingError() == nil)
+    let broker = try fixture.open()
+    try broker.createTopic("gone")
+    try broker.produce(40, to: "gone", prefix: String(repeating: "x", count: 1000))
+    try broker.change(.deleteTopic("gone"))
+    try fixture.edit("UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = '\(table)'")
+    let error = fixture.readingError()
+    #expect(error?.code == .damaged && error?.why.contains("not of one moment") == true, "\(String(describing: error))")
+  }
+
+  @Test("A copy knows that it is one until something is written to it")
+  func knowsItself() throws {
+    let fixture = try LogFixture.filled()
+    #expect(try !TailMarks(fixture.directory).areOfAnotherFile())
+    let copy = try fixture.copy(to: "copy")
+    #expect(try TailMarks(copy).areOfAnotherFile())
+    let broker = try EmbeddedBroker.open(directory: copy.path, log: SilentLog(), time: SystemTime())
+    #expect(try TailMarks(copy).areOfAnotherFile())
+    try broker.produce(1, to: "t", partitions: 3)
+    #expect(try !TailMarks(copy).areOfAnotherFile())
   }
 
   /// Asks, changes, and asks again.

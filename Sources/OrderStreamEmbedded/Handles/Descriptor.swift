@@ -1,3 +1,4 @@
+import CCRC32C
 import Foundation
 import OrderStreamCore
 
@@ -144,6 +145,14 @@ struct FileIdentity: Sendable, Hashable {
   init(_ status: stat) {
     device = UInt64(truncatingIfNeeded: status.st_dev)
     node = UInt64(truncatingIfNeeded: status.st_ino)
+  }
+
+  /// A number that another file does not have, as good as surely; never 0.
+  var checksum: UInt32 {
+    let crc = withUnsafeBytes(of: (device.littleEndian, node.littleEndian)) {
+      crc32c_extend(0, $0.baseAddress, $0.count)
+    }
+    return max(crc, 1)
   }
 
   /// The file that has that name now; `nil` when there is none, or none that can be looked at.

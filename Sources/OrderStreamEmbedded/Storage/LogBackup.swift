@@ -249,6 +249,7 @@ private final class LogCopier {
       defer { copy.closeWithoutLock() }
       try copy.checkStructure()
       try copy.checkAllTails()
+      try copy.checkBatches()
       return try readAll(copy, backup.topics.reduce(0) { $0 + $1.records })
     } catch {
       guard error.code == .damaged else { throw error }

@@ -155,6 +155,37 @@ extension LogConnection {
     }
   }
 
+  /// Looks at all batches of a log that is a copy: at most once in its life, before its first change.
+  /// - Throws: `damaged`.
+  func checkCopy() throws(BrokerError) {
+    let mayBeCopy: Bool
+    do {
+      mayBeCopy = try marks.areOfAnotherFile()
+    } catch {
+      throw StorageErrors.system(error, "cannot read the mark of the log \(directory.path)")
+    }
+    if mayBeCopy { try checkBatches() }
+  }
+
+  /// Whether the rows of all batches follow each other. In pages of several moments some may be there twice, or out of their
+  /// order, where no reader finds them until new ones are put beside them.
+  /// - Throws: `damaged`.
+  func checkBatches() throws(BrokerError) {
+    try read("cannot check the log \(directory.path)") { database in
+      var next: Int64 = 0
+      try Query.run(database, "SELECT id, count FROM batch ORDER BY id") { query in
+        let id = query.integer(0)
+        if id < next {
+          throw StorageErrors.damaged(
+            "the log \(directory.path)",
+            why:
+              "its batches are not of one moment: it is a copy that was taken while the log was in use, or was altered")
+        }
+        next = id + query.integer(1)
+      }
+    }
+  }
+
   /// Whether each partition ends with its last batch. The sum of the rows says nothing of batches, and one behind the end,
   /// in a copy of several moments, would stand where the next one is put.
   private static func checkEnds(_ database: Database) throws {

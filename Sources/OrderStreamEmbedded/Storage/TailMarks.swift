@@ -18,8 +18,10 @@ final class TailMarks {
   private static let changesSlot: Int64 = 0
 
   private let file: Descriptor
+  private let database: String
 
   init(_ directory: LogDirectory, access: LogAccess = .full) throws(BrokerError) {
+    database = directory.database
     do {
       switch access {
       case .full: file = try Descriptor(opening: directory.marks, flags: O_RDWR | O_CREAT)
@@ -70,9 +72,17 @@ final class TailMarks {
   /// The number of the last change that was marked; `nil` when there is none or it does not fit its own checksum.
   func changes() throws(ErrorNumber) -> Int64? { try mark(of: Self.changesSlot)?.end }
 
-  /// Only under the write lock, after the commit.
+  /// Only under the write lock, after the commit. The checksum of that slot says beside which database file it was written.
   func update(changes: Int64) throws(ErrorNumber) {
-    try write(Slot(TailMark(partition: Self.changesSlot, end: changes, crc: 0)), at: Self.changesSlot)
+    let beside = FileIdentity(at: database)?.checksum ?? 0
+    try write(Slot(TailMark(partition: Self.changesSlot, end: changes, crc: beside)), at: Self.changesSlot)
+  }
+
+  /// Whether the database is another file than the one beside which changes were marked last: a copy, or one that was put
+  /// back. Where there is no such mark it may be; one of version 1 did not say, and is taken for the same.
+  func areOfAnotherFile() throws(ErrorNumber) -> Bool {
+    guard let mark = try mark(of: Self.changesSlot) else { return true }
+    return mark.crc != 0 && mark.crc != FileIdentity(at: database)?.checksum
   }
 
   var holdsAnything: Bool { ((try? all().marks) ?? []).contains { $0.end > 0 } }
