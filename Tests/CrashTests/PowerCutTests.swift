@@ -17,25 +17,25 @@ struct PowerCutTests {
   /// Runs that make a log and use it in every way that writes: small commits and large ones, more of them in one file, a
   /// group's outputs, the removal of a start and of a topic, files that are new and files that go.
   private static let runs: [(line: [String], environment: [String: String])] = [
-    (["produce", "--events", "500", "--partitions", "2", "--seed", "1", "-q"], [:]),
+    (["produce", "--events", "300", "--partitions", "2", "--seed", "1", "-q"], [:]),
     (["produce", "--events", "30", "--rate", "2000/s", "--seed", "2", "-q"], [:]),
     (["inventory", "-q"], ["ORDERSTREAM_COMMIT_BYTES": "40000"]),
-    (["produce", "--events", "200", "--seed", "3", "-q"], [:]),
+    (["produce", "--events", "150", "--seed", "3", "-q"], [:]),
     (["analytics", "-q"], [:]),
     // Killed, so that the next writer finds something to cut off.
-    (["produce", "--events", "300", "-q"], ["ORDERSTREAM_FAILPOINT": "segment/written"]),
-    (["produce", "--events", "200", "--seed", "5", "-q"], [:]),
+    (["produce", "--events", "150", "-q"], ["ORDERSTREAM_FAILPOINT": "segment/written"]),
+    (["produce", "--events", "150", "--seed", "5", "-q"], [:]),
     (["inventory", "-q"], [:]),
-    (["produce", "--events", "300", "-t", "other", "--partitions", "3", "-q"], [:]),
+    (["produce", "--events", "150", "-t", "other", "--partitions", "3", "-q"], [:]),
     (["delete", "-t", "other", "--execute", "-q"], [:]),
-    (["delete", "-t", "order-events", "--before", "+100", "--execute", "-q"], [:]),
+    (["delete", "-t", "order-events", "--before", "+50", "--execute", "-q"], [:]),
     (["produce", "--events", "150", "--seed", "4", "-q"], [:]),
     (["produce", "--events", "150", "-t", "other", "--partitions", "2", "-q"], [:]),
   ]
 
   /// Runs that find a log of version 1.
   private static let laterRuns: [(line: [String], environment: [String: String])] = [
-    (["produce", "--events", "200", "--seed", "7", "-q"], [:]), (["inventory", "-q"], [:]),
+    (["produce", "--events", "150", "--seed", "7", "-q"], [:]), (["inventory", "-q"], [:]),
   ]
 
   /// What is on a log that nobody works on.
