@@ -29,8 +29,8 @@ struct SweepTests {
   @Test("Killed anywhere, produce leaves what it acknowledged, and the next run makes new orders")
   func produce() throws {
     try Sweep.run(
-      // Enough for a segment.
       ["produce", "--events", "400", "--partitions", "2", "-q"], passing: FailpointTests.produce,
+      environment: ["ORDERSTREAM_SEGMENT_BYTES": "10000"],
       stage: { _ in try Stage() }
     ) { stage, place in
       let listed = try stage.json("status")["topics"].elements

@@ -1,10 +1,18 @@
+import Foundation
 import OrderStreamCore
 
 /// Puts chunks behind the records of one topic, inside an open write transaction.
 enum BatchAppender {
   /// What is written at once and is smaller goes into the database with its row: it is written twice there, but has to be
   /// synchronised once. Where both cost the same (docs/performance.md). `SmallBatches` moves it later.
-  static let leastInSegment = 32 << 10
+  static let leastInSegment: Int = {
+    #if DEBUG
+      // For sweeps, whose commits shall not depend on how fast the machine is.
+      let bytes = ProcessInfo.processInfo.environment["ORDERSTREAM_SEGMENT_BYTES"]
+      if let bytes = bytes.flatMap({ Int($0) }) { return bytes }
+    #endif
+    return 32 << 10
+  }()
 
   /// Appends the chunks in their order and moves the high watermarks.
   /// - Throws: `unknownTopic` when the topic or one of the partitions is gone.
@@ -14,7 +22,8 @@ enum BatchAppender {
     var written: [Int32: (row: PartitionRow, checksum: UInt32)] = [:]
     var segment: SegmentRow?
     let byteCount = filled.reduce(0) { $0 + $1.bytes.count }
-    let movesSmall = scope.small.bytes(of: topic) + byteCount >= SmallBatches.worthMoving
+    let smallBytes = scope.small.bytes(of: topic)
+    let movesSmall = smallBytes > 0 && smallBytes + byteCount >= SmallBatches.worthMoving
     if byteCount >= leastInSegment || movesSmall {
       segment = try SegmentRow.writable(scope, topic: topic)
       if movesSmall { try SmallBatches.move(topic, to: &segment!, scope) }
