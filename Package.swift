@@ -25,6 +25,7 @@ let package = Package(
     // warning on every build.
     .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "CCRC32C"),
+    .target(name: "CWriteBack"),
     // What was built.
     .target(name: "BuildFacts", plugins: ["CommitPlugin"]),
     .plugin(name: "CommitPlugin", capability: .buildTool()),
@@ -46,7 +47,9 @@ let package = Package(
     .target(name: "OrderStreamThreads"),
     .target(
       name: "OrderStreamEmbedded",
-      dependencies: ["OrderStreamCore", "OrderStreamThreads", "CCRC32C", .product(name: "GRDB", package: "GRDB.swift")]),
+      dependencies: [
+        "OrderStreamCore", "OrderStreamThreads", "CCRC32C", "CWriteBack", .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .target(name: "OrderStreamKafka", dependencies: ["OrderStreamCore", "OrderStreamThreads", "CRdKafka"]),
     .executableTarget(
       name: "orderstream",

@@ -32,7 +32,7 @@ struct CostCount {
     case "encode": { loops.encode($0) }
     case "publish": { try loops.publish($0) }
     case "decode": { try loops.decode($0) }
-    case "metrics": { try loops.decodeAndCount($0) }
+    case "metrics": { try loops.decodeAndCount($0, threads: 1) }
     case "inventory": { try loops.project($0) }
     default: throw BenchError("there is no loop \(job); there are \(jobs.joined(separator: ", "))")
     }

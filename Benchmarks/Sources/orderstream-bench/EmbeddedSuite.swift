@@ -32,7 +32,7 @@ struct EmbeddedSuite {
     let loops = Loops(ready)
     for number in 0..<options.rounds { try round(number, found, loops) }
     var analytics = Row("embedded analytics", rate: found.analytics)
-    analytics = analytics.atLeast(0.6, of: found.memory.medianPerSecond, "decode + metrics in memory")
+    analytics = analytics.atLeast(0.6, of: found.memory.medianPerSecond, "decode + metrics, one thread")
     try onNewLog({ jobs in found.tail = try TailDelay(broker: jobs.broker).measure() })
     return [
       Row("plain file, fdatasync a commit", rate: found.file),
@@ -70,7 +70,7 @@ struct EmbeddedSuite {
 
   private func round(_ number: Int, _ found: Found, _ loops: Loops) throws {
     let events = options.events
-    found.memory.append(try Sample.measure(events: events) { try loops.decodeAndCount(events) })
+    found.memory.append(try Sample.measure(events: events) { try loops.decodeAndCount(events, threads: 1) })
     try onNewLog(
       { jobs in
         let before = footprint

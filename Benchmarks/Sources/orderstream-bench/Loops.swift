@@ -41,9 +41,18 @@ final class Loops {
     }
   }
 
-  func decodeAndCount(_ events: Int64) throws {
-    try inBatches(events) { batch, range in try metrics.apply(batch, range, to: transaction) }
+  /// On this thread, or with the second one that long runs of records get.
+  func decodeAndCount(_ events: Int64, threads: Int) throws {
+    try inBatches(events) { batch, range in
+      if threads > 1 { return try metrics.apply(batch, range, to: transaction) }
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.shortRun) {
+        try metrics.apply(batch, start..<min(range.upperBound, start + Self.shortRun), to: transaction)
+      }
+    }
   }
+
+  /// Records that one thread decodes alone.
+  private static let shortRun = 1000
 
   func project(_ events: Int64) throws {
     try inBatches(events) { batch, range in try projection.apply(batch, range, to: transaction) }

@@ -13,6 +13,7 @@ struct MemorySuite {
     var encode: [Sample] = []
     var decode: [Sample] = []
     var metrics: [Sample] = []
+    var twoThreads: [Sample] = []
     var project: [Sample] = []
     for _ in 0..<options.rounds {
       touch.append(
@@ -24,12 +25,14 @@ struct MemorySuite {
         })
       encode.append(Sample.measure(events: events) { loops.encode(events) })
       decode.append(try Sample.measure(events: events) { try loops.decode(events) })
-      metrics.append(try Sample.measure(events: events) { try loops.decodeAndCount(events) })
+      metrics.append(try Sample.measure(events: events) { try loops.decodeAndCount(events, threads: 1) })
+      twoThreads.append(try Sample.measure(events: events) { try loops.decodeAndCount(events, threads: 2) })
       project.append(try Sample.measure(events: events) { try loops.project(events) })
     }
     return [
       Row("touch every byte in memory", rate: touch), Row("generate + encode", rate: encode),
-      Row("decode", rate: decode), Row("decode + metrics", rate: metrics),
+      Row("decode", rate: decode), Row("decode + metrics, one thread", rate: metrics),
+      Row("decode + metrics, two threads", rate: twoThreads),
       Row("decode + inventory events", rate: project),
     ]
   }

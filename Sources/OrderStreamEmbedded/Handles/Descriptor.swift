@@ -1,4 +1,5 @@
 import CCRC32C
+import CWriteBack
 import Foundation
 import OrderStreamCore
 
@@ -99,6 +100,12 @@ struct Descriptor: ~Copyable {
         vectors[first].iov_len -= rest
       }
     }
+  }
+
+  /// Has the kernel begin to bring written bytes to the disk, where it can be told to: what synchronises them later then
+  /// waits for less. Promises nothing.
+  borrowing func beginWriteBack(at position: Int64, count: Int) {
+    write_back_begin(number, position, Int64(count))
   }
 
   borrowing func truncate(to length: Int64) throws(ErrorNumber) {
