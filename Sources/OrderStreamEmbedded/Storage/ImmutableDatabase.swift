@@ -53,16 +53,10 @@ struct ImmutableDatabase: Hashable {
           + "cannot be made here",
         remedy: "copy the directory to a place that can be written, and read it there")
     }
-    let queue = try OpenDatabases.open(path: path, configuration)
-    do {
-      try queue.inDatabase { database in
-        guard try LogSchema.inspect(database, path: directory.path) != .empty else {
-          throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
-        }
+    let queue = try OpenDatabases.open(path: path, configuration) { database in
+      guard try LogSchema.inspect(database, path: directory.path) != .empty else {
+        throw StorageErrors.damaged("the log \(directory.path)", why: "its database is empty")
       }
-    } catch {
-      try? queue.close()
-      throw error
     }
     return (queue, immutable)
   }
@@ -101,8 +95,35 @@ enum OpenDatabases {
     return started.wait(timeout: .now() + .milliseconds(500)) == .success
   }()
 
-  /// - Throws: `ErrorNumber` when there is no room for the files, which SQLite does not say; `DatabaseError`.
-  static func open(path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+  /// How often a database that cannot be opened is tried.
+  private static let attempts = 3
+
+  /// - Parameter prepare: The first that is done with it, which opens the files beside it.
+  /// - Throws: `ErrorNumber` when there is no room for the files, which SQLite does not say; `DatabaseError`; what `prepare`
+  ///   throws.
+  static func open(
+    path: String, _ configuration: Configuration, _ prepare: (Database) throws -> Void
+  ) throws -> DatabaseQueue {
+    var left = attempts
+    while true {
+      left -= 1
+      do {
+        let queue = try openFile(path, configuration)
+        do {
+          try queue.inDatabase(prepare)
+          return queue
+        } catch {
+          try? queue.close()
+          throw error
+        }
+      } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN && left > 0 {
+        // Another thread may have taken the descriptors that were free: if there are some again it opens now, and if not
+        // the next look says so.
+      }
+    }
+  }
+
+  private static func openFile(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
     try kept.withLock { kept in
       try checkRoom()
       _ = dispatchIsReady

@@ -120,7 +120,7 @@ private final class LogCopier {
       var moment = try look(database)
       let pageBytes = try Query.integer(database, "PRAGMA page_size") ?? 0
       let segmentBytes = moment.segments.reduce(0) { $0 + $1.length }
-      let copy = try OpenDatabases.open(path: target.database, Configuration())
+      let copy = try OpenDatabases.open(path: target.database, Configuration()) { _ in }
       defer { try? copy.close() }
       let isWhole = try copy.inDatabase { copy in
         // It is synchronised once, at the end, and is nobody's until then.

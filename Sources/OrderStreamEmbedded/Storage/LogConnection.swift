@@ -61,18 +61,11 @@ final class LogConnection {
     segments = SegmentFiles(directory)
     do {
       if let lock {
-        let queue = try OpenDatabases.open(path: directory.database, Self.configuration)
-        self.queue = queue
-        do {
-          pageBytes = try queue.inDatabase { [marks, wal] database in
-            try LogSchema.prepare(database, directory, lock, marks)
-            wal.watch(database)
-            return Int(try Query.integer(database, "PRAGMA page_size") ?? 0)
-          }
-        } catch {
-          try? queue.close()
-          throw error
+        queue = try OpenDatabases.open(path: directory.database, Self.configuration) { [marks, wal] database in
+          try LogSchema.prepare(database, directory, lock, marks)
+          wal.watch(database)
         }
+        pageBytes = try queue.inDatabase { Int(try Query.integer($0, "PRAGMA page_size") ?? 0) }
       } else {
         (queue, immutable) = try ImmutableDatabase.open(directory, Self.configuration)
         pageBytes = LogSchema.pageBytes
