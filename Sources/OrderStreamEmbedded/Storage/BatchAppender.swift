@@ -4,7 +4,7 @@ import OrderStreamCore
 /// Puts chunks behind the records of one topic, inside an open write transaction.
 enum BatchAppender {
   /// What is written at once and is smaller goes into the database with its row: it is written twice there, but has to be
-  /// synchronised once. Where both cost the same (docs/performance.md). `SmallBatches` moves it later.
+  /// synchronised once. About where that costs more (docs/performance.md). `SmallBatches` moves it later.
   static let leastInSegment: Int = {
     #if DEBUG
       // For sweeps, whose commits shall not depend on how fast the machine is.
