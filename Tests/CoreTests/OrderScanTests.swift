@@ -37,6 +37,7 @@ import Testing
     let batch = Self.batch(9000, poison: [0, 1, 255, 256, 2047, 5000, 8999])
     for range in [0..<2047, 0..<2048, 1..<2050, 100..<9000, 0..<9000, 6000..<9000] {
       let metrics = OrderMetrics(topic: "t", onPoison: .skip)
+      metrics.decodesOnTwoThreads = true
       for _ in 0..<2 { try metrics.apply(batch, range, to: RecordingTransaction()) }
       let (found, right) = (try metrics.summary(with: nil), try Self.alone(batch, range))
       #expect(found.rejected == 2 * right.rejected && found.totalOrders == 2 * right.totalOrders, "\(range)")
@@ -54,6 +55,7 @@ import Testing
       }
     }
     let metrics = OrderMetrics(topic: "t", onPoison: .fail)
+    metrics.decodesOnTwoThreads = true
     let error = #expect(throws: PipelineError.self) { try metrics.apply(batch, 0..<5000, to: RecordingTransaction()) }
     #expect("\(String(describing: error))".contains("3000"), "\(String(describing: error))")
     #expect(try metrics.summary(with: nil).totalOrders == 3000)

@@ -1,4 +1,5 @@
 import OrderStreamCore
+import OrderStreamEmbedded
 
 /// The tool's own jobs, through the library's own pipeline, on any broker.
 struct Jobs {
@@ -50,7 +51,9 @@ struct Jobs {
   }
 
   func analytics(group: String, topic: String = Jobs.topic) throws -> Sample {
-    try run(OrderMetrics(topic: topic, onPoison: .fail), outputs: [], group: group, topic: topic, readsHeaders: false)
+    let metrics = OrderMetrics(topic: topic, onPoison: .fail)
+    metrics.decodesOnTwoThreads = broker is EmbeddedBroker
+    return try run(metrics, outputs: [], group: group, topic: topic, readsHeaders: false)
   }
 
   func inventory(group: String, topic: String = Jobs.topic, output: String) throws -> Sample {

@@ -15,7 +15,10 @@ final class Loops {
   /// Keeps the results alive, so that no loop is optimised away.
   private(set) var checksum = 0
 
-  init(_ ready: ReadyOrders) { self.ready = ready }
+  init(_ ready: ReadyOrders) {
+    self.ready = ready
+    metrics.decodesOnTwoThreads = true
+  }
 
   func encode(_ events: Int64) {
     var generator = OrderGenerator(ReadyOrders.options(count: events))

@@ -24,6 +24,9 @@ public final class OrderMetrics: Processor {
   private let decoder = OrderDecoder()
   /// For long runs, from the first one on; `nil` inside where there is no second core or thread.
   private lazy var scan = OrderScan()
+  /// Whether long runs of orders are decoded on two threads. For the embedded log: a client of a cluster has threads of its
+  /// own, which need the second core more (docs/performance.md).
+  public var decodesOnTwoThreads = false
   private var partitions: [Int32: Partition] = [:]
   private var distinctMinutes = MinuteTable()
   /// Whether `changedHours` is wanted.
@@ -89,7 +92,7 @@ public final class OrderMetrics: Processor {
   public func apply(
     _ batch: RecordBatch, _ range: Range<Int>, to transaction: any Transaction, until pendingBytes: Int
   ) throws(PipelineError) -> Int {
-    let outcomes = range.count >= OrderScan.leastRecords ? scan?.outcomes(batch, range) : nil
+    let outcomes = decodesOnTwoThreads && range.count >= OrderScan.leastRecords ? scan?.outcomes(batch, range) : nil
     var index = range.lowerBound
     while index < range.upperBound {
       let number = batch.entries[index].partition

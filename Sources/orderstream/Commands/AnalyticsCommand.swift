@@ -20,6 +20,7 @@ struct AnalyticsCommand {
     settings.commitsWhileReading = !follows
     let metrics = OrderMetrics(
       topic: options.run.topic, onPoison: options.run.onError == .fail ? .fail : .skip)
+    metrics.decodesOnTwoThreads = BrokerFactory.embedded(run.broker) != nil
     let live = follows ? LiveMetrics(metrics) : nil
     let progress = Progress("analytics", console: context.console, time: context.time)
     let output = MetricsOutput(
