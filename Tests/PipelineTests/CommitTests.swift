@@ -31,28 +31,10 @@ import Testing
     }
   }
 
-  struct Case: Sendable, CustomTestStringConvertible {
-    var backEnd: BackEnd
-    var failAfter: Int
-    var moment: FaultPlan.CommitFault.Moment
-    var recovery: BrokerError.Recovery
-    var code: BrokerError.Code
-
-    var testDescription: String { "\(backEnd): commit \(failAfter) fails \(moment), \(code), \(recovery)" }
-  }
-
-  static let cases = BackEnd.all.flatMap { backEnd in
-    [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
-      [(BrokerError.Recovery.abort, BrokerError.Code.internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced)]
-        .flatMap { recovery, code in
-          // There are two commits at least: one of the first batch, and one of what came while it was under way.
-          [0, 1].map { Case(backEnd: backEnd, failAfter: $0, moment: moment, recovery: recovery, code: code) }
-        }
-    }
-  }
-
-  @Test("A commit that fails behind the reading counts nothing twice and nothing less", arguments: cases)
-  func failing(_ test: Case) throws {
+  @Test(
+    "A commit that fails behind the reading counts nothing twice and nothing less",
+    arguments: FailingCommit.cases([0, 1]))
+  func failing(_ test: FailingCommit) throws {
     try test.backEnd.run { _, broker in
       let orders = try Orders(broker)
       try orders.produce(1500)
@@ -225,26 +207,10 @@ import Testing
     }
   }
 
-  struct Case: Sendable, CustomTestStringConvertible {
-    var backEnd: BackEnd
-    var failAfter: Int
-    var moment: FaultPlan.CommitFault.Moment
-    var recovery: BrokerError.Recovery
-    var code: BrokerError.Code
-
-    var testDescription: String { "\(backEnd): commit \(failAfter) fails \(moment), \(code), \(recovery)" }
-  }
-
-  static let cases = BackEnd.all.flatMap { backEnd in
-    [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
-      [(BrokerError.Recovery.abort, BrokerError.Code.internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced)]
-        .map { Case(backEnd: backEnd, failAfter: 1, moment: moment, recovery: $0, code: $1) }
-    }
-  }
-
   @Test(
-    "A commit that fails behind a batch that was polled meanwhile loses nothing and doubles nothing", arguments: cases)
-  func failing(_ test: Case) throws {
+    "A commit that fails behind a batch that was polled meanwhile loses nothing and doubles nothing",
+    arguments: FailingCommit.cases([1]))
+  func failing(_ test: FailingCommit) throws {
     try test.backEnd.run { _, broker in
       let orders = try Orders(broker)
       try orders.produce(300)
@@ -387,6 +353,35 @@ import Testing
       #expect(plan.commits > 6)
       let findings = try broker.audit()
       #expect(findings.isClean && findings.orders == 300 && findings.inventoryEvents == findings.items)
+    }
+  }
+}
+
+/// A commit that fails, on one back end.
+struct FailingCommit: Sendable, CustomTestStringConvertible {
+  var backEnd: BackEnd
+  var failAfter: Int
+  var moment: FaultPlan.CommitFault.Moment
+  var recovery: BrokerError.Recovery
+  var code: BrokerError.Code
+
+  var testDescription: String { "\(backEnd): commit \(failAfter) fails \(moment), \(code), \(recovery)" }
+
+  /// Every way to fail, on every back end.
+  /// - Parameter failAfter: How many commits succeed before. There are two at least: one of the first batch, and one of what
+  ///   came while it was under way.
+  static func cases(_ failAfter: [Int]) -> [FailingCommit] {
+    let ways: [(BrokerError.Recovery, BrokerError.Code)] = [
+      (.abort, .internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced),
+    ]
+    return BackEnd.all.flatMap { backEnd in
+      [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
+        ways.flatMap { recovery, code in
+          failAfter.map {
+            FailingCommit(backEnd: backEnd, failAfter: $0, moment: moment, recovery: recovery, code: code)
+          }
+        }
+      }
     }
   }
 }

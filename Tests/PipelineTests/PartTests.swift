@@ -52,15 +52,8 @@ import Testing
     }
   }
 
-  static let faults = BackEnd.all.flatMap { backEnd in
-    [FaultPlan.CommitFault.Moment.before, .after].flatMap { moment in
-      [(BrokerError.Recovery.abort, BrokerError.Code.internalError), (.fatal, .io), (.retry, .busy), (.abort, .fenced)]
-        .map { CommitTests.Case(backEnd: backEnd, failAfter: 2, moment: moment, recovery: $0, code: $1) }
-    }
-  }
-
-  @Test("A part that fails drops the rest of its batch, which is read again", arguments: faults)
-  func failing(_ test: CommitTests.Case) throws {
+  @Test("A part that fails drops the rest of its batch, which is read again", arguments: FailingCommit.cases([2]))
+  func failing(_ test: FailingCommit) throws {
     try test.backEnd.run { _, broker in
       let orders = try Orders(broker)
       try orders.produce(200)
